@@ -1,0 +1,1 @@
+"""Federate Kubernetes clusters with KubeFed over nothing but SSH."""
