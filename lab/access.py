@@ -1,0 +1,62 @@
+"""How one logs in to a lab: its key, its known_hosts, and a hosts.yaml that describes it."""
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from lab.machine import Machine
+from lab.versions import KUBEFED
+
+REGIONS: Final = ("eu", "us", "asia")
+
+
+def make_key(directory: Path) -> Path:
+    """Make the lab's key, once; return its path."""
+    key = directory / "id_ed25519"
+    if not key.exists():
+        directory.mkdir(parents=True, exist_ok=True)
+        argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "fedssh-lab", "-f", str(key)]
+        subprocess.run(argv, check=True)
+    return key
+
+
+def admit(machine: Machine, key: Path) -> list[str]:
+    """Let the key's owner in; return the machine's host keys as lines of a known_hosts file."""
+    script = "umask 077; mkdir -p /root/.ssh; cat >/root/.ssh/authorized_keys; cat /etc/ssh/ssh_host_*_key.pub"
+    public = key.with_name(f"{key.name}.pub").read_bytes()
+    keys = machine.check("sh", "-c", script, stdin=public).splitlines()
+    return [f"[{machine.address}]:{machine.port} {' '.join(line.split()[:2])}" for line in keys]
+
+
+def render_inventory(host: Machine, members: Sequence[Machine], directory: Path) -> str:
+    """Write a hosts.yaml for the lab."""
+    lines = [
+        "# The lab's clusters. For your own: their addresses, your user and key, and leave out",
+        "# chart_repository and kubefedctl_url, which stand for the internet here.",
+        "kubefed:",
+        f"  version: {KUBEFED}",
+        "  chart_repository: http://artefacts/charts",
+        f"  kubefedctl_url: http://artefacts/kubefedctl/kubefedctl-{KUBEFED}-linux-amd64.tgz",
+        "",
+        "defaults:  # for every machine below",
+        "  user: root",
+        f"  identity_file: {directory / 'id_ed25519'}",
+        f"  known_hosts: {directory / 'known_hosts'}",
+        "",
+        "host:",
+        f"  name: {host.name}",
+        f"  address: {host.address}",
+        f"  port: {host.port}",
+        "",
+        "members:",
+    ]
+    for number, member in enumerate(members):
+        lines += [
+            f"  {member.name}:",
+            f"    address: {member.address}",
+            f"    port: {member.port}",
+            "    labels:",
+            f"      region: {REGIONS[number % len(REGIONS)]}",
+        ]
+    return "\n".join([*lines, ""])

@@ -1,0 +1,133 @@
+"""Starts and stops labs: a host cluster and its members, on a network of their own."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+from docker.models.containers import Container
+
+from lab.access import admit, make_key, render_inventory
+from lab.build import build
+from lab.containers import (
+    Wanted,
+    ensure_network,
+    ensure_running,
+    find_containers,
+    free_port,
+    published_port,
+    remove_container,
+    remove_network,
+)
+from lab.machine import Machine
+
+HOST: Final = "fedhost"
+MEMBER: Final = "member"
+ARTEFACTS: Final = "artefacts"
+
+Item = TypeVar("Item")
+Outcome = TypeVar("Outcome")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lab:
+    """A lab's machines, and the directory that holds its key and known_hosts."""
+
+    prefix: str
+    directory: Path
+    host: Machine
+    members: tuple[Machine, ...]
+
+    @property
+    def machines(self) -> tuple[Machine, ...]:
+        """The host and its members."""
+        return (self.host, *self.members)
+
+    @property
+    def identity_file(self) -> Path:
+        """The private key that every machine lets in."""
+        return self.directory / "id_ed25519"
+
+    @property
+    def known_hosts(self) -> Path:
+        """The host keys of every machine."""
+        return self.directory / "known_hosts"
+
+    def inventory_text(self) -> str:
+        """Return a hosts.yaml that describes this lab."""
+        return render_inventory(self.host, self.members, self.directory)
+
+
+def start_lab(prefix: str, members: int, directory: Path, ports: int | None = None) -> Lab:
+    """Start a lab and return it when every cluster is Ready.
+
+    Machines are published from `ports` upwards, the host's first, or at free ports. A lab that exists is
+    made whole: what runs is left as it is, what is stopped is started, what is missing is added, what was
+    made from an older image is made anew.
+    """
+    images = build()
+    found = find_containers(prefix)
+    numbers = sorted({*range(members + 1), *(_number(name) for name in found if name != ARTEFACTS)})
+    wanted = [Wanted(lab=prefix, name=ARTEFACTS, image=images.artefacts, port=None)]
+    for number in numbers:
+        name = _name(number)
+        port = _port(found.get(name), number, ports)
+        wanted.append(Wanted(lab=prefix, name=name, image=images.node, port=port))
+    ensure_network(prefix)
+    _each(lambda one: ensure_running(one, found.get(one.name)), wanted)
+    lab = _describe(prefix, directory, find_containers(prefix))
+    _each(Machine.wait_until_ready, lab.machines)
+    _admit(lab)
+    return lab
+
+
+def find_lab(prefix: str, directory: Path) -> Lab | None:
+    """Return a lab that was started before, running or not, or None."""
+    found = find_containers(prefix)
+    return _describe(prefix, directory, found) if HOST in found else None
+
+
+def stop_lab(prefix: str) -> int:
+    """Remove a lab with all that its clusters hold; return how many machines it had."""
+    found = find_containers(prefix)
+    _each(remove_container, found.values())
+    remove_network(prefix)
+    return sum(name != ARTEFACTS for name in found)
+
+
+def _describe(prefix: str, directory: Path, found: dict[str, Container]) -> Lab:
+    machines = [
+        Machine(name=name, container=str(container.name), port=published_port(container))
+        for name, container in sorted(found.items(), key=lambda item: _number(item[0]))
+        if name != ARTEFACTS
+    ]
+    return Lab(prefix=prefix, directory=directory.resolve(), host=machines[0], members=tuple(machines[1:]))
+
+
+def _admit(lab: Lab) -> None:
+    """Let the lab's key in everywhere, and note every machine's host keys."""
+    key = make_key(lab.directory)
+    known = _each(lambda machine: admit(machine, key), lab.machines)
+    lab.known_hosts.write_text("".join(f"{line}\n" for lines in known for line in lines))
+
+
+def _name(number: int) -> str:
+    return f"{MEMBER}{number}" if number else HOST
+
+
+def _number(name: str) -> int:
+    """Return a machine's place in the lab: 0 is the host."""
+    return int(name.removeprefix(MEMBER)) if name.startswith(MEMBER) else 0
+
+
+def _port(found: Container | None, number: int, first: int | None) -> int:
+    if first is not None:
+        return first + number
+    return free_port() if found is None else published_port(found)
+
+
+def _each(act: Callable[[Item], Outcome], items: Iterable[Item]) -> list[Outcome]:
+    """Act on all of them at once; the first failure is raised when all have ended."""
+    with ThreadPoolExecutor(max_workers=32) as pool:
+        return list(pool.map(act, items))

@@ -1,0 +1,103 @@
+"""One machine of a lab: a container that is a cluster's master node."""
+
+import subprocess
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from docker.errors import NotFound
+from docker.models.containers import Container
+
+from lab.engine import engine
+from lab.errors import LabError
+
+READY_SECONDS: Final = 180
+LINES_SHOWN: Final = 20
+ADDRESS: Final = "127.0.0.1"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    """How a command on a machine ended, and what it said."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Machine:
+    """A cluster's master node; `address` and `port` are where its sshd answers."""
+
+    name: str
+    container: str
+    port: int
+    address: str = ADDRESS
+
+    def exec(self, *argv: str, stdin: bytes = b"") -> Result:
+        """Run a command on the machine past SSH: the oracle of tests."""
+        done = subprocess.run(
+            ["docker", "exec", "--interactive", self.container, *argv],
+            check=False,
+            input=stdin,
+            capture_output=True,
+        )
+        return Result(
+            code=done.returncode,
+            stdout=done.stdout.decode(errors="replace"),
+            stderr=done.stderr.decode(errors="replace"),
+        )
+
+    def check(self, *argv: str, stdin: bytes = b"") -> str:
+        """Run a command that has to succeed; return what it wrote to stdout."""
+        result = self.exec(*argv, stdin=stdin)
+        if result.code != 0:
+            raise LabError(f"{self.name}: {' '.join(argv)} failed ({result.code}): {result.stderr.strip()}")
+        return result.stdout
+
+    def stop(self) -> None:
+        """Stop the machine as a power button would."""
+        self._container().stop()
+
+    def start(self) -> None:
+        """Start the machine after a stop, and wait until its cluster is Ready."""
+        self._container().start()
+        self.wait_until_ready()
+
+    def pause(self) -> None:
+        """Freeze the machine: it keeps its connections and answers nothing."""
+        self._container().pause()
+
+    def unpause(self) -> None:
+        """Let the machine go on."""
+        self._container().unpause()
+
+    def is_ready(self) -> bool:
+        """Tell whether the machine has booted, since it last started, to a Ready cluster."""
+        container = self._container()
+        if container.status != "running":
+            return False
+        code: int = container.exec_run(["test", "-e", "/run/lab-ready"]).exit_code
+        return code == 0
+
+    def wait_until_ready(self) -> None:
+        """Wait for the cluster; show the last lines of the boot if it does not come."""
+        deadline = time.monotonic() + READY_SECONDS
+        while not self.is_ready():
+            if self._container().status == "exited" or time.monotonic() > deadline:
+                raise LabError(f"{self.name} did not become ready; its boot ended with:\n{self._boot_log()}")
+            time.sleep(0.2)
+
+    def sshd_log(self) -> str:
+        """Return what the machine's sshd has logged since the machine was made."""
+        return self.exec("cat", "/var/log/sshd.log").stdout
+
+    def _boot_log(self) -> str:
+        log: bytes = self._container().logs(tail=LINES_SHOWN)
+        return log.decode(errors="replace").strip()
+
+    def _container(self) -> Container:
+        try:
+            return engine().containers.get(self.container)
+        except NotFound as error:
+            raise LabError(f"there is no machine {self.container}: start the lab first") from error
