@@ -1,0 +1,170 @@
+"""The inventory: the clusters of a hosts.yaml, with everything filled in that the file says."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from fedssh.documents import LARGEST_BYTES, quoted
+from fedssh.errors import ConfigurationError
+from fedssh.hostsfile import HostContext, MachineSection, MemberSection, did_you_mean, parse_hosts_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FILE_NAME: Final = "hosts.yaml"
+_RELEASED_KUBEFEDCTL: Final = (
+    "https://github.com/kubernetes-sigs/kubefed/releases/download/"
+    "v{version}/kubefedctl-{version}-linux-amd64.tgz"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What is reached by SSH; None was not said in hosts.yaml."""
+
+    name: str
+    address: str
+    port: int | None = None
+    user: str | None = None
+    identity_file: Path | None = None
+    known_hosts: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """The host cluster or a member, and the machine that administers it."""
+
+    name: str
+    machine: Machine
+    labels: Mapping[str, str] = field(default_factory=dict)
+    api_server: str | None = None
+    kubeconfig: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KubeFed:
+    """The KubeFed to install; kubefedctl's checksum lies at its address with ``.sha`` added."""
+
+    version: str
+    chart_repository: str
+    kubefedctl_url: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """A whole hosts.yaml; the members are in the file's order."""
+
+    path: Path
+    kubefed: KubeFed
+    host: Cluster
+    host_context: HostContext = "rename"
+    members: tuple[Cluster, ...] = ()
+
+    def member(self, name: str) -> Cluster:
+        """Find a member by its name.
+
+        Raises:
+            ConfigurationError: There is none; it names the nearest and those there are.
+        """
+        names = [member.name for member in self.members]
+        if name in names:
+            return self.members[names.index(name)]
+        if name == self.host.name:
+            problem = f"{quoted(name)} is the host cluster, not a member"
+        else:
+            problem = f"no member {quoted(name)} in {_shown(self.path)}{did_you_mean(name, names)}"
+        raise ConfigurationError(problem, hint=f"members there: {', '.join(names) or 'none'}")
+
+
+def find_hosts_file(start: Path) -> Path:
+    """Look for hosts.yaml in a folder and in those above it.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
+    folder = start.absolute()
+    for candidate in (above / FILE_NAME for above in (folder, *folder.parents)):
+        with suppress(OSError):  # a folder above may be closed to us
+            if candidate.exists():
+                return candidate
+    problem = f"no {FILE_NAME} in {_shown(folder)} or in a folder above it"
+    raise ConfigurationError(problem, hint="name one by --hosts FILE or FEDSSH_HOSTS")
+
+
+def load_inventory(path: Path) -> Inventory:
+    """Read a hosts.yaml.
+
+    Raises:
+        ConfigurationError: It cannot be read, or is not right: a ``file:line:column`` for each mistake.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_BYTES + 1)
+        if len(content) > LARGEST_BYTES:
+            raise ConfigurationError(f"{_shown(path)}: larger than {LARGEST_BYTES} bytes")
+        text = content.decode("utf-8-sig")
+    except OSError as error:
+        raise ConfigurationError(f"{_shown(path)}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        before = content[: error.start]
+        line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
+        raise ConfigurationError(f"{_shown(path)}:{line}:{column}: not UTF-8 text") from None
+    return parse_inventory(text, path=path)
+
+
+def parse_inventory(text: str, *, path: Path) -> Inventory:
+    """Make the inventory of a hosts.yaml's text; its path is what relative paths and errors refer to.
+
+    Raises:
+        ConfigurationError: See ``load_inventory``.
+    """
+    hosts = parse_hosts_file(text, source=_shown(path))
+    path = path.absolute()
+
+    def cluster(name: str, section: MemberSection) -> Cluster:
+        return Cluster(
+            name=name,
+            machine=_machine(name, section, hosts.defaults, path.parent),
+            labels=section.labels,
+            api_server=section.api_server,
+            kubeconfig=section.kubeconfig,
+        )
+
+    kubefed = hosts.kubefed
+    return Inventory(
+        path=path,
+        kubefed=KubeFed(
+            version=kubefed.version,
+            chart_repository=kubefed.chart_repository,
+            kubefedctl_url=kubefed.kubefedctl_url or _RELEASED_KUBEFEDCTL.format(version=kubefed.version),
+            values=kubefed.values,
+        ),
+        host=cluster(hosts.host.name, hosts.host),
+        host_context=hosts.host.context,
+        members=tuple(cluster(name, section) for name, section in hosts.members.items()),
+    )
+
+
+def _machine(name: str, section: MemberSection, defaults: MachineSection, folder: Path) -> Machine:
+    def local(written: str | None) -> Path | None:
+        return folder / Path(written).expanduser() if written else None
+
+    return Machine(
+        name=name,
+        address=section.address,
+        port=section.port or defaults.port,
+        user=section.user or defaults.user,
+        identity_file=local(section.identity_file or defaults.identity_file),
+        known_hosts=local(section.known_hosts or defaults.known_hosts),
+    )
+
+
+def _shown(path: Path) -> str:
+    """Render a path for a message: as short as it can be, and escaped for a terminal."""
+    here = Path.cwd()
+    shown = str(path.relative_to(here) if path != here and path.is_relative_to(here) else path)
+    return shown if shown.isprintable() else quoted(shown)
