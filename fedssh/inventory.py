@@ -106,7 +106,7 @@ def load_inventory(path: Path) -> Inventory:
             content = file.read(LARGEST_BYTES + 1)
         if len(content) > LARGEST_BYTES:
             raise ConfigurationError(f"{_shown(path)}: larger than {LARGEST_BYTES} bytes")
-        text = content.decode("utf-8-sig")
+        text = content.decode("utf-8")
     except OSError as error:
         raise ConfigurationError(f"{_shown(path)}: {error.strerror}") from None
     except UnicodeDecodeError as error:

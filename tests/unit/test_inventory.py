@@ -61,6 +61,14 @@ def test_defaults_reach_every_machine_and_paths_are_absolute(monkeypatch: pytest
     assert zeta.kubeconfig == "/etc/kubernetes/admin.conf"
 
 
+def test_a_relative_file_gives_absolute_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a later change of the folder does no harm."""
+    monkeypatch.chdir(tmp_path)
+    inventory = parse_inventory(FULL, path=Path("hosts.yaml"))
+    assert inventory.path == tmp_path / "hosts.yaml"
+    assert inventory.host.machine.identity_file == tmp_path / "keys" / "id"
+
+
 def test_a_name_and_an_address_are_enough() -> None:
     """Everything else is None, for ssh_config to decide, or KubeFed's release."""
     inventory = parse_inventory("host: {name: fedhost, address: h}\n", path=Path("/x/hosts.yaml"))
