@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
 FILE_NAME: Final = "hosts.yaml"
 _RELEASED_KUBEFEDCTL: Final = (
-    "https://github.com/kubernetes-sigs/kubefed/releases/download/"
-    "v{version}/kubefedctl-{version}-linux-amd64.tgz"
+    "https://github.com/kubernetes-sigs/kubefed/releases/download/v{version}/kubefedctl-{version}-linux-amd64.tgz"
 )
 
 
