@@ -4,7 +4,7 @@
 set -eu
 
 LOG=/var/log/dockerd.log
-PIDFILE=/var/run/docker.pid
+RUN=/var/run
 
 answers() { docker version >/dev/null 2>&1; }
 
@@ -15,7 +15,7 @@ give_up() {
 
 # install_engine: Debian's own; docker-cli is a package of its own in newer releases only.
 install_engine() {
-    command -v apt-get >/dev/null || give_up "no Docker engine: install one (docs.docker.com/engine/install), then try again"
+    command -v apt-get >/dev/null || give_up "no Docker engine: install one, then try again"
     echo "installing a Docker engine (Debian's docker.io) ..." >&2
     export DEBIAN_FRONTEND=noninteractive
     log=$(mktemp)
@@ -30,21 +30,17 @@ install_engine() {
     rm -f "$log"
 }
 
-# A pid file outlives a machine that was switched off; its number may be another program's by now.
-remove_stale_pidfile() {
-    [ -e "$PIDFILE" ] || return 0
-    pid=$(cat "$PIDFILE")
-    [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = dockerd ] || rm -f "$PIDFILE"
-}
+# runs PIDFILE NAME: whether the file's process lives and is the one meant. The file outlives a machine that
+# was switched off, and its number may be another program's by now.
+runs() { [ "$(cat "/proc/$(cat "$1" 2>/dev/null)/comm" 2>/dev/null)" = "$2" ]; }
 
 # start_engine: by the service manager where one runs, or else as a process that outlives this one.
 start_engine() {
     if [ -d /run/systemd/system ]; then
         systemctl start docker || give_up "systemctl could not start docker: journalctl -u docker says why"
-        return
-    fi
-    if ! pgrep -x dockerd >/dev/null; then
-        remove_stale_pidfile
+    elif ! runs "$RUN/docker.pid" dockerd; then
+        rm -f "$RUN/docker.pid"
+        runs "$RUN/docker/containerd/containerd.pid" containerd || rm -f "$RUN/docker/containerd/containerd.pid"
         setsid dockerd >>"$LOG" 2>&1 </dev/null &
     fi
 }

@@ -10,7 +10,7 @@ from lab.cache import cached, digest_of
 from lab.errors import LabError
 from lab.steps import run_logged, step
 from lab.toolchain import Program, build_program, find_module
-from lab.versions import DEBIAN, KUBEFED, KUBERNETES, PAUSE, SOURCE
+from lab.versions import DEBIAN, HELM, KUBEFED, KUBERNETES, PAUSE, SOURCE
 
 PACKAGES: Final = (
     "busybox",
@@ -66,9 +66,10 @@ PROGRAM_KUBEFED: Final = Program(
     hint="about 2 minutes, once",
 )
 PROGRAM_HELM: Final = Program(
-    title="Helm",
+    title=f"Helm {HELM}",
     module="helm",
     package="helm.sh/helm/v3/cmd/helm",
+    variables=(("helm.sh/helm/v3/internal/version.version", f"v{HELM}"),),
     hint="about 2 minutes, once",
 )
 PROGRAM_PAUSE: Final = Program(title="the pause program", module="pause", package=".")
