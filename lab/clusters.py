@@ -1,6 +1,6 @@
 """Starts and stops labs: a host cluster and its members, on a network of their own."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from lab.containers import (
     ensure_network,
     ensure_running,
     find_containers,
-    free_port,
+    free_ports,
     published_port,
     remove_container,
     remove_network,
@@ -70,9 +70,10 @@ def start_lab(prefix: str, members: int, directory: Path, ports: int | None = No
     found = find_containers(prefix)
     numbers = sorted({*range(members + 1), *(_number(name) for name in found if name != ARTEFACTS)})
     wanted = [Wanted(lab=prefix, name=ARTEFACTS, image=images.artefacts, port=None)]
+    free = free_ports()
     for number in numbers:
         name = _name(number)
-        port = _port(found.get(name), number, ports)
+        port = _port(found.get(name), free) if ports is None else ports + number
         wanted.append(Wanted(lab=prefix, name=name, image=images.node, port=port))
     ensure_network(prefix)
     _each(lambda one: ensure_running(one, found.get(one.name)), wanted)
@@ -121,10 +122,8 @@ def _number(name: str) -> int:
     return int(name.removeprefix(MEMBER)) if name.startswith(MEMBER) else 0
 
 
-def _port(found: Container | None, number: int, first: int | None) -> int:
-    if first is not None:
-        return first + number
-    return free_port() if found is None else published_port(found)
+def _port(found: Container | None, free: Iterator[int]) -> int:
+    return next(free) if found is None else published_port(found)
 
 
 def _each(act: Callable[[Item], Outcome], items: Iterable[Item]) -> list[Outcome]:

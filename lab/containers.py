@@ -2,6 +2,7 @@
 
 import random
 import socket
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -98,13 +99,13 @@ def remove_network(lab: str) -> None:
         return
 
 
-def free_port() -> int:
-    """Find a port on which nothing listens."""
+def free_ports() -> Iterator[int]:
+    """Find ports on which nothing listens, each once."""
     for port in random.sample(FREE_PORTS, len(FREE_PORTS)):
         with socket.socket() as attempt:
-            if attempt.connect_ex((ADDRESS, port)) != 0:
-                return port
-    raise LabError(f"every port from {FREE_PORTS.start} to {FREE_PORTS.stop} is taken")
+            taken = attempt.connect_ex((ADDRESS, port)) == 0
+        if not taken:
+            yield port
 
 
 def _create(wanted: Wanted) -> None:

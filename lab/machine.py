@@ -90,7 +90,7 @@ class Machine:
 
     def sshd_log(self) -> str:
         """Return what the machine's sshd has logged since the machine was made."""
-        return self.exec("cat", "/var/log/sshd.log").stdout
+        return self.exec("cat", "/var/log/sshd.log").stdout.replace("\r\n", "\n")
 
     def _boot_log(self) -> str:
         log: bytes = self._container().logs(tail=LINES_SHOWN)

