@@ -55,6 +55,10 @@ class UnreachableError(FedsshError):
     exit_code = 4
 
 
+class ConnectionLostError(UnreachableError, UnknownOutcomeError):
+    """A machine stopped answering while a command ran: unreachable, and its outcome unknown."""
+
+
 class AuthenticationError(FedsshError):
     """A machine did not let us in."""
 
@@ -84,6 +88,5 @@ def visible(text: str) -> str:
     is kubectl's case).
     """
     return "".join(
-        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode()
-        for char in text
+        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode() for char in text
     )

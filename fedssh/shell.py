@@ -27,7 +27,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 from fedssh.errors import StepError, UnknownOutcomeError, visible
 from fedssh.sensitive import Sensitive
@@ -84,6 +84,28 @@ class Result:
         return self.code == 0
 
 
+class Held(Protocol):
+    """A command that lasts until it is released, or until the connection ends; a context manager."""
+
+    @property
+    def first_line(self) -> str:
+        """The first line it printed, "" if it ended without one."""
+        ...
+
+    @property
+    def code(self) -> int | None:
+        """Its exit code, None while it runs or where the connection took it along."""
+        ...
+
+    def release(self) -> None:
+        """End its stdin and wait until it has ended; the second call does nothing."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exc: object) -> None: ...
+
+
 class Shell(Protocol):
     """An open connection to one machine."""
 
@@ -92,18 +114,28 @@ class Shell(Protocol):
         """The name of the cluster whose machine this is."""
         ...
 
-    def run(
-        self, *stages: Command | Sequence[Command], timeout_seconds: float = RUN_TIMEOUT_SECONDS
-    ) -> list[Result]:
+    def run(self, *stages: Command | Sequence[Command], timeout_seconds: float = RUN_TIMEOUT_SECONDS) -> list[Result]:
         """Run all stages, one after the other, in one round trip.
 
         A stage is one command or several that run at the same time. Every command runs, whatever the ones before it
         answered. Results come in the order of the commands.
 
         Raises:
-            UnknownOutcomeError: the answer was lost, so that nobody knows what ran.
+            UnknownOutcomeError: the answer was lost, so that nobody knows what ran (``ConnectionLostError`` where
+                the connection was lost with it).
             UnreachableError: the connection was gone before anything ran.
-            StepError: a command printed more than ``OUTPUT_LIMIT_BYTES``.
+            StepError: a command printed more than ``OUTPUT_LIMIT_BYTES``, or took too long and was ended.
+        """
+        ...
+
+    def hold(self, line: str, *, timeout_seconds: float = RUN_TIMEOUT_SECONDS) -> Held:
+        """Start a command that stays: ``line``, in shell syntax, prints one line and waits for its stdin to end.
+
+        Returns once the first line has come, or the command has ended without one.
+
+        Raises:
+            UnreachableError: the connection is gone.
+            StepError: neither came within ``timeout_seconds``; the command was ended.
         """
         ...
 
@@ -126,17 +158,14 @@ def render_program(stages: Sequence[Command | Sequence[Command]], *, separator: 
     """Return the program that runs ``stages``; ``separator`` is a random word no output can contain by chance."""
     limit = OUTPUT_LIMIT_BYTES
     lines = [
-        f"S={separator}",
-        # Machines reached without a login shell often lack the places where kubectl and helm live.
-        "PATH=${PATH:-/bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin",
-        "LC_ALL=C",
-        "export PATH LC_ALL",
+        *_prelude(separator),
         f"case $(type printf 2>&1) in *builtin*) ;; *) exit {NO_BUILTIN_PRINTF} ;; esac",
         "j(){",
-        'o=$({ e=$({ eval "$2" 2>&1 >&3 3>&-; printf "\\n%s r %s" "$S" "$?"; }'
-        f" | head -c {limit + _FRAME_ROOM_BYTES})",
-        'printf "\\n%s e\\n%s" "$S" "$e"; } 3>&1 </dev/null 8<&- 9<&-'
-        f" | head -c {2 * limit + 3 * _FRAME_ROOM_BYTES})",
+        (
+            'o=$({ e=$({ eval "$2" 2>&1 >&3 3>&-; printf "\\n%s r %s" "$S" "$?"; }'
+            f" | head -c {limit + _FRAME_ROOM_BYTES})"
+        ),
+        f'printf "\\n%s e\\n%s" "$S" "$e"; }} 3>&1 </dev/null 8<&- 9<&- | head -c {2 * limit + 3 * _FRAME_ROOM_BYTES})',
         'cat <&8; printf "\\n%s b %s\\n%s\\n%s z\\n" "$S" "$1" "$o" "$S"',
         "}",
         "m(){",
@@ -146,7 +175,7 @@ def render_program(stages: Sequence[Command | Sequence[Command]], *, separator: 
     ]
     number = 0
     for stage in stages:
-        parts = []
+        parts: list[str] = []
         for one in [stage] if isinstance(stage, Command) else stage:
             source = "</dev/null" if not parts else "<&0"
             parts.append(f"{{ exec 8{source}; j {number} {shlex.quote(_line(one))}; }}")
@@ -155,6 +184,11 @@ def render_program(stages: Sequence[Command | Sequence[Command]], *, separator: 
     # The exit stands inside: the watcher would read away a line of the program that comes after the function.
     lines += ["kill $w 2>/dev/null", "exit 0", "}", "m", ""]
     return "\n".join(lines)
+
+
+def render_hold(line: str, *, separator: str) -> str:
+    """Return the program that runs ``line`` on the rest of its stdin; ``separator``, alone on a line, comes first."""
+    return "\n".join([*_prelude(separator), "h(){", 'printf "\\n%s\\n" "$S"', line, "}", "h; exit $?", ""])
 
 
 def parse_answer(
@@ -196,6 +230,16 @@ def last_words(text: str, *, lines: int = 5) -> str:
     """Return the last non-empty ``lines`` of a tool's output, safe to show."""
     kept = [visible(line.rstrip()) for line in text.splitlines() if line.strip()]
     return "\n".join(kept[-lines:])
+
+
+def _prelude(separator: str) -> list[str]:
+    return [
+        f"S={separator}",
+        # Machines reached without a login shell often lack the places where kubectl and helm live.
+        "PATH=${PATH:-/bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin",
+        "LC_ALL=C",
+        "export PATH LC_ALL",
+    ]
 
 
 def _line(one: Command) -> str:

@@ -1,0 +1,119 @@
+"""SSH connections to the machines of a run; the only importer of fabric and paramiko.
+
+Their defaults are not what one would want here: Fabric accepts any host key, a silent link hangs for ever, output is
+read in quadratic time, every byte of input takes 10 ms. Fabric makes the connections; what runs on them is read and
+written by this package.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Self
+
+import tenacity
+
+from fedssh.errors import FedsshError
+from fedssh.ssh.closing import Closing
+from fedssh.ssh.connecting import open_transport
+from fedssh.ssh.host_keys import HostKeys
+from fedssh.ssh.identities import IdentityFiles
+from fedssh.ssh.link import Link, Watchdog
+from fedssh.ssh.session import Session
+from fedssh.ssh.sockets import TransientError
+from fedssh.ssh.target import find_target
+
+if TYPE_CHECKING:
+    from fedssh.inventory import Machine
+    from fedssh.shell import Shell
+    from fedssh.ssh.target import Target
+
+__all__ = ["Connections"]
+
+ATTEMPTS = 4
+"""How often a connection is tried that is refused, reset or dropped before the login."""
+
+_FIRST_WAIT_SECONDS = 0.3
+_LONGEST_WAIT_SECONDS = 3.0
+_JITTER_SECONDS = 0.5
+
+_log = logging.getLogger(__name__)
+
+# Paramiko's threads log tracebacks as errors, which Python prints where nobody has set up logging.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
+logging.getLogger("paramiko").propagate = False
+
+
+class Connections:
+    """The SSH connections of one run, one per machine; a context manager that closes them all.
+
+    Keys, known_hosts files and ssh_config are read once. All methods may be called from any thread.
+    """
+
+    def __init__(self) -> None:
+        self._closing = Closing()
+        self._watchdog = Watchdog(self._closing)
+        self._host_keys = HostKeys()
+        self._files = IdentityFiles()
+        self._lock = threading.Lock()
+        self._locks: dict[Machine, threading.Lock] = {}
+        self._sessions: dict[Machine, Session] = {}
+
+    def connect(self, machine: Machine) -> Shell:
+        """Return the Shell of ``machine``: the open one, or a new one if there is none or it has died.
+
+        Raises:
+            UnreachableError: it does not answer; refused, reset and dropped connections were tried ``ATTEMPTS`` times.
+            HostKeyError: it cannot prove who it is; nothing was sent to it.
+            AuthenticationError: it does not let us in.
+            ConfigurationError: a known_hosts file cannot be read.
+        """
+        with self._lock:
+            lock = self._locks.setdefault(machine, threading.Lock())
+        with lock:
+            session = self._sessions.get(machine)
+            if session is None or not session.alive:
+                session = self._open(find_target(machine))
+                self._sessions[machine] = session
+            return session
+
+    def close(self) -> None:
+        """Close every connection, open or being opened; threads that wait on one end with an error within 2 s.
+
+        What still runs on the machines is ended there.
+        """
+        self._closing.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _open(self, target: Target) -> Session:
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(TransientError),
+            stop=tenacity.stop_after_attempt(ATTEMPTS) | tenacity.stop_when_event_set(self._closing.closed),
+            wait=tenacity.wait_exponential(_FIRST_WAIT_SECONDS, max=_LONGEST_WAIT_SECONDS)
+            + tenacity.wait_random(0, _JITTER_SECONDS),
+            sleep=tenacity.sleep_using_event(self._closing.closed),
+            before_sleep=lambda state: _log.info(
+                "%s: %s; attempt %d of %d failed",
+                target.name,
+                state.outcome and state.outcome.exception(),
+                state.attempt_number,
+                ATTEMPTS,
+            ),
+            reraise=True,
+        )
+        try:
+            transport = retrying(
+                open_transport, target, host_keys=self._host_keys, files=self._files, closing=self._closing
+            )
+        except FedsshError as error:
+            error.machine = error.machine or target.name
+            error.step = error.step or "connect"
+            raise
+        link = Link(transport)
+        self._watchdog.watch(link)
+        return Session(target.name, link)

@@ -1,0 +1,211 @@
+"""The Shell over one SSH connection: a channel per run, read within limits of size and time."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Self
+
+import paramiko
+
+from fedssh.errors import ConnectionLostError, StepError, UnknownOutcomeError, UnreachableError
+from fedssh.shell import (
+    NO_BUILTIN_PRINTF,
+    OUTPUT_LIMIT_BYTES,
+    RUN_TIMEOUT_SECONDS,
+    Command,
+    last_words,
+    parse_answer,
+    render_hold,
+    render_program,
+)
+from fedssh.ssh.channels import ShellChannel
+from fedssh.ssh.link import SILENCE_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fedssh.shell import Result
+    from fedssh.ssh.link import Link
+
+RELEASE_TIMEOUT_SECONDS = 10.0
+"""How long a held command may take to end once its stdin has ended."""
+
+_NOISE_LIMIT_BYTES = 1024 * 1024
+_FRAME_BYTES = 1024
+_AGAIN = "Run the same command again: fedssh looks first and does only what is missing."
+
+
+class Session:
+    """A ``fedssh.shell.Shell`` on one machine; its runs may come from several threads."""
+
+    def __init__(self, name: str, link: Link) -> None:
+        self._name = name
+        self._link = link
+
+    @property
+    def name(self) -> str:
+        """The name of the cluster whose machine this is."""
+        return self._name
+
+    @property
+    def alive(self) -> bool:
+        """Whether the connection still stands, as far as one knows."""
+        return self._link.transport.is_active()
+
+    def run(self, *stages: Command | Sequence[Command], timeout_seconds: float = RUN_TIMEOUT_SECONDS) -> list[Result]:
+        """Run all stages in one channel; see ``fedssh.shell.Shell``."""
+        titles = [one.title for stage in stages for one in ([stage] if isinstance(stage, Command) else stage)]
+        separator = secrets.token_hex(16)
+        channel = self._open(titles[0], timeout_seconds)
+        answer = bytearray()
+        try:
+            sent = channel.send(render_program(stages, separator=separator).encode())
+            self._read(channel, answer, titles)
+            code = channel.wait_for_code()
+        except TimeoutError:
+            raise StepError(
+                f"it did not end within {timeout_seconds:.0f} s and was stopped",
+                machine=self._name,
+                step=_unanswered(answer, separator, titles),
+                hint=_AGAIN,
+            ) from None
+        finally:
+            channel.close()
+        if code == NO_BUILTIN_PRINTF:
+            raise StepError(
+                "its sh has no builtin printf; without one, secrets would show in the process list",
+                machine=self._name,
+                hint="Make dash, bash or busybox its sh.",
+            )
+        try:
+            return parse_answer(bytes(answer), stages, separator=separator, machine=self._name)
+        except UnknownOutcomeError as error:
+            step = _unanswered(answer, separator, titles)
+            if not sent and not self.alive:
+                raise self._gone(step) from None
+            if not self.alive:
+                raise self._lost(step) from None
+            words = last_words((answer[-_FRAME_BYTES:] + channel.noise).decode(errors="replace"))
+            if not sent:
+                raise StepError(f"no sh was started: {words}", machine=self._name, step=step) from None
+            error.step = step
+            if separator.encode() not in answer and words:
+                error.message += f"; the machine said: {words}"
+            raise
+
+    def hold(self, line: str, *, timeout_seconds: float = RUN_TIMEOUT_SECONDS) -> HeldCommand:
+        """Start a command that stays; see ``fedssh.shell.Shell``."""
+        separator = secrets.token_hex(16)
+        channel = self._open("", timeout_seconds)
+        try:
+            channel.send(render_hold(line, separator=separator).encode())
+            first_line = _read_first_line(channel, separator)
+            code = None if first_line is not None else channel.wait_for_code()
+        except TimeoutError:
+            channel.close()
+            raise StepError(f"no answer came within {timeout_seconds:.0f} s", machine=self._name) from None
+        except BaseException:
+            channel.close()
+            raise
+        if not self.alive:
+            raise self._gone("")
+        return HeldCommand(channel, first_line or "", code)
+
+    def close(self) -> None:
+        """Close the connection; whatever still runs on it is ended."""
+        self._link.transport.close()
+
+    def _open(self, step: str, timeout_seconds: float) -> ShellChannel:
+        try:
+            return ShellChannel(self._link, timeout_seconds=timeout_seconds)
+        except paramiko.ChannelException as error:
+            raise StepError(
+                f"sshd opens no further session: {error.text}",
+                machine=self._name,
+                step=step,
+                hint="Raise MaxSessions in the machine's sshd_config.",
+            ) from None
+        except (paramiko.SSHException, OSError, EOFError):
+            raise self._gone(step) from None
+
+    def _read(self, channel: ShellChannel, answer: bytearray, titles: list[str]) -> None:
+        limit = len(titles) * 2 * (OUTPUT_LIMIT_BYTES + _FRAME_BYTES) + _NOISE_LIMIT_BYTES
+        while chunk := channel.read():
+            answer += chunk
+            if len(answer) > limit:
+                raise StepError(
+                    f"more than {limit // 2**20} MiB came that are no answer; stopped",
+                    machine=self._name,
+                    step=titles[0],
+                    hint="Look at what the user's login scripts print.",
+                )
+
+    def _gone(self, step: str) -> UnreachableError:
+        why = f"was silent for {SILENCE_SECONDS:.0f} s" if self._link.silent else "closed the connection"
+        return UnreachableError(f"the machine {why}; nothing was run", machine=self._name, step=step, hint=_AGAIN)
+
+    def _lost(self, step: str) -> ConnectionLostError:
+        why = f"was silent for {SILENCE_SECONDS:.0f} s" if self._link.silent else "closed the connection"
+        return ConnectionLostError(
+            f"the machine {why}; the outcome is unknown", machine=self._name, step=step, hint=_AGAIN
+        )
+
+
+class HeldCommand:
+    """A command that stays until it is released; see ``fedssh.shell.Held``."""
+
+    def __init__(self, channel: ShellChannel, first_line: str, code: int | None) -> None:
+        self._channel = channel
+        self._first_line = first_line
+        self._code = code
+        self._released = False
+
+    @property
+    def first_line(self) -> str:
+        """The first line it printed, "" if it ended without one."""
+        return self._first_line
+
+    @property
+    def code(self) -> int | None:
+        """Its exit code; None while it runs or where there is none."""
+        return self._code
+
+    def release(self) -> None:
+        """End its stdin and wait until it has ended, or else close its channel."""
+        if self._released:
+            return
+        self._released = True
+        self._channel.allow(RELEASE_TIMEOUT_SECONDS)
+        try:
+            self._channel.end_input()
+            while self._channel.read():
+                pass
+            self._code = self._channel.wait_for_code()
+        except OSError:
+            pass  # it took too long, or the connection is gone and the command with it
+        finally:
+            self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.release()
+
+
+def _read_first_line(channel: ShellChannel, separator: str) -> str | None:
+    """Return the line after the separator's; None if stdout ended before it was complete."""
+    answer = b""
+    start = b"\n" + separator.encode() + b"\n"
+    while chunk := channel.read():
+        answer = (answer + chunk)[-_NOISE_LIMIT_BYTES:]
+        line, complete, _ = answer.partition(start)[2].partition(b"\n")
+        if complete:
+            return line.decode(errors="replace")
+    return None
+
+
+def _unanswered(answer: bytearray, separator: str, titles: list[str]) -> str:
+    """Return the title of the first command that has not answered: the one that was running."""
+    complete = answer.count(f"\n{separator} z\n".encode())
+    return titles[min(complete, len(titles) - 1)]

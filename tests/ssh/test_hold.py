@@ -1,0 +1,62 @@
+"""A command that stays, as the lock on the host does."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fedssh.errors import StepError, UnreachableError
+from fedssh.shell import command
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fedssh.ssh import Connections
+    from tests.ssh.conftest import Sshd
+
+
+def lock(path: Path) -> str:
+    """Return the line that holds the lock on ``path``, or exits with 75."""
+    return f"flock -n -E 75 {path} sh -c 'echo locked; cat'"
+
+
+def test_a_lock_is_held_until_it_is_released(sshd: Sshd, connections: Connections, tmp_path: Path) -> None:
+    """The first line comes at once, other commands run beside it, a second holder gets 75; release frees the lock."""
+    shell = connections.connect(sshd.machine())
+    line = lock(tmp_path / "lock")
+    with shell.hold(line) as held:
+        assert (held.first_line, held.code) == ("locked", None)
+        assert shell.run(command("echo", "beside"))[0].stdout == "beside\n"
+        with shell.hold(line) as second:
+            assert (second.first_line, second.code) == ("", 75)
+    assert held.code == 0
+    with shell.hold(line) as again:
+        assert again.first_line == "locked"
+
+
+def test_a_lock_ends_with_its_connection(sshd: Sshd, connections: Connections, tmp_path: Path) -> None:
+    """When the connection goes, so does the lock, within a second."""
+    line = lock(tmp_path / "lock")
+    connections.connect(sshd.machine()).hold(line)
+    connections.connect(sshd.machine()).close()
+    shell = connections.connect(sshd.machine())
+    deadline = time.monotonic() + 1
+    while not shell.hold(line).first_line:
+        assert time.monotonic() < deadline
+    assert sshd.log().count("Accepted publickey") == 2
+
+
+def test_a_held_command_that_says_nothing_is_ended(sshd: Sshd, connections: Connections) -> None:
+    """Without a first line in time it is a step that failed."""
+    with pytest.raises(StepError, match="within 1 s"):
+        connections.connect(sshd.machine()).hold("cat", timeout_seconds=1)
+
+
+def test_holding_on_a_dead_connection_says_so(sshd: Sshd, connections: Connections) -> None:
+    """Nothing was run: unreachable."""
+    shell = connections.connect(sshd.machine())
+    sshd.stop()
+    with pytest.raises(UnreachableError):
+        shell.hold("echo here; cat")
