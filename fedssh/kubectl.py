@@ -1,0 +1,134 @@
+"""kubectl: its command lines, its answers, its failures.
+
+kubectl runs on the machines, never on the laptop, with that machine's own kubeconfig unless another is named.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from fedssh.errors import StepError
+from fedssh.shell import Command, Result, command, failure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fedssh.sensitive import Sensitive
+
+REQUEST_TIMEOUT_SECONDS: Final = 20
+"""How long one request to an API server may take; kubectl's own default is for ever."""
+
+NOT_FOUND: Final = 127
+"""What a POSIX shell answers when there is no such command."""
+
+_HINTS: Final = {
+    "was refused - did you specify the right host or port": "Is the cluster's API server running?",
+    "Unable to connect to the server": "Is the cluster's API server running, and does its name resolve there?",
+    "i/o timeout": "Is the cluster's API server running, and does a firewall let the machine reach it?",
+    "(Forbidden)": "fedssh needs a cluster administrator's kubeconfig on the machine.",
+    "must be logged in to the server": "The machine's kubeconfig is not accepted by its own cluster: renew it there.",
+    "no configuration has been provided": "Name the machine's kubeconfig in hosts.yaml (kubeconfig: /path).",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Which cluster a tool on a machine talks to.
+
+    Attributes:
+        kubeconfig: A path on the machine; "" leaves the choice to the tool.
+        context: A context of that kubeconfig; "" is its current one.
+    """
+
+    kubeconfig: str = ""
+    context: str = ""
+
+    def flags(self, *, context_flag: str = "--context") -> list[str]:
+        """Return the flags that say so; Helm spells the context's differently."""
+        flags = {"--kubeconfig": self.kubeconfig, context_flag: self.context}
+        return [f"{flag}={value}" for flag, value in flags.items() if value]
+
+
+OWN: Final = Target()
+"""The cluster of the machine's own kubeconfig."""
+
+
+def kubectl(
+    *arguments: str,
+    target: Target = OWN,
+    stdin: str | Sensitive = "",
+    request_timeout_seconds: int = REQUEST_TIMEOUT_SECONDS,
+) -> Command:
+    """Return the command for ``kubectl arguments…``.
+
+    Args:
+        *arguments: The verb and what follows.
+        target: The cluster; the machine's own unless said otherwise.
+        stdin: What kubectl reads, for ``-f -``.
+        request_timeout_seconds: The limit of each single request; 0 is none.
+    """
+    limit = [f"--request-timeout={request_timeout_seconds}s"] * bool(request_timeout_seconds)
+    return command("kubectl", *target.flags(), *limit, *arguments, stdin=stdin, title=f"kubectl {arguments[0]}")
+
+
+def explain(result: Result, *, machine: str, step: str) -> StepError:
+    """Return the error for a kubectl that failed, with what to do next where its words tell."""
+    if result.code == NOT_FOUND:
+        return missing_tool("kubectl", machine=machine, step=step)
+    hints = [hint for words, hint in _HINTS.items() if words in result.stderr]
+    return failure(result, machine=machine, step=step, hint=hints[0] if hints else "")
+
+
+def missing_tool(tool: str, *, machine: str, step: str) -> StepError:
+    """Return the error for a tool that a machine does not have."""
+    return StepError(
+        f"{tool} is not there",
+        machine=machine,
+        step=step,
+        hint=f"Install {tool} on the machine of {machine}, or link it into /usr/local/bin.",
+    )
+
+
+def parse_object(result: Result, *, machine: str, step: str) -> dict[str, Any]:
+    """Return the JSON object that kubectl printed; {} when it printed nothing (``--ignore-not-found``).
+
+    Raises:
+        StepError: kubectl failed, or printed something else. Its output is not quoted: it may hold a token.
+    """
+    if not result.ok:
+        raise explain(result, machine=machine, step=step)
+    if not result.stdout.strip():
+        return {}
+    try:
+        parsed = json.loads(result.stdout)
+    except ValueError:
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise StepError(f"{result.command.title} did not print a JSON object", machine=machine, step=step)
+    return parsed
+
+
+def parse_items(result: Result, *, machine: str, step: str) -> list[dict[str, Any]]:
+    """Return the objects that kubectl printed, be they a List, one alone, or none.
+
+    Raises:
+        StepError: As ``parse_object`` raises it.
+    """
+    parsed = parse_object(result, machine=machine, step=step)
+    items = parsed.get("items", [parsed] if parsed else [])
+    return [item for item in items if isinstance(item, dict)]
+
+
+def find_item(items: list[dict[str, Any]], kind: str, name: str) -> dict[str, Any] | None:
+    """Return the object of that kind and name, or None."""
+    for item in items:
+        if item.get("kind") == kind and item.get("metadata", {}).get("name") == name:
+            return item
+    return None
+
+
+def render_documents(documents: Sequence[Mapping[str, Any]]) -> str:
+    """Return objects as one text for ``kubectl -f -``: JSON documents, which are YAML documents, too."""
+    return "\n---\n".join(json.dumps(document) for document in documents)
