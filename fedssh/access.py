@@ -1,0 +1,257 @@
+"""What a member grants: the objects on it, and the address, CA and token that lead to it from the host.
+
+The objects are those an administrator would make by hand: a ServiceAccount, a ClusterRole that may do everything, and
+the binding between them, all called after the member. KubeFed needs that much: ``kubefedctl join`` itself grants
+``*`` to the account it makes, and Kubernetes lets nobody grant more than they have (kubernetes#49041).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from fedssh.endpoint import check_ca, check_server
+from fedssh.errors import RefusedError, StepError, visible
+from fedssh.kubectl import Target, explain, find_item, kubectl, parse_items, parse_object, render_documents
+from fedssh.sensitive import Sensitive
+from fedssh.shell import Command, Result, script
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fedssh.inventory import Cluster
+
+NAMESPACE: Final = "default"
+"""Where the ServiceAccount lives. Never kube-federation-system: unjoin deletes that from members (kubefed#1258)."""
+
+TOKEN_WAIT_SECONDS: Final = 30
+"""How long the controller-manager may take to fill in a token Secret."""
+
+MANAGED_BY: Final = {"app.kubernetes.io/managed-by": "fedssh"}
+
+_PROBE = "look at the member"
+_GRANT = "grant access"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberAccess:
+    """All that the host needs to reach a member.
+
+    Attributes:
+        name: The member.
+        server: Its API address, https.
+        ca: The CA that its certificate is checked with: PEM in base64, as a kubeconfig holds it.
+        token: Its ServiceAccount's token.
+        cluster_uid: The UID of its namespace kube-system, which tells one cluster from another.
+    """
+
+    name: str
+    server: str
+    ca: str
+    token: Sensitive
+    cluster_uid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberState:
+    """What a probe found on a member.
+
+    Attributes:
+        name: The member.
+        server: Its API address.
+        ca: Its CA, as in ``MemberAccess``.
+        cluster_uid: As in ``MemberAccess``.
+        present: Those of fedssh's objects that are there, as ``kind/name``.
+        token: The token, when all objects are as they should be; else None, and access must be granted.
+    """
+
+    name: str
+    server: str
+    ca: str
+    cluster_uid: str
+    present: frozenset[str]
+    token: Sensitive | None
+
+    def access(self, token: Sensitive) -> MemberAccess:
+        """Return the access that ``token`` completes."""
+        return MemberAccess(name=self.name, server=self.server, ca=self.ca, token=token, cluster_uid=self.cluster_uid)
+
+
+def token_secret(name: str) -> str:
+    """Return the name of a member's token Secret; a new token will need a new name."""
+    return f"{name}-fedssh-1"
+
+
+def manifests(name: str) -> list[dict[str, Any]]:
+    """Return the objects that grant access to the member ``name``, in the order in which they are applied."""
+    metadata = {"name": name, "labels": {"name": name, **MANAGED_BY}}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": {**metadata, "namespace": NAMESPACE},
+        },
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRole",
+            "metadata": metadata,
+            "rules": [
+                {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]},
+                {"nonResourceURLs": ["*"], "verbs": ["*"]},
+            ],
+        },
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": metadata,
+            "roleRef": role,
+            "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": NAMESPACE}],
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {
+                "name": token_secret(name),
+                "namespace": NAMESPACE,
+                "labels": {"name": name, **MANAGED_BY},
+                "annotations": {"kubernetes.io/service-account.name": name},
+            },
+            "type": "kubernetes.io/service-account-token",
+        },
+    ]
+
+
+def probe_commands(cluster: Cluster) -> list[Command]:
+    """Return the commands whose answers ``parse_probe`` reads; they change nothing and may run at the same time."""
+    target = Target(kubeconfig=cluster.kubeconfig or "")
+    objects = [_reference(one) for one in manifests(cluster.name)]
+    return [
+        # Only the cluster's part of the kubeconfig leaves the machine, never its keys. A CA that is a file there is
+        # read there (--flatten).
+        kubectl(
+            "config", "view", "--raw", "--minify", "--flatten", "-o", "jsonpath={.clusters[0].cluster}",
+            target=target,
+        ),
+        kubectl("get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}", target=target),
+        kubectl(
+            "get", *objects, "--ignore-not-found", f"--namespace={NAMESPACE}", "-o", "json", target=target
+        ),
+    ]  # fmt: skip
+
+
+def parse_probe(results: Sequence[Result], cluster: Cluster) -> MemberState:
+    """Return the state of a member from the answers to ``probe_commands``.
+
+    Raises:
+        StepError: kubectl is missing there, or does not reach the member's own cluster.
+        RefusedError: The member cannot be reached by its address from elsewhere, or an object of the wanted name is
+            not fedssh's.
+    """
+    name = cluster.name
+    view, uid, objects = results
+    stanza = parse_object(view, machine=name, step=_PROBE)
+    if not uid.ok:
+        raise explain(uid, machine=name, step=_PROBE)
+    found = parse_items(objects, machine=name, step=_PROBE)
+    expected = manifests(name)
+    present = frozenset(_reference(one) for one in expected if find_item(found, one["kind"], one["metadata"]["name"]))
+    complete = all(_holds(find_item(found, one["kind"], one["metadata"]["name"]), one, name) for one in expected)
+    secret = find_item(found, "Secret", token_secret(name)) or {}
+    return MemberState(
+        name=name,
+        server=check_server(cluster.api_server or str(stanza.get("server", "")), member=name),
+        ca=check_ca(str(stanza.get("certificate-authority-data", "")), member=name),
+        cluster_uid=visible(uid.stdout.strip()),
+        present=present,
+        token=parse_token(secret, name=name) if complete and secret.get("data", {}).get("token") else None,
+    )
+
+
+def grant_commands(cluster: Cluster) -> list[Command]:
+    """Return the commands, to be run one after the other, that grant access; the last prints the token Secret."""
+    target = Target(kubeconfig=cluster.kubeconfig or "")
+    secret = ["get", "secret", token_secret(cluster.name), f"--namespace={NAMESPACE}", "-o"]
+    token = kubectl(*secret, "jsonpath={.data.token}", target=target).line
+    wait = f"""
+        end=$(( $(date +%s) + $1 ))
+        until {{ token=$({token}) || exit; [ -n "$token" ]; }} || [ "$(date +%s)" -ge "$end" ]; do sleep 1; done
+        {kubectl(*secret, "json", target=target).line}
+    """
+    return [
+        # Server-side: nothing is copied into the last-applied annotation (CVE-2023-40029 was such a copy).
+        kubectl(
+            "apply", "--server-side", "--field-manager=fedssh", "-f", "-",
+            target=target,
+            stdin=render_documents(manifests(cluster.name)),
+        ),
+        script(wait, str(TOKEN_WAIT_SECONDS), title="kubectl get secret"),
+    ]  # fmt: skip
+
+
+def parse_grant(results: Sequence[Result], cluster: Cluster) -> Sensitive:
+    """Return the token from the answers to ``grant_commands``.
+
+    Raises:
+        StepError: An object could not be made, or the token did not come.
+    """
+    apply, secret = results
+    if not apply.ok:
+        raise explain(apply, machine=cluster.name, step=_GRANT)
+    found = parse_object(secret, machine=cluster.name, step=_GRANT)
+    if not found.get("data", {}).get("token"):
+        raise StepError(
+            f"no token came into the Secret {token_secret(cluster.name)} within {TOKEN_WAIT_SECONDS} s",
+            machine=cluster.name,
+            step=_GRANT,
+            hint="Tokens are filled in by the member's kube-controller-manager: is it running?",
+        )
+    return parse_token(found, name=cluster.name)
+
+
+def take_back_command(cluster: Cluster, present: frozenset[str]) -> Command:
+    """Return the command that deletes what granting access has added to the objects that were ``present``."""
+    added = [one for one in (_reference(one) for one in manifests(cluster.name)) if one not in present]
+    return kubectl(
+        "delete", *reversed(added), "--ignore-not-found", f"--namespace={NAMESPACE}",
+        target=Target(kubeconfig=cluster.kubeconfig or ""),
+    )  # fmt: skip
+
+
+def parse_token(secret: dict[str, Any], *, name: str) -> Sensitive:
+    """Return the token of a token Secret.
+
+    Raises:
+        StepError: It is not a token of the member's ServiceAccount (RFC 7519: three parts, the claim ``sub``).
+    """
+    account = f"system:serviceaccount:{NAMESPACE}:{name}"
+    try:
+        token = base64.b64decode(secret["data"]["token"], validate=True).decode("ascii")
+        _, claims, _ = token.split(".")
+        subject = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["sub"]
+    except (KeyError, TypeError, ValueError):
+        subject, token = None, ""
+    if subject != account:
+        raise StepError(f"the Secret {token_secret(name)} does not hold a token of {account}", machine=name)
+    return Sensitive(token)
+
+
+def _reference(manifest: dict[str, Any]) -> str:
+    return f"{manifest['kind'].lower()}/{manifest['metadata']['name']}"
+
+
+def _holds(actual: dict[str, Any] | None, expected: dict[str, Any], member: str) -> bool:
+    """Whether an object is there and grants what it should; raises RefusedError when it is somebody else's."""
+    if actual is None:
+        return False
+    if actual["metadata"].get("labels", {}).get("app.kubernetes.io/managed-by") != "fedssh":
+        raise RefusedError(
+            f"{_reference(expected)} is there, and fedssh did not make it",
+            machine=member,
+            step=_PROBE,
+            hint=f"Delete it on the machine of {member} (kubectl delete {_reference(expected)}), "
+            "or give the member another name in hosts.yaml.",
+        )
+    return all(actual.get(key) == expected[key] for key in ("rules", "roleRef", "subjects", "type") if key in expected)
