@@ -1,0 +1,227 @@
+"""The host's kubeconfig: parse it, put entries in, render it. Pure; no disk and no machine is touched here.
+
+The document is kept as YAML nodes, so that whatever fedssh does not own is written again as it was read: unknown
+fields, other entries, the way a scalar is quoted. Comments are lost, as they are with ``kubectl config``.
+
+==============================  =======================================================================
+kubectl does                    fedssh does
+==============================  =======================================================================
+takes the first of two entries  the same
+of one name
+writes every entry again        changes only entries whose ``extensions`` say that they are fedssh's
+``set-credentials --token``     renders the entry: an argument can be read by every user of the machine
+``rename-context``              the same, and keeps the old name in the context's ``extensions``
+==============================  =======================================================================
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import yaml
+
+from fedssh.access import NAMESPACE
+from fedssh.documents import DocumentError, compose, entry
+from fedssh.errors import RefusedError, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from fedssh.access import MemberAccess
+
+LARGEST_BYTES: Final = 4 * 1024 * 1024
+
+Section = Literal["clusters", "contexts", "users"]
+
+_EXTENSION: Final = "fedssh"
+_SINGULAR: Final = {"clusters": "cluster", "contexts": "context", "users": "user"}
+# libyaml's emitter, where PyYAML was built with it, is many times as fast as the one in Python.
+_Dumper: Final[type[yaml.SafeDumper]] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+class Kubeconfig:
+    """One kubeconfig document that can be changed."""
+
+    def __init__(self, root: yaml.MappingNode, *, source: str) -> None:
+        self._root = root
+        self._source = source
+
+    @property
+    def current_context(self) -> str:
+        """The name of the current context, or ""."""
+        found = entry(self._root, "current-context")
+        return str(found[1].value) if found and isinstance(found[1], yaml.ScalarNode) else ""
+
+    def names(self, section: Section) -> list[str]:
+        """Return the names of a section's entries."""
+        return [name for name, _ in self._entries(section)]
+
+    def put(self, section: Section, name: str, value: Mapping[str, Any], *, keep_unknown: bool) -> bool:
+        """Write an entry that fedssh owns.
+
+        Args:
+            section: Where it belongs.
+            name: Its name.
+            value: What stands in it, without the mark of ownership.
+            keep_unknown: Whether fields of an existing entry that ``value`` does not name stay.
+
+        Returns:
+            Whether anything changed.
+
+        Raises:
+            RefusedError: There is an entry of that name which fedssh did not write.
+        """
+        marked = {**value, "extensions": [{"name": _EXTENSION, "extension": {"managed-by": "fedssh"}}]}
+        body = _represent(marked)
+        existing = self._find(section, name)
+        if existing is None:
+            self._sequence(section).value.append(_represent({"name": name, _SINGULAR[section]: marked}))
+            return True
+        found = entry(existing, _SINGULAR[section])
+        if found is None or _extension(found[1]) is None:
+            raise RefusedError(
+                f"{self._source} has a {_SINGULAR[section]} {visible(name)!r} that fedssh did not write",
+                hint=f"Rename or remove it on the host (kubectl config delete-{_SINGULAR[section]} …), or give the "
+                "member another name in hosts.yaml.",
+            )
+        if keep_unknown and isinstance(found[1], yaml.MappingNode):
+            body.value += [pair for pair in found[1].value if pair[0].value not in marked]
+        if _plain(found[1]) == _plain(body):
+            return False
+        _replace(existing, _SINGULAR[section], body)
+        return True
+
+    def name_host_context(self, name: str, *, how: Literal["rename", "alias"]) -> bool:
+        """Let the current context be called ``name``, by renaming it or by a second context beside it.
+
+        Returns:
+            Whether anything changed; a context of that name is left as it is.
+
+        Raises:
+            RefusedError: There is no current context.
+        """
+        if self._find("contexts", name) is not None:
+            return False
+        old = self.current_context
+        existing = self._find("contexts", old) if old else None
+        context = entry(existing, "context") if existing else None
+        if existing is None or context is None or not isinstance(context[1], yaml.MappingNode):
+            raise RefusedError(
+                f"{self._source} has no current context to be called {name}",
+                hint="Choose it on the host: kubectl config use-context …",
+            )
+        if how == "alias":
+            value = {key: found for key, found in _plain(context[1]).items() if key != "extensions"}
+            return self.put("contexts", name, value, keep_unknown=False)
+        others = [one for one in _extensions(context[1]) if one.get("name") != _EXTENSION]
+        mark = {"name": _EXTENSION, "extension": {"renamed-from": old}}
+        _replace(context[1], "extensions", _represent([*others, mark]))
+        _replace(existing, "name", _represent(name))
+        _replace(self._root, "current-context", _represent(name))
+        return True
+
+    def render(self) -> str:
+        """Return the document's text."""
+        rendered: str = yaml.serialize(self._root, Dumper=_Dumper, allow_unicode=True, width=2**31 - 1)
+        return rendered
+
+    def _entries(self, section: Section) -> Iterator[tuple[str, yaml.MappingNode]]:
+        found = entry(self._root, section)
+        if found and isinstance(found[1], yaml.SequenceNode):
+            for one in found[1].value:
+                name = entry(one, "name")
+                if name and isinstance(one, yaml.MappingNode):
+                    yield str(name[1].value), one
+
+    def _find(self, section: Section, name: str) -> yaml.MappingNode | None:
+        return next((one for found, one in self._entries(section) if found == name), None)
+
+    def _sequence(self, section: Section) -> yaml.SequenceNode:
+        found = entry(self._root, section)
+        if found and isinstance(found[1], yaml.SequenceNode) and found[1].value:
+            return found[1]
+        empty = yaml.SequenceNode("tag:yaml.org,2002:seq", [], flow_style=False)
+        _replace(self._root, section, empty)
+        return empty
+
+
+def parse_kubeconfig(text: str, *, source: str) -> Kubeconfig:
+    """Return the document in ``text``; an empty one is a kubeconfig without entries.
+
+    Raises:
+        RefusedError: It is no kubeconfig: not YAML, two documents, too large, …; with ``source:line:column`` and
+            without a word of what stands in it.
+    """
+    try:
+        root = compose(text, source=source, largest_bytes=LARGEST_BYTES)
+    except DocumentError as error:
+        raise RefusedError(error.message, hint="Repair it by hand; fedssh has not touched it.") from None
+    if root is None or (isinstance(root, yaml.ScalarNode) and root.value in {"", "null", "~"}):
+        root = _represent({"apiVersion": "v1", "kind": "Config"})
+    if not isinstance(root, yaml.MappingNode):
+        raise RefusedError(f"{source} is not a kubeconfig", hint="Repair it by hand; fedssh has not touched it.")
+    return Kubeconfig(root, source=source)
+
+
+def put_member(document: Kubeconfig, access: MemberAccess) -> bool:
+    """Write a member's user, cluster and context, by the names that an administrator would choose.
+
+    Returns:
+        Whether anything changed.
+
+    Raises:
+        RefusedError: One of the names is taken by an entry that fedssh did not write.
+    """
+    user, cluster = f"kubefed-{access.name}", f"kubefed-remote-{access.name}"
+    stanza = {"server": access.server, "certificate-authority-data": access.ca}
+    changed = [
+        document.put("users", user, {"token": access.token.reveal()}, keep_unknown=False),
+        document.put("clusters", cluster, stanza, keep_unknown=True),
+        document.put(
+            "contexts", access.name, {"cluster": cluster, "user": user, "namespace": NAMESPACE}, keep_unknown=True
+        ),
+    ]
+    return any(changed)
+
+
+def render_credentials(credentials: Mapping[str, MemberAccess]) -> str:
+    """Return a kubeconfig that holds nothing but one context for each of ``credentials``."""
+    document = parse_kubeconfig("", source="a new kubeconfig")
+    for context, access in credentials.items():
+        stanza = {"server": access.server, "certificate-authority-data": access.ca}
+        document.put("users", context, {"token": access.token.reveal()}, keep_unknown=False)
+        document.put("clusters", context, stanza, keep_unknown=False)
+        document.put("contexts", context, {"cluster": context, "user": context}, keep_unknown=False)
+    return document.render()
+
+
+def _represent(value: Any) -> Any:
+    return yaml.representer.SafeRepresenter(default_flow_style=False, sort_keys=False).represent_data(value)
+
+
+def _replace(mapping: yaml.MappingNode, key: str, value: yaml.Node) -> None:
+    """Set a key of a mapping, at its place when it is there and else at the end."""
+    for index, (key_node, _) in enumerate(mapping.value):
+        if key_node.value == key:
+            mapping.value[index] = (key_node, value)
+            return
+    mapping.value.append((_represent(key), value))
+
+
+def _plain(node: yaml.Node) -> Any:
+    """Return a node as dicts, lists and the text of its scalars, for comparing."""
+    if isinstance(node, yaml.MappingNode):
+        return {key.value: _plain(value) for key, value in node.value}
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(item) for item in node.value]
+    return node.value
+
+
+def _extensions(body: yaml.Node) -> list[dict[str, Any]]:
+    found = entry(body, "extensions")
+    listed = _plain(found[1]) if found else []
+    return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+
+
+def _extension(body: yaml.Node) -> dict[str, Any] | None:
+    return next((one for one in _extensions(body) if one.get("name") == _EXTENSION), None)
