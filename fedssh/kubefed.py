@@ -1,0 +1,211 @@
+"""KubeFed's federation: what has joined, joining, and when a joined cluster really is one.
+
+All names of KubeFed stand here and in ``kubefed_install``. Facts are of KubeFed 0.10.0.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from fedssh.access import MemberAccess
+from fedssh.errors import StepError, visible
+from fedssh.kubectl import NOT_FOUND, Target, kubectl, missing_tool, parse_items
+from fedssh.kubefed_install import NAMESPACE
+from fedssh.sensitive import Sensitive
+from fedssh.shell import Command, Result, failure, last_words, script
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+JOIN_SECONDS: Final = 120
+"""How long the joins of one batch may take; one takes about a second, a member that hangs half a minute."""
+
+READY_SECONDS: Final = 60
+"""How long KubeFed may take to find a joined cluster healthy; it looks every 10 s."""
+
+_STEP: Final = "join"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JoinedCluster:
+    """A KubeFedCluster, with the credential that KubeFed uses for it.
+
+    Attributes:
+        name: Its name.
+        api_server: The address at which KubeFed reaches it.
+        ca: The CA that KubeFed checks it with: PEM in base64, as in ``MemberAccess``.
+        token: KubeFed's own token, or None when its Secret is missing.
+        labels: The KubeFedCluster's labels.
+        ready: KubeFed's own view; None before the first health probe.
+        message: Why it is not ready, in KubeFed's words.
+    """
+
+    name: str
+    api_server: str
+    ca: str
+    token: Sensitive | None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    ready: bool | None
+    message: str
+
+    def credential(self, cluster_uid: str) -> MemberAccess | None:
+        """Return KubeFed's own access, for proving it; None when there is no token."""
+        if self.token is None:
+            return None
+        return MemberAccess(
+            name=self.name, server=self.api_server, ca=self.ca, token=self.token, cluster_uid=cluster_uid
+        )
+
+
+def credentials(clusters: Mapping[str, JoinedCluster], uids: Mapping[str, str]) -> dict[str, MemberAccess]:
+    """Return KubeFed's own credentials for those clusters in ``uids`` (cluster UIDs by name) that have one."""
+    found = {name: clusters[name].credential(uid) for name, uid in uids.items() if name in clusters}
+    return {name: one for name, one in found.items() if one}
+
+
+def list_commands(*, target: Target) -> list[Command]:
+    """Return the commands that list the federation and its credentials."""
+    where = f"--namespace={NAMESPACE}"
+    return [
+        # The raw path tells "no such API" (KubeFed is not installed) from "nothing there" on every kubectl.
+        kubectl(
+            "get",
+            "--raw",
+            f"/apis/core.kubefed.io/v1beta1/namespaces/{NAMESPACE}/kubefedclusters",
+            target=target,
+        ),
+        # Join makes Opaque ones; Helm's releases, which are large, and token Secrets stay where they are.
+        kubectl("get", "secrets", where, "--field-selector=type=Opaque", "-o", "json", target=target),
+    ]
+
+
+def parse_list(results: Sequence[Result], *, machine: str) -> dict[str, JoinedCluster]:
+    """Return the joined clusters by name; none when KubeFed is not installed.
+
+    Raises:
+        StepError: kubectl failed.
+    """
+    clusters, secrets = results
+    if not clusters.ok and "could not find the requested resource" in clusters.stderr:
+        return {}
+    tokens = {
+        one["metadata"]["name"]: _decoded(one.get("data", {}).get("token", ""))
+        for one in parse_items(secrets, machine=machine, step=_STEP)
+    }
+    found = [_parse_cluster(one, tokens) for one in parse_items(clusters, machine=machine, step=_STEP)]
+    return {one.name: one for one in found}
+
+
+def join_command(name: str, *, target: Target) -> Command:
+    """Return the command that joins the cluster of the context ``name``, and prints the host's time when it is done.
+
+    ``target`` is the host cluster; its context bears the host's name.
+
+    kubefedctl is told everything that it would otherwise make up: without ``--host-cluster-name`` a context name with
+    an ``@`` breaks it, without ``--secret-name`` every run leaves one more Secret (kubefed#1009). With
+    ``--error-on-existing=false`` a join that stopped half-way is completed. The Secret's name holds a dot, so that it
+    cannot be one that KubeFed itself chooses. One failure is retried: the webhook may be a moment behind its rollout.
+    """
+    text = """
+        join() { kubefedctl join "$@" --error-on-existing=false --v=2; }
+        join "$@" >/dev/null 2>&1 || { sleep 3; join "$@"; } || exit
+        date -u +%Y-%m-%dT%H:%M:%SZ
+    """
+    return script(
+        text,
+        name,
+        f"--cluster-context={name}",
+        f"--host-cluster-context={target.context}",
+        f"--host-cluster-name={target.context}",
+        f"--kubeconfig={target.kubeconfig}",
+        f"--kubefed-namespace={NAMESPACE}",
+        f"--secret-name={name}.fedssh",
+        title="kubefedctl join",
+    )
+
+
+def parse_join(result: Result, *, machine: str) -> str:
+    """Return the host's time at the end of a join (RFC 3339, UTC, whole seconds).
+
+    Raises:
+        StepError: The join failed; its message holds kubefedctl's own reason, not its goroutines.
+    """
+    if result.code == NOT_FOUND:
+        raise missing_tool("kubefedctl", machine=machine, step=_STEP)
+    if not result.ok:
+        reasons = re.findall(r"^[EF]\d{4} [^\]]*\] (.+)$", result.stderr, re.MULTILINE)
+        if reasons:
+            raise StepError(f"kubefedctl join failed: {visible(reasons[-1])}", machine=machine, step=_STEP)
+        raise failure(result, machine=machine, step=_STEP)
+    return last_words(result.stdout, lines=1)
+
+
+def label_command(name: str, labels: Mapping[str, str], *, target: Target) -> Command:
+    """Return the command that labels a KubeFedCluster, so that placement can select it."""
+    return kubectl(
+        "label",
+        "--overwrite",
+        f"--namespace={NAMESPACE}",
+        f"kubefedclusters/{name}",
+        *(f"{key}={value}" for key, value in labels.items()),
+        target=target,
+    )
+
+
+def wait_command(since: Mapping[str, str], *, target: Target) -> Command:
+    """Return the command that waits until every cluster in ``since`` is Ready by a health probe after its time.
+
+    A condition from before does not count: READY stays True while the credential behind it is already gone.
+    """
+    columns = (
+        'jsonpath={range .items[*]}{.metadata.name}{range .status.conditions[?(@.type=="Ready")]}'
+        '{" "}{.status}{" "}{.lastProbeTime}{end}{"\\n"}{end}'
+    )
+    table = kubectl("get", "kubefedclusters", f"--namespace={NAMESPACE}", "-o", columns, target=target).line
+    text = f"""
+        end=$(( $(date +%s) + $1 )); shift
+        all_ready() {{
+            table=$({table})
+            for want in "$@"; do
+                printf '%s\\n' "$table" | awk -v name="${{want%%=*}}" -v since="${{want#*=}}" '
+                    $1 == name && $2 == "True" && $3 "" >= since "" {{ found = 1 }} END {{ exit !found }}' || return 1
+            done
+        }}
+        until all_ready "$@"; do
+            [ "$(date +%s)" -lt "$end" ] || exit 1
+            sleep 1
+        done
+    """
+    wanted = [f"{name}={time}" for name, time in since.items()]
+    return script(text, str(READY_SECONDS), *wanted, title="wait for Ready")
+
+
+def _parse_cluster(one: Mapping[str, Any], tokens: Mapping[str, str]) -> JoinedCluster:
+    spec, metadata = one.get("spec", {}), one["metadata"]
+    conditions = {found.get("type"): found for found in one.get("status", {}).get("conditions", [])}
+    ready = conditions.get("Ready")
+    # There is no Ready condition at all on a cluster that was never reached (kubefed#1498): the others tell why.
+    others = [found for kind, found in conditions.items() if kind != "Ready" and found.get("status") == "True"]
+    reasons = [found.get("message") or found.get("reason") or "" for found in [*others, *([ready] if ready else [])]]
+    is_ready = ready.get("status") == "True" if ready else (False if others else None)
+    token = tokens.get(spec.get("secretRef", {}).get("name", ""), "")
+    return JoinedCluster(
+        name=metadata["name"],
+        api_server=visible(spec.get("apiEndpoint", "")),
+        ca=spec.get("caBundle", ""),
+        token=Sensitive(token) if token else None,
+        labels=metadata.get("labels", {}),
+        ready=is_ready,
+        message="" if is_ready else visible("; ".join(filter(None, reasons))),
+    )
+
+
+def _decoded(token: str) -> str:
+    try:
+        return base64.b64decode(token, validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        return ""
