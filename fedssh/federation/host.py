@@ -1,0 +1,154 @@
+"""The host: what it has, and bringing KubeFed onto it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from fedssh import kubefed, kubefed_install
+from fedssh.errors import visible
+from fedssh.federation.kubeconfig_file import KubeconfigFile, lock, parse_file, read_command
+from fedssh.kubeconfig import parse_kubeconfig
+from fedssh.kubectl import Target, explain, kubectl
+from fedssh.shell import failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from fedssh.inventory import Inventory, Machine
+    from fedssh.kubefed import JoinedCluster
+    from fedssh.kubefed_install import Installation
+    from fedssh.shell import Held, Shell
+
+    Connect = Callable[[Machine], Shell]
+
+_STEP: Final = "look at the host"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostState:
+    """What a probe found on the host.
+
+    Attributes:
+        file: The host's kubeconfig.
+        target: How the host's tools reach the host's cluster.
+        cluster_uid: The UID of its namespace kube-system, which tells one cluster from another.
+        server: The API address in its kubeconfig.
+        installation: What there is of KubeFed.
+        joined: The KubeFedClusters by name.
+    """
+
+    file: KubeconfigFile
+    target: Target
+    cluster_uid: str
+    server: str
+    installation: Installation
+    joined: Mapping[str, JoinedCluster] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenHost:
+    """The host, reached and locked, and what was found on it."""
+
+    shell: Shell
+    lock: Held
+    state: HostState
+
+
+def open_host(inventory: Inventory, connect: Connect) -> OpenHost:
+    """Connect to the host, take fedssh's lock there for as long as the connection lives, and look at it.
+
+    Raises:
+        BusyError: Another run holds the lock.
+        FedsshError: As ``connect`` and ``probe_host`` raise it.
+    """
+    shell = connect(inventory.host.machine)
+    held = lock(shell, path=inventory.host.kubeconfig)
+    return OpenHost(shell=shell, lock=held, state=probe_host(shell, inventory))
+
+
+def probe_host(shell: Shell, inventory: Inventory, *, only_look: bool = False) -> HostState:
+    """Look at the host; nothing is changed.
+
+    Its context is the one that bears the host's name, once there is one, and until then the current one: what an
+    administrator chooses there later does not lead fedssh to another cluster.
+
+    Args:
+        shell: The host's machine.
+        inventory: What hosts.yaml says.
+        only_look: Whether a state that could not be worked with (another KubeFed version) is no error.
+
+    Raises:
+        StepError: A tool is missing or does not reach the host's cluster.
+        RefusedError: The kubeconfig cannot be used, or another KubeFed is installed.
+    """
+    host = inventory.host.name
+    read, *tools = shell.run([read_command(path=inventory.host.kubeconfig), *kubefed_install.tool_commands()])
+    file = parse_file(read, shell)
+    document = parse_kubeconfig(file.text.reveal(), source=file.path)
+    target = Target(
+        kubeconfig=file.path, context=host if host in document.names("contexts") else document.current_context
+    )
+    where = [
+        kubectl("config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}", target=target),
+        kubectl("get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}", target=target),
+    ]
+    install = kubefed_install.probe_commands(target=target)
+    listing = kubefed.list_commands(target=target)
+    server, uid, *rest = shell.run([*where, *install, *listing])
+    for result in (server, uid):
+        if not result.ok:
+            raise explain(result, machine=host, step=_STEP)
+    return HostState(
+        file=file,
+        target=target,
+        cluster_uid=visible(uid.stdout.strip()),
+        server=visible(server.stdout.strip()),
+        installation=kubefed_install.parse_probe(
+            tools, rest[: len(install)], version=inventory.kubefed.version, machine=host, only_look=only_look
+        ),
+        joined=kubefed.parse_list(rest[len(install) :], machine=host),
+    )
+
+
+def install_kubefed(host: OpenHost, inventory: Inventory, begin: Callable[[str], None]) -> list[str]:
+    """Install what is missing of KubeFed and wait until it serves; return what was done.
+
+    Args:
+        host: The host, and what is there already.
+        inventory: Which version, from where, with which values.
+        begin: Called with each step as it begins, as in "installing KubeFed".
+
+    Raises:
+        StepError: A download, Helm or the rollout failed. Running it again goes on from there.
+    """
+    wanted, installation, shell = inventory.kubefed, host.state.installation, host.shell
+    done = []
+    if installation.kubefedctl != wanted.version:
+        begin("downloading kubefedctl")
+        seconds = kubefed_install.INSTALL_SECONDS
+        (result,) = shell.run(kubefed_install.kubefedctl_command(wanted.kubefedctl_url), timeout_seconds=seconds)
+        kubefed_install.check_kubefedctl(result, version=wanted.version, machine=shell.name)
+        done.append(f"installed kubefedctl {wanted.version}")
+    if installation.release is None or kubefed_install.is_leftover(installation.release):
+        begin("installing KubeFed")
+        commands = kubefed_install.install_commands(
+            release=installation.release,
+            version=wanted.version,
+            repository=wanted.chart_repository,
+            values=wanted.values,
+            target=host.state.target,
+        )
+        for one in [*commands, *kubefed_install.gate_commands(wanted.values, target=host.state.target)]:
+            (result,) = shell.run(one, timeout_seconds=kubefed_install.INSTALL_SECONDS)
+            if not result.ok:
+                raise failure(result, machine=shell.name, step="prepare KubeFed")
+        done.append(f"installed KubeFed {wanted.version}")
+    if done or not installation.rolled_out:
+        begin("waiting for KubeFed to serve")
+        results = shell.run(
+            kubefed_install.rollout_commands(target=host.state.target),
+            timeout_seconds=kubefed_install.ROLLOUT_SECONDS + 30,
+        )
+        kubefed_install.check_rollout(results, machine=shell.name)
+    return done
