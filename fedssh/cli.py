@@ -1,0 +1,201 @@
+"""The command line: Invoke tasks that load, call and print; here errors become exit codes, and nowhere else.
+
+``tasks.py`` gives the same collection to ``invoke``; ``main`` is the program ``fedssh``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from invoke.collection import Collection
+from invoke.config import Config
+from invoke.exceptions import Exit, ParseError
+from invoke.program import Program
+from invoke.tasks import Task, task
+
+from fedssh import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from invoke.context import Context
+    from invoke.parser.argument import Argument
+
+    from fedssh.events import Report, Reporter
+    from fedssh.federation.host import Connect
+    from fedssh.inventory import Cluster, Inventory
+
+_INTERRUPTED: Final = 130
+_FORMATS: Final = ("table", "json")
+_SHORT_FLAGS: Final = {"member": "m", "output": "o"}
+_HELP: Final = {
+    "member": "A member of hosts.yaml; may be given several times.",
+    "all": "All members of hosts.yaml.",
+    "hosts": "The inventory; by default hosts.yaml, looked for from here upwards (also FEDSSH_HOSTS).",
+    "output": "table (default) or json.",
+}
+
+
+class Verb(Task):  # type: ignore[type-arg]  # Invoke's generic parameter is the function's type
+    """A task with the short flags of ``_SHORT_FLAGS`` and no others; Invoke's own choice would take ``-h``."""
+
+    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
+        """Return the arguments, so that a repeatable flag without a value is an error."""
+        arguments: list[Argument] = super().get_arguments(ignore_unknown_help)
+        for argument in arguments:
+            if short := _SHORT_FLAGS.get(argument.name or ""):
+                argument.names += (short,)
+            if argument.kind is list:
+                argument.raw_value = None
+        return arguments
+
+
+def _verb(*flags: str, iterable: tuple[str, ...] = ()) -> Callable[[Callable[..., None]], Verb]:
+    made: Callable[[Callable[..., None]], Verb] = task(
+        klass=Verb,
+        positional=[],
+        iterable=list(iterable),
+        auto_shortflags=False,
+        help={flag: _HELP[flag] for flag in flags},
+    )
+    return made
+
+
+@_verb("member", "all", "hosts", "output", iterable=("member",))
+def federate(c: Context, member: list[str], all: bool = False, hosts: str = "", output: str = "table") -> None:
+    """Federate members with the host: install KubeFed, grant, prove, join. What is done stays as it is."""
+    with _run(c, output) as show:
+        from fedssh.federation.federate import federate as work  # noqa: PLC0415  (imported when needed: start-up)
+
+        inventory = _load(hosts)
+        members = _choose(inventory, member, everyone=all)
+        show(lambda connect, report: work(inventory, members, connect=connect, report=report))
+
+
+@_verb("hosts", "output")
+def prepare(c: Context, hosts: str = "", output: str = "table") -> None:
+    """Install KubeFed and kubefedctl on the host, nothing else."""
+    with _run(c, output) as show:
+        from fedssh.federation.prepare import prepare as work  # noqa: PLC0415  (imported when needed: start-up)
+
+        inventory = _load(hosts)
+        show(lambda connect, report: work(inventory, connect=connect, report=report))
+
+
+@_verb("hosts", "output")
+def status(c: Context, hosts: str = "", output: str = "table") -> None:
+    """Show the federation as KubeFed sees it; exit code 3 when a cluster is not Ready."""
+    with _run(c, output) as show:
+        from fedssh.federation.status import status as work  # noqa: PLC0415  (imported when needed: start-up)
+
+        inventory = _load(hosts)
+        show(lambda connect, report: work(inventory, connect=connect, report=report))
+
+
+namespace: Final = Collection(federate, prepare, status)
+
+
+class _Fedssh(Program):
+    """``fedssh``: exit code 2 for flags that it does not know, and bytecode is cached."""
+
+    def parse_core(self, argv: list[str] | None) -> None:
+        with _usage():
+            super().parse_core(argv)
+        # Invoke switches bytecode off, for tasks.py's sake; every run would compile what is imported later.
+        sys.dont_write_bytecode = False
+
+    def parse_tasks(self) -> None:
+        with _usage():
+            super().parse_tasks()
+
+
+class _Config(Config):
+    """No ``invoke.yaml`` of the working directory and no ``INVOKE_*`` reaches ``fedssh``."""
+
+    prefix = "fedssh"
+
+
+def main() -> None:
+    """Run ``fedssh``."""
+    from importlib.metadata import version  # noqa: PLC0415  (slow, and only needed here)
+
+    _Fedssh(name="fedssh", binary="fedssh", namespace=namespace, version=version("fedssh"), config_class=_Config).run()
+
+
+@contextmanager
+def _usage() -> Iterator[None]:
+    try:
+        yield
+    except ParseError as error:
+        raise Exit(str(error), code=errors.ConfigurationError.exit_code) from None
+
+
+@contextmanager
+def _run(c: Context, output: str) -> Iterator[Callable[[Callable[[Connect, Reporter], Report]], None]]:
+    """Give a function that runs a verb over connections and shows its report; errors become exit codes."""
+    from fedssh.output import drop_stdout, show_error, show_line  # noqa: PLC0415  (imported when needed: start-up)
+
+    try:
+        _check_flags(c, output)
+        yield lambda verb: _connect_and_show(verb, output)
+    except errors.FedsshError as error:
+        show_error(error)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        show_line("Interrupted. Run the same command again: it goes on from what is there.")
+        code = _INTERRUPTED
+    except BrokenPipeError:
+        drop_stdout()
+        return
+    except Exit:
+        raise
+    except Exception as error:  # noqa: BLE001  (the last line of defence: an exception's text may hold what nobody should see)
+        if os.environ.get("FEDSSH_DEBUG"):
+            traceback.print_exc()
+        show_line(f"error: a bug in fedssh ({type(error).__name__}). FEDSSH_DEBUG=1 shows where it happened.")
+        code = errors.FedsshError.exit_code
+    else:
+        return
+    raise Exit(code=code)
+
+
+def _check_flags(c: Context, output: str) -> None:
+    if output not in _FORMATS:
+        raise errors.ConfigurationError(f"--output is {output!r}; it can be {' or '.join(_FORMATS)}")
+    # Invoke accepts its own flags behind the verb, too; a task that looks away would run for real.
+    if c.config.run.dry:
+        raise errors.ConfigurationError("there is no dry run yet (-R, --dry): nothing was done")
+
+
+def _connect_and_show(verb: Callable[[Connect, Reporter], Report], output: str) -> None:
+    from fedssh.output import ProgressView, show_report  # noqa: PLC0415  (imported when needed: start-up)
+    from fedssh.ssh import Connections  # noqa: PLC0415  (imported when needed: start-up)
+
+    with Connections() as connections, ProgressView() as progress:
+        report = verb(connections.connect, progress)
+    show_report(report, "json" if output == "json" else "table")
+    if report.exit_code:
+        raise Exit(code=report.exit_code)
+
+
+def _load(hosts: str) -> Inventory:
+    from fedssh.inventory import find_hosts_file, load_inventory  # noqa: PLC0415  (imported when needed: start-up)
+
+    named = hosts or os.environ.get("FEDSSH_HOSTS", "")
+    return load_inventory(Path(named) if named else find_hosts_file(Path.cwd()))
+
+
+def _choose(inventory: Inventory, names: list[str], *, everyone: bool) -> list[Cluster]:
+    if everyone == bool(names):
+        raise errors.ConfigurationError(
+            "which members? Name them by --member NAME (several times, if need be), or say --all",
+            hint=f"{inventory.path} has: {', '.join(one.name for one in inventory.members) or 'no members'}",
+        )
+    if everyone and not inventory.members:
+        raise errors.ConfigurationError(f"{inventory.path} has no members")
+    return list(inventory.members) if everyone else [inventory.member(name) for name in dict.fromkeys(names)]

@@ -1,0 +1,179 @@
+"""All that is printed: progress and errors on stderr, results on stdout.
+
+On a terminal, progress is one line per cluster, kept up to date; elsewhere it is one plain line per step. Nothing
+here is read as rich's markup, since names and messages come from machines.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from fedssh.errors import FedsshError
+    from fedssh.events import ClusterReport, Progress, Report
+
+Format = Literal["table", "json"]
+
+_UNLIMITED = 10_000
+_STYLES = {"Ready": "green", "NotReady": "yellow", "NotJoined": "dim", "Failed": "red"}
+
+
+class ProgressView:
+    """Shows ``Progress`` on stderr while its ``with`` block runs; call it with each event, from any thread."""
+
+    def __init__(self) -> None:
+        self._console = _console(sys.stderr)
+        self._live = Live(console=self._console, refresh_per_second=8, transient=True)
+        self._rows: dict[str, Progress] = {}
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._console.is_terminal:
+            self._live.stop()
+
+    def __call__(self, event: Progress) -> None:
+        """Show one event; failures are left to the end, where they are told with what to do next."""
+        if not self._console.is_terminal:
+            if event.state != "failed":
+                _print(self._console, Text(f"{event.cluster}: {event.text}"))
+            return
+        if event.state == "changed":
+            _print(self._console, Text.assemble(("✓ ", "green"), (event.cluster, "bold"), f" {event.text}"))
+        self._rows[event.cluster] = event
+        self._live.update(self._table())
+
+    def _table(self) -> Table:
+        table = Table.grid(padding=(0, 1))
+        for event in list(self._rows.values()):
+            spinner = Spinner("dots") if event.state == "running" else Text("✗" if event.state == "failed" else "✓")
+            table.add_row(spinner, Text(event.cluster, style="bold"), Text(event.text.partition("\n")[0]))
+        return table
+
+
+def show_report(report: Report, output: Format) -> None:
+    """Print a report: to stdout what it is, to stderr what went wrong."""
+    if output == "json":
+        sys.stdout.write(json.dumps(_to_json(report), indent=2) + "\n")
+    else:
+        console = _console(sys.stdout)
+        if report.verb != "prepare":
+            _print(console, _render_table(report))
+        if summary := _summary(report):
+            _print(console, Text(summary))
+    for one in report.clusters:
+        if one.error:
+            show_error(one.error)
+        elif one.state == "NotReady":
+            _print(
+                _console(sys.stderr), Text(f"{one.name} is not ready: {one.message or 'KubeFed has not said why yet'}")
+            )
+
+
+def show_error(error: FedsshError) -> None:
+    """Print an error and what to do next to stderr."""
+    console = _console(sys.stderr)
+    _print(console, Text.assemble(("error: ", "bold red"), str(error)))
+    if error.hint:
+        _print(console, Text.assemble(("  next: ", "bold"), error.hint.replace("\n", "\n        ")))
+
+
+def show_line(text: str) -> None:
+    """Print one line to stderr."""
+    _print(_console(sys.stderr), Text(text))
+
+
+def drop_stdout() -> None:
+    """Let nothing more be written to a stdout that nobody reads (``fedssh status | head -1``)."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _console(stream: Any) -> Console:
+    # Lines are as long as they are where no person reads them; rich would fold them at 80 characters.
+    console = Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    if not console.is_terminal:
+        console = Console(file=stream, highlight=False, markup=False, emoji=False, width=_UNLIMITED)
+    return console
+
+
+def _print(console: Console, what: Text | Table) -> None:
+    console.print(what, soft_wrap=isinstance(what, Text))
+
+
+def _render_table(report: Report) -> Table:
+    table = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 3, 0, 0))
+    for title in ("CLUSTER", "ROLE", "STATE", "LABELS", "API SERVER"):
+        table.add_column(title, no_wrap=title != "LABELS", overflow="fold", header_style="bold")
+    for one in report.clusters:
+        labels = ",".join(f"{key}={value}" for key, value in sorted(one.labels.items()))
+        table.add_row(
+            Text(one.name),
+            Text(one.role),
+            Text(one.state, style=_STYLES[one.state]),
+            Text(labels or "-"),
+            Text(one.api_server or "-"),
+        )
+    return table
+
+
+def _summary(report: Report) -> str:
+    if report.verb == "status":
+        return "" if report.kubefed_version else "KubeFed is not installed."
+    names = " and ".join(filter(None, [", ".join(one.name for one in report.clusters[:-1]), report.clusters[-1].name]))
+    if report.exit_code:
+        return ""
+    if report.verb == "prepare":
+        state = f"KubeFed {report.kubefed_version} and kubefedctl are installed on {names}."
+    else:
+        state = f"{names} are federated."
+    return state if report.changed else f"Nothing to do: {state}"
+
+
+def _to_json(report: Report) -> dict[str, Any]:
+    return {
+        "apiVersion": "fedssh/v1",
+        "kind": "Report",
+        "verb": report.verb,
+        "exitCode": report.exit_code,
+        "changed": report.changed,
+        "kubefedVersion": report.kubefed_version,
+        "clusters": [_cluster_to_json(one) for one in report.clusters],
+    }
+
+
+def _cluster_to_json(one: ClusterReport) -> dict[str, Any]:
+    error = one.error
+    return {
+        "name": one.name,
+        "role": one.role,
+        "state": one.state,
+        "apiServer": one.api_server,
+        "labels": dict(one.labels),
+        "changes": list(one.changes),
+        "message": one.message,
+        "error": {
+            "message": error.message,
+            "machine": error.machine,
+            "step": error.step,
+            "hint": error.hint,
+            "exitCode": error.exit_code,
+        }
+        if error
+        else None,
+    }
