@@ -1,0 +1,72 @@
+# Everything a checkout can do. `make demo` and `make test` work on a machine that has nothing of this yet.
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+MEMBERS ?= 1
+PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+# As root on Debian what is missing is installed; elsewhere its name is said.
+INSTALL = @test "$$(id -u)" = 0 && command -v apt-get >/dev/null || { echo "Install $(1), then run this again." >&2; exit 1; }; \
+	echo "installing $(1)" >&2; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(1) >/dev/null
+
+.PHONY: help setup engine demo lab lab-down test lint format test-unit test-ssh test-cluster
+
+help: ## Show this
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+setup: $(VENV)/.ready ## Make .venv with fedssh and all that its development needs
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "fedssh needs Python 3.11 or newer: install it, then run this again." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || $(MAKE) -s python-venv
+	@echo "installing fedssh and its tools into $(VENV)" >&2
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+.PHONY: python-venv sshd
+python-venv:
+	$(call INSTALL,python3-venv)
+
+sshd: # for tests/ssh: a real sshd, and the shells that masters have
+	@test -x /usr/sbin/sshd && command -v busybox >/dev/null || $(MAKE) -s install-sshd
+.PHONY: install-sshd
+install-sshd:
+	$(call INSTALL,openssh-server busybox)
+
+engine: # A Docker engine that answers
+	@lab/engine.sh
+
+lab: setup engine ## Start real clusters in containers: fedhost and MEMBERS members (MEMBERS=1)
+	@$(BIN)/python -m lab up --members $(MEMBERS)
+
+lab-down: setup engine ## Remove them
+	@$(BIN)/python -m lab down
+
+demo: lab ## Start the lab and federate member1 with fedhost
+	$(BIN)/invoke federate --member member1
+	@echo
+	@echo "Type next:  . $(BIN)/activate && invoke status"
+	@echo "Look inside: docker exec fedssh-lab-fedhost kubectl -n kube-federation-system get kubefedclusters"
+
+lint: setup ## ruff, mypy --strict, import-linter
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: setup ## Format the code
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+test-unit: setup ## Tests that need nothing
+	@$(BIN)/pytest tests/unit
+
+test-ssh: setup sshd ## Tests on a real sshd
+	@$(BIN)/pytest tests/ssh
+
+test-cluster: setup engine ## Tests on real clusters
+	@$(BIN)/pytest tests/cluster
+
+test: lint sshd engine ## Everything
+	@$(BIN)/pytest
