@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
 import time
@@ -28,6 +30,8 @@ class Sshd:
     folder: Path
     options: tuple[str, ...] = ()
     port: int = 0
+    address: str = "127.0.0.1"
+    launcher: tuple[str, ...] = ()
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
@@ -61,11 +65,12 @@ class Sshd:
                 [
                     # What comes first counts.
                     *self.options,
-                    f"ListenAddress 127.0.0.1:{self.port}",
+                    f"ListenAddress {self.address}:{self.port}",
                     f"HostKey {self.folder}/host_key",
                     f"AuthorizedKeysFile {self.folder}/authorized_keys",
                     "PidFile none",
                     "LogLevel VERBOSE",
+                    f"SetEnv HOME={self.folder}",
                     "StrictModes no",
                     "UsePAM no",
                     "UseDNS no",
@@ -75,10 +80,11 @@ class Sshd:
                 ]
             )
         )
-        process = subprocess.Popen([SSHD, "-D", "-f", config, "-E", self.folder / "log"])
+        logged = len(self._raw_log())
+        process = subprocess.Popen([*self.launcher, SSHD, "-D", "-f", config, "-E", self.folder / "log"])
         self.processes.append(process)
         deadline = time.monotonic() + 10
-        while "Server listening" not in self._raw_log():
+        while "Server listening" not in self._raw_log()[logged:]:
             assert process.poll() is None, self._raw_log()
             assert time.monotonic() < deadline, self._raw_log()
             time.sleep(0.01)
@@ -108,7 +114,7 @@ class Sshd:
         """Return the machine as hosts.yaml would name it."""
         machine = Machine(
             name="member1",
-            address="127.0.0.1",
+            address=self.address,
             port=self.port,
             user="root",
             identity_file=self.identity,
@@ -133,7 +139,14 @@ class Process:
 
     def kill(self) -> None:
         """End it at once."""
-        subprocess.run(["kill", "-KILL", str(self.pid)], check=False)
+        os.kill(self.pid, signal.SIGKILL)
+
+    def cmdline(self) -> bytes:
+        """Return its title or arguments; nothing if it has ended."""
+        try:
+            return Path(f"/proc/{self.pid}/cmdline").read_bytes()
+        except OSError:
+            return b""
 
 
 def children(pid: int) -> list[Process]:
@@ -176,14 +189,14 @@ def start_sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
     started: list[Sshd] = []
     Path("/run/sshd").mkdir(exist_ok=True)
 
-    def start(*options: str) -> Sshd:
-        server = Sshd(tmp_path_factory.mktemp("sshd"), options)
+    def start(*options: str, address: str = "127.0.0.1", launcher: tuple[str, ...] = ()) -> Sshd:
+        server = Sshd(tmp_path_factory.mktemp("sshd"), options, address=address, launcher=launcher)
         make_key(server.folder / "host_key")
         make_key(server.identity)
         (server.folder / "authorized_keys").write_text(server.identity.with_suffix(".pub").read_text())
         started.append(server)
         server.start()
-        server.know("[127.0.0.1]:{port} {key}")
+        server.know(f"[{address}]:{{port}} {{key}}")
         return server
 
     yield start
@@ -195,6 +208,12 @@ def start_sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
 def sshd(start_sshd: Callable[..., Sshd]) -> Sshd:
     """A plain sshd."""
     return start_sshd()
+
+
+@pytest.fixture
+def closed_port() -> int:
+    """A port nobody listens on."""
+    return free_port()
 
 
 @pytest.fixture

@@ -1,0 +1,177 @@
+"""Keys, agents and logins that do not work: rows 21 and 22 of the faults."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fedssh.errors import AuthenticationError
+from fedssh.shell import command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from fedssh.ssh import Connections
+    from tests.ssh.conftest import Sshd
+
+
+@pytest.fixture
+def add_to_agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], None]]:
+    """An agent of the test, in SSH_AUTH_SOCK; the function puts a key without a passphrase into it."""
+    socket = tmp_path / "agent"
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL)
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+    while not socket.exists():
+        assert agent.poll() is None
+
+    def add(key: Path) -> None:
+        subprocess.run(["ssh-add", "-q", key], check=True, stdin=subprocess.DEVNULL)
+
+    yield add
+    agent.kill()
+    agent.wait()
+
+
+@pytest.fixture(autouse=True)
+def _no_agent_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+
+
+def refusal(connections: Connections, sshd: Sshd, **changes: object) -> AuthenticationError:
+    """Return why the login failed."""
+    with pytest.raises(AuthenticationError) as caught:
+        connections.connect(sshd.machine(**changes))
+    assert caught.value.exit_code == 5
+    assert str(caught.value).startswith("member1: connect: ")
+    assert caught.value.hint
+    return caught.value
+
+
+def connects(connections: Connections, sshd: Sshd, **changes: object) -> bool:
+    """Whether the login works."""
+    return connections.connect(sshd.machine(**changes)).run(command("true"))[0].ok
+
+
+def encrypt(key: Path, passphrase: str) -> None:
+    """Give a key a passphrase."""
+    subprocess.run(["ssh-keygen", "-q", "-p", "-N", passphrase, "-f", key], check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])
+def test_every_kind_of_key_logs_in(
+    sshd: Sshd, connections: Connections, keygen: Callable[..., Path], kind: str
+) -> None:
+    """Keys of the three kinds OpenSSH makes are read and accepted."""
+    key = keygen("key", kind=kind)
+    (sshd.folder / "authorized_keys").write_text(key.with_suffix(".pub").read_text())
+    assert connects(connections, sshd, identity_file=key)
+
+
+def test_fault_21_passphrase_without_agent(sshd: Sshd, connections: Connections) -> None:
+    """A key with a passphrase and nobody to ask is refused at once; ssh-add is the way."""
+    encrypt(sshd.identity, "secret passphrase")
+    error = refusal(connections, sshd)
+    assert f"{sshd.identity} (it has a passphrase)" in error.message
+    assert "ssh-add" in error.hint
+
+
+def test_fault_21_the_agent_has_the_key(
+    sshd: Sshd, connections: Connections, add_to_agent: Callable[[Path], None]
+) -> None:
+    """The agent's copy of a key with a passphrase is used, and no other key of the agent is tried."""
+    add_to_agent(sshd.identity)
+    encrypt(sshd.identity, "secret passphrase")
+    sshd.identity.with_suffix(".pub").unlink()
+    assert connects(connections, sshd)
+    assert "Failed publickey" not in sshd.log()
+
+
+def test_fault_22_wrong_key(sshd: Sshd, connections: Connections, keygen: Callable[..., Path]) -> None:
+    """A key that is not authorised is named with its fingerprint, and is tried once."""
+    wrong = keygen("wrong")
+    error = refusal(connections, sshd, identity_file=wrong)
+    listed = subprocess.check_output(["ssh-keygen", "-lf", wrong], text=True)
+    assert listed.split()[1] in error.message
+    assert "authorized_keys" in error.hint
+    assert sshd.log().count("Failed publickey") == 1
+
+
+def test_fault_22_too_many_keys(
+    start_sshd: Callable[..., Sshd],
+    connections: Connections,
+    add_to_agent: Callable[[Path], None],
+    keygen: Callable[..., Path],
+) -> None:
+    """When an agent's many keys use up the attempts, the message says so and how to name the right key."""
+    sshd = start_sshd("MaxAuthTries 3")
+    for number in range(5):
+        add_to_agent(keygen(f"key{number}"))
+    error = refusal(connections, sshd, identity_file=None)
+    assert error.message.count("agent key key") == 3
+    assert "MaxAuthTries" in error.message
+    assert "IdentitiesOnly" in error.hint
+
+
+def test_fault_22_no_key_at_all(
+    sshd: Sshd, connections: Connections, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Without any key there is nothing to try, and the message says where one would go."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    error = refusal(connections, sshd, identity_file=None)
+    assert "there is no key" in error.message
+    assert "identity_file" in error.hint
+
+
+def test_a_missing_identity_file_is_named(sshd: Sshd, connections: Connections, tmp_path: Path) -> None:
+    """A key file that is not there is the reason."""
+    error = refusal(connections, sshd, identity_file=tmp_path / "gone")
+    assert f"{tmp_path}/gone (No such file or directory)" in error.message
+
+
+def test_a_file_that_is_no_key_is_named(sshd: Sshd, connections: Connections) -> None:
+    """A public key given in place of the private one is the reason."""
+    error = refusal(connections, sshd, identity_file=sshd.identity.with_suffix(".pub"))
+    assert "no key" in error.message
+
+
+def test_default_keys_are_found(
+    sshd: Sshd, connections: Connections, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Without identity_file, the keys in ~/.ssh are tried; one that is not there is no problem."""
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh/id_ed25519").write_bytes(sshd.identity.read_bytes())
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert connects(connections, sshd, identity_file=None)
+
+
+def test_an_agent_that_has_gone_is_no_agent(
+    sshd: Sshd, connections: Connections, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A dangling SSH_AUTH_SOCK does no harm."""
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "gone"))
+    assert connects(connections, sshd)
+
+
+def test_a_machine_that_wants_more_than_a_key(start_sshd: Callable[..., Sshd], connections: Connections) -> None:
+    """A second factor, or no login by key at all, is said in sshd's words."""
+    sshd = start_sshd("AuthenticationMethods publickey,password", "PasswordAuthentication yes", "PermitRootLogin yes")
+    assert "it wants password" in refusal(connections, sshd).message
+
+
+def test_a_machine_without_logins_by_key(start_sshd: Callable[..., Sshd], connections: Connections) -> None:
+    """So is a machine that takes no keys."""
+    sshd = start_sshd("PubkeyAuthentication no", "PasswordAuthentication yes", "PermitRootLogin yes")
+    assert "it wants password" in refusal(connections, sshd).message
+
+
+def test_keys_are_read_once(start_sshd: Callable[..., Sshd], connections: Connections) -> None:
+    """A key file is read for the first machine only, since an RSA key takes 100 ms."""
+    first, second = start_sshd(), start_sshd()
+    (second.folder / "authorized_keys").write_text(first.identity.with_suffix(".pub").read_text())
+    assert connects(connections, first)
+    os.truncate(first.identity, 0)
+    assert connects(connections, second, identity_file=first.identity)
