@@ -9,7 +9,7 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 INSTALL = @test "$$(id -u)" = 0 && command -v apt-get >/dev/null || { echo "Install $(1), then run this again." >&2; exit 1; }; \
 	echo "installing $(1)" >&2; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(1) >/dev/null
 
-.PHONY: help setup engine demo lab lab-down test lint format test-unit test-ssh test-cluster
+.PHONY: help setup engine images demo lab lab-down test lint format test-unit test-ssh test-cluster
 
 help: ## Show this
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,9 @@ lab: setup engine ## Start real clusters in containers: fedhost and MEMBERS memb
 lab-down: setup engine ## Remove them
 	@$(BIN)/python -m lab down
 
+images: setup engine # What the lab's machines are made of; the first time takes some ten minutes
+	@$(BIN)/python -m lab build
+
 demo: lab ## Start the lab and federate member1 with fedhost
 	$(BIN)/invoke federate --member member1
 	@echo
@@ -65,8 +68,8 @@ test-unit: setup ## Tests that need nothing
 test-ssh: setup sshd ## Tests on a real sshd
 	@$(BIN)/pytest tests/ssh
 
-test-cluster: setup engine ## Tests on real clusters
+test-cluster: setup images ## Tests on real clusters
 	@$(BIN)/pytest tests/cluster
 
-test: lint sshd engine ## Everything
+test: lint sshd images ## Everything
 	@$(BIN)/pytest

@@ -194,8 +194,8 @@ def _choose(inventory: Inventory, names: list[str], *, everyone: bool) -> list[C
     if everyone == bool(names):
         raise errors.ConfigurationError(
             "which members? Name them by --member NAME (several times, if need be), or say --all",
-            hint=f"{inventory.path} has: {', '.join(one.name for one in inventory.members) or 'no members'}",
+            hint=f"{inventory.path.name} has: {', '.join(one.name for one in inventory.members) or 'no members'}",
         )
     if everyone and not inventory.members:
-        raise errors.ConfigurationError(f"{inventory.path} has no members")
+        raise errors.ConfigurationError(f"{inventory.path.name} has no members")
     return list(inventory.members) if everyone else [inventory.member(name) for name in dict.fromkeys(names)]

@@ -1,0 +1,244 @@
+"""Real clusters for the tests: a lab of their own, fedssh run as a program, and kubectl on the masters as the oracle.
+
+The lab is shared by all tests of a session. Each test states what it starts from (``joined``, ``unjoined``) and leaves
+machines that work, whether it passes or fails.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+import yaml
+
+from lab.clusters import start_lab, stop_lab
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from lab.clusters import Lab
+    from lab.machine import Machine
+
+PREFIX: Final = "fedssh-test"
+NAMESPACE: Final = "kube-federation-system"
+SECONDS: Final = 240
+
+# Records argv and environment of every call, then becomes the tool; polling processes would miss short ones.
+_RECORDER: Final = """#!/bin/sh
+{ tr '\\0' '\\n' </proc/$$/cmdline; tr '\\0' '\\n' </proc/$$/environ; } >>/var/log/recorded
+exec /opt/recorded/%s "$@"
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """How a run of fedssh ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """The report of a run with ``-o json``."""
+        parsed: dict[str, Any] = json.loads(self.stdout)
+        return parsed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Federation:
+    """The oracle: what the masters' own kubectl says, and ways to set a state up."""
+
+    lab: Lab
+
+    @property
+    def host(self) -> Machine:
+        """The machine of the host cluster."""
+        return self.lab.host
+
+    def member(self, name: str = "member1") -> Machine:
+        """A member's machine."""
+        return next(one for one in self.lab.members if one.name == name)
+
+    def kubectl(self, machine: Machine, *arguments: str, stdin: str = "") -> str:
+        """Run kubectl on a machine as its administrator; fail the test if it fails."""
+        return machine.check("/opt/recorded/kubectl", *arguments, stdin=stdin.encode())
+
+    def ready(self) -> dict[str, str]:
+        """The READY column of the host's KubeFedClusters, by name."""
+        columns = 'jsonpath={range .items[*]}{.metadata.name}={.status.conditions[?(@.type=="Ready")].status}{"\\n"}{end}'
+        listed = self.host.exec("/opt/recorded/kubectl", "-n", NAMESPACE, "get", "kubefedclusters", "-o", columns)
+        return dict(line.split("=") for line in listed.stdout.split())
+
+    def contexts(self) -> dict[str, str]:
+        """The contexts of the host's kubeconfig: name to cluster."""
+        parsed = yaml.safe_load(self.host.check("cat", "/root/.kube/config"))
+        return {one["name"]: one["context"]["cluster"] for one in parsed["contexts"]}
+
+    def objects(self, name: str = "member1") -> list[str]:
+        """fedssh's objects on a member, as kind/name."""
+        listed = self.kubectl(
+            self.member(name), "get", "sa,secret,clusterrole,clusterrolebinding", "-A", "-o", "name",
+            "-l", "app.kubernetes.io/managed-by=fedssh",
+        )  # fmt: skip
+        return sorted(listed.split())
+
+    def snapshot(self) -> dict[str, str]:
+        """All that a run without changes must leave alone: the kubeconfig and every object's resourceVersion."""
+        versions = 'jsonpath={range .items[*]}{.kind}/{.metadata.name}={.metadata.resourceVersion}{"\\n"}{end}'
+        kinds = "sa,secret,clusterrole,clusterrolebinding"
+        found = {one.name: self.kubectl(one, "get", kinds, "-A", "-o", versions) for one in self.lab.machines}
+        specs = 'jsonpath={range .items[*]}{.metadata.name}={.metadata.generation},{.metadata.labels},{.spec}{"\\n"}{end}'
+        found["kubefedclusters"] = self.kubectl(self.host, "-n", NAMESPACE, "get", "kubefedclusters", "-o", specs)
+        found["kubeconfig"] = self.host.check("sha256sum", "/root/.kube/config")
+        return found
+
+    def tokens(self) -> list[str]:
+        """Every ServiceAccount token that is stored in a Secret on any machine, in base64."""
+        listed = [
+            self.kubectl(one, "get", "secret", "-A", "-o", 'jsonpath={range .items[*]}{.data.token}{"\\n"}{end}')
+            for one in self.lab.machines
+        ]
+        return [token for text in listed for token in text.split()]
+
+    def forget(self, *names: str) -> None:
+        """Make it as if fedssh had never met these clusters; KubeFed stays installed."""
+        self.host.exec("/opt/recorded/kubectl", "-n", NAMESPACE, "delete", "kubefedclusters", "--wait=false", *names)
+        self.host.exec(
+            "/opt/recorded/kubectl", "-n", NAMESPACE, "delete", "secret", "--ignore-not-found",
+            *(f"{name}.fedssh" for name in names),
+        )  # fmt: skip
+        self.host.check("sh", "-c", "cp /root/pristine /root/.kube/config; rm -f /root/.kube/config.fedssh-*")
+        for one in self.lab.members:
+            if one.name in names:
+                one.check(
+                    "/opt/recorded/kubectl", "delete", "sa,clusterrole,clusterrolebinding,secret", "--ignore-not-found",
+                    "-n", "default", "-l", "app.kubernetes.io/managed-by=fedssh",
+                )  # fmt: skip
+                one.exec("/opt/recorded/kubectl", "delete", "namespace", NAMESPACE, "--ignore-not-found")
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A lab of a host and two members; what an interrupted session left is removed first."""
+    stop_lab(PREFIX)
+    started = start_lab(PREFIX, 2, tmp_path_factory.mktemp("lab"))
+    for machine in started.machines:
+        machine.check("sh", "-c", "mkdir -p /opt/recorded && : >/var/log/recorded && cp /root/.kube/config /root/pristine")
+        for tool in ("kubectl", "helm"):
+            _record(machine, tool)
+    yield started
+    stop_lab(PREFIX)
+
+
+@pytest.fixture(scope="session")
+def federation(lab: Lab) -> Federation:
+    """The oracle."""
+    return Federation(lab=lab)
+
+
+@pytest.fixture
+def record() -> Callable[[Machine, str], None]:
+    """Let a tool's calls be recorded from now on."""
+    return _record
+
+
+def _record(machine: Machine, tool: str) -> None:
+    # A link stays a link: what it leads to looks at the name that it was called by.
+    move = """
+        here=$(command -v "$1")
+        if [ -L "$here" ]; then ln -s "$(readlink -f "$here")" "/opt/recorded/$1" && rm "$here"
+        else mv "$here" "/opt/recorded/$1"; fi &&
+        cat >"/usr/local/bin/$1" && chmod 755 "/usr/local/bin/$1"
+    """
+    machine.check("sh", "-c", move, "sh", tool, stdin=(_RECORDER % tool).encode())
+
+
+@pytest.fixture
+def inventory(lab: Lab) -> dict[str, Any]:
+    """The lab's hosts.yaml as data, for a test to change before it runs fedssh."""
+    parsed: dict[str, Any] = yaml.safe_load(lab.inventory_text())
+    return parsed
+
+
+@pytest.fixture
+def fedssh(
+    inventory: Mapping[str, Any], tmp_path: Path, leaks: Any, federation: Federation
+) -> Iterator[Callable[..., Run]]:
+    """Runs ``fedssh`` with ``inventory``; whatever it prints is searched for every token that was really minted."""
+    runs: list[Run] = []
+
+    def run(*arguments: str, seconds: float = SECONDS) -> Run:
+        hosts = tmp_path / "hosts.yaml"
+        hosts.write_text(yaml.safe_dump(dict(inventory), sort_keys=False))
+        done = subprocess.run(
+            [str(Path(sys.executable).with_name("fedssh")), *arguments],
+            check=False, cwd=tmp_path, capture_output=True, text=True, timeout=seconds, stdin=subprocess.DEVNULL,
+            env={**os.environ, "FEDSSH_DEBUG": "1"},
+        )  # fmt: skip
+        runs.append(Run(code=done.returncode, stdout=done.stdout, stderr=done.stderr))
+        return runs[-1]
+
+    yield run
+    for token in federation.tokens():
+        leaks.forbid(token)
+    for one in runs:
+        leaks.look(one.stdout, "fedssh's stdout")
+        leaks.look(one.stderr, "fedssh's stderr")
+    for machine in federation.lab.machines:
+        leaks.look(machine.check("cat", "/var/log/recorded"), f"argv or environment of a tool on {machine.name}")
+
+
+@pytest.fixture
+def logins(lab: Lab) -> Callable[[], dict[str, tuple[int, int]]]:
+    """Counts, per machine, the connections and executions since the last call; a log that says nothing is a failure."""
+    seen = {one.name: len(one.sshd_log()) for one in lab.machines}
+
+    def count() -> dict[str, tuple[int, int]]:
+        found = {}
+        for machine in lab.machines:
+            log = machine.sshd_log()
+            assert log, f"sshd on {machine.name} has logged nothing"
+            new = log[seen[machine.name] :]
+            seen[machine.name] = len(log)
+            found[machine.name] = (new.count("Accepted publickey"), new.count("Starting session"))
+        return found
+
+    return count
+
+
+@pytest.fixture
+def unjoined(federation: Federation) -> Federation:
+    """The state before fedssh: nothing joined, nothing granted, the host's kubeconfig as kubeadm wrote it."""
+    federation.forget("fedhost", "member1", "member2")
+    return federation
+
+
+@pytest.fixture
+def joined(federation: Federation, fedssh: Callable[..., Run]) -> Federation:
+    """The state after a federate of member1, whatever the tests before have left."""
+    if federation.ready().get("member1") != "True" or "member1" not in federation.contexts():
+        federation.forget("member1")
+    done = fedssh("federate", "--member", "member1")
+    assert done.code == 0, done.stderr
+    return federation
+
+
+@pytest.fixture
+def eventually() -> Callable[[Callable[[], bool]], None]:
+    """Waits until something holds; fails the test when it does not within 30 s."""
+
+    def wait(holds: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 30
+        while not holds():
+            assert time.monotonic() < deadline, "it did not come"
+            time.sleep(0.5)
+
+    return wait

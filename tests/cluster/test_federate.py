@@ -1,0 +1,169 @@
+"""federate on real clusters: the way there, the second run, and every state that a run can be found in."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .conftest import Federation, Run  # type: ignore[import-not-found]
+
+NAMESPACE = "kube-federation-system"
+
+
+def test_from_nothing_to_a_federation(
+    unjoined: Federation, fedssh: Callable[..., Run], logins: Callable[[], dict[str, tuple[int, int]]]
+) -> None:
+    """One command installs KubeFed, grants, proves, writes and joins; kubectl on the masters sees it all."""
+    logins()
+    done = fedssh("federate", "--member", "member1")
+    assert done.code == 0, done.stderr
+    counted = logins()
+
+    assert unjoined.ready() == {"fedhost": "True", "member1": "True"}
+    assert unjoined.contexts() == {"fedhost": "kubernetes", "member1": "kubefed-remote-member1"}
+    assert unjoined.kubectl(unjoined.host, "config", "current-context").strip() == "fedhost"
+    assert unjoined.kubectl(unjoined.host, "--context", "member1", "get", "nodes", "-o", "name") == "node/member1\n"
+    assert unjoined.objects() == [
+        "clusterrole.rbac.authorization.k8s.io/member1",
+        "clusterrolebinding.rbac.authorization.k8s.io/member1",
+        "secret/member1-fedssh-1",
+        "serviceaccount/member1",
+    ]
+    labelled = unjoined.kubectl(
+        unjoined.host, "-n", NAMESPACE, "get", "kubefedcluster", "member1", "-o", "jsonpath={.metadata.labels.region}"
+    )
+    assert labelled == "eu"
+    modes = unjoined.host.check("sh", "-c", "stat -c %a /root/.kube/config /root/.kube/config.fedssh-*").split()
+    assert len(modes) == 2
+    assert set(modes) == {"600"}
+    assert "fedhost and member1 are federated." in done.stdout
+    # One connection per machine; the member is looked at once and grants once; nobody speaks to member2.
+    assert counted["member1"] == (1, 2)
+    assert counted["member2"] == (0, 0)
+    assert counted["fedhost"][0] == 1
+
+
+def test_a_second_run_changes_nothing_and_says_so(
+    joined: Federation, fedssh: Callable[..., Run], logins: Callable[[], dict[str, tuple[int, int]]]
+) -> None:
+    """A federation that stands is left alone, to the byte and to the resourceVersion."""
+    before = joined.snapshot()
+    logins()
+    done = fedssh("federate", "--member", "member1")
+    assert done.code == 0, done.stderr
+    assert "Nothing to do: fedhost and member1 are federated." in done.stdout
+    assert logins() == {"fedhost": (1, 4), "member1": (1, 1), "member2": (0, 0)}
+    assert joined.snapshot() == before
+    assert fedssh("federate", "--all", "--output", "json").code == 0
+    again = fedssh("federate", "--member", "member1", "--output", "json")
+    assert again.report["changed"] is False
+
+
+def _without(kind: str, name: str, *, on: str = "member1", namespace: str = "default") -> Callable[[Federation], None]:
+    def make(federation: Federation) -> None:
+        machine = federation.host if on == "fedhost" else federation.member(on)
+        federation.kubectl(machine, "-n", namespace, "delete", kind, name, "--wait=true")
+
+    return make
+
+
+def _shell(on: str, text: str) -> Callable[[Federation], None]:
+    def make(federation: Federation) -> None:
+        (federation.host if on == "fedhost" else federation.member(on)).check("sh", "-c", text)
+
+    return make
+
+
+STATES: dict[str, Callable[[Federation], None]] = {
+    "the token Secret is missing": _without("secret", "member1-fedssh-1"),
+    "the ServiceAccount is missing": _without("serviceaccount", "member1"),
+    "the ClusterRole is missing": _without("clusterrole", "member1"),
+    "the binding is missing": _without("clusterrolebinding", "member1"),
+    "the kubeconfig was not written": _shell("fedhost", "cp /root/pristine /root/.kube/config"),
+    "the context was removed": _shell("fedhost", "kubectl config delete-context member1"),
+    "the user's token is another one": _shell("fedhost", "kubectl config set-credentials kubefed-member1 --token=no.no.no"),
+    "the member has not joined": _without("kubefedcluster", "member1", on="fedhost", namespace=NAMESPACE),
+    "the host has not joined": _without("kubefedcluster", "fedhost", on="fedhost", namespace=NAMESPACE),
+    "KubeFed's Secret is missing": _without("secret", "member1.fedssh", on="fedhost", namespace=NAMESPACE),
+    "KubeFed's account has no rights": _shell(
+        "member1",
+        "kubectl delete clusterrolebinding $(kubectl get clusterrolebinding -o name | grep -o 'kubefed-.*:member1-fedhost')",
+    ),
+    "the label is missing": _shell("fedhost", f"kubectl -n {NAMESPACE} label kubefedcluster member1 region-"),
+    "the label is another one": _shell(
+        "fedhost", f"kubectl -n {NAMESPACE} label --overwrite kubefedcluster member1 region=us"
+    ),
+    "kubefedctl is missing": _shell("fedhost", "rm /usr/local/bin/kubefedctl"),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_run_goes_on_from_what_is_there(state: str, joined: Federation, fedssh: Callable[..., Run]) -> None:
+    """Whatever a run that stopped half-way left undone, or somebody has undone, the next run completes."""
+    STATES[state](joined)
+    done = fedssh("federate", "--member", "member1")
+    assert done.code == 0, done.stderr
+    assert "Nothing to do" not in done.stdout
+    assert joined.ready() == {**joined.ready(), "fedhost": "True", "member1": "True"}
+    assert joined.contexts() | {"fedhost": "kubernetes", "member1": "kubefed-remote-member1"} == joined.contexts()
+    joined.kubectl(joined.host, "--context", "member1", "get", "nodes")
+    secrets = joined.kubectl(joined.member(), "get", "secret", "-o", "name").split()
+    assert secrets.count("secret/member1-fedssh-1") == len(secrets)
+    again = fedssh("federate", "--member", "member1")
+    assert again.code == 0
+    assert "Nothing to do" in again.stdout
+
+
+def test_two_members_at_once(
+    unjoined: Federation, fedssh: Callable[..., Run], logins: Callable[[], dict[str, tuple[int, int]]]
+) -> None:
+    """--all federates every member of hosts.yaml; the host's part does not grow with their number."""
+    logins()
+    done = fedssh("federate", "--all", "--output", "json")
+    assert done.code == 0, done.stderr
+    counted = logins()
+    assert unjoined.ready() == {"fedhost": "True", "member1": "True", "member2": "True"}
+    assert {one["name"]: one["state"] for one in done.report["clusters"]} == dict.fromkeys(unjoined.ready(), "Ready")
+    assert counted["member1"] == counted["member2"] == (1, 2)
+    assert counted["fedhost"][0] == 1
+
+
+def test_a_federated_object_travels(joined: Federation, eventually: Callable[[Callable[[], bool]], None]) -> None:
+    """What is federated on the host arrives on the member."""
+    documents: list[dict[str, Any]] = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "travel"}},
+        {
+            "apiVersion": "types.kubefed.io/v1beta1",
+            "kind": "FederatedNamespace",
+            "metadata": {"name": "travel", "namespace": "travel"},
+            "spec": {"placement": {"clusterSelector": {"matchLabels": {"region": "eu"}}}},
+        },
+    ]
+    joined.kubectl(joined.host, "apply", "-f", "-", stdin="\n---\n".join(json.dumps(one) for one in documents))
+    try:
+        eventually(lambda: joined.member().exec("kubectl", "get", "namespace", "travel").code == 0)
+    finally:
+        joined.kubectl(joined.host, "-n", "travel", "delete", "federatednamespace", "travel")
+        joined.kubectl(joined.host, "delete", "namespace", "travel", "--wait=false")
+
+
+def test_a_restarted_machine_is_as_it_was(
+    joined: Federation, fedssh: Callable[..., Run], eventually: Callable[[Callable[[], bool]], None]
+) -> None:
+    """A member's machine that is stopped and started needs nothing from fedssh but patience."""
+    joined.member().stop()
+    try:
+        down = fedssh("federate", "--member", "member1")
+        assert down.code == 4, down.stderr
+        assert "member1" in down.stderr
+    finally:
+        joined.member().start()
+    eventually(lambda: joined.ready().get("member1") == "True")
+    done = fedssh("federate", "--member", "member1")
+    assert done.code == 0, done.stderr
+    assert "Nothing to do" in done.stdout
