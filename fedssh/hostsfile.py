@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 RELEASED_VERSION: Final = "0.10.0"
 RELEASED_CHARTS: Final = "https://raw.githubusercontent.com/kubernetes-sigs/kubefed/master/charts"
 HostContext = Literal["rename", "alias"]
+HostKeyPolicy = Literal["strict", "accept-new", "off"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,7 @@ class MachineSection(Section):
     user: User | None = None
     identity_file: LocalPath | None = None
     known_hosts: LocalPath | None = None
+    host_key_policy: HostKeyPolicy | None = None
 
 
 class MemberSection(MachineSection):

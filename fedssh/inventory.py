@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fedssh.documents import LARGEST_BYTES, quoted
 from fedssh.errors import ConfigurationError
-from fedssh.hostsfile import HostContext, MachineSection, MemberSection, did_you_mean, parse_hosts_file
+from fedssh.hostsfile import HostContext, HostKeyPolicy, MachineSection, MemberSection, did_you_mean, parse_hosts_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +30,7 @@ class Machine:
     user: str | None = None
     identity_file: Path | None = None
     known_hosts: Path | None = None
+    host_key_policy: HostKeyPolicy = "strict"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +160,7 @@ def _machine(name: str, section: MemberSection, defaults: MachineSection, folder
         user=section.user or defaults.user,
         identity_file=local(section.identity_file or defaults.identity_file),
         known_hosts=local(section.known_hosts or defaults.known_hosts),
+        host_key_policy=section.host_key_policy or defaults.host_key_policy or "strict",
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import threading
 from typing import TYPE_CHECKING
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
     from fedssh.ssh.known_hosts import Entry
     from fedssh.ssh.target import Target
+
+_log = logging.getLogger(__name__)
 
 _CERTIFICATES_HINT = (
     "Add the machine's own key beside the @cert-authority line. fedssh cannot check host certificates "
@@ -45,7 +49,7 @@ class HostKeys:
         return [entry for path in target.known_hosts for entry in self._read(path).about(target.host, target.port)]
 
     def check(self, target: Target, presented: paramiko.PKey) -> None:
-        """Return if ``presented`` is a key that ``target`` is known by.
+        """Return if ``presented`` is a key that ``target`` is known by, or that its policy lets through.
 
         Raises:
             HostKeyError: it is not.
@@ -54,6 +58,12 @@ class HostKeys:
         entries = self.about(target)
         verdict = judge(key, entries)
         if verdict == "known":
+            return
+        if verdict == "unknown" and target.host_key_policy == "accept-new":
+            self._add(target, key)
+            return
+        if verdict != "revoked" and target.host_key_policy == "off":
+            _log.warning("%s: its host key was not checked (host_key_policy: off): %s", target.name, key.shown)
             return
         name = host_name(target.host, target.port)
         add = f"echo '{render_line(target.host, target.port, key)}' >> {target.known_hosts[0]}"
@@ -77,6 +87,21 @@ class HostKeys:
                 problem += "\n  there is only a certificate authority for it (@cert-authority)"
                 hint = _CERTIFICATES_HINT + hint
         raise HostKeyError(problem, hint=hint)
+
+    def _add(self, target: Target, key: HostKey) -> None:
+        path = target.known_hosts[0]
+        line = f"{render_line(target.host, target.port, key)}\n"
+        with self._lock:
+            try:
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                with open(path, "ab+", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+                    file.seek(max(file.tell() - 1, 0))
+                    between = "" if file.read(1) in {b"", b"\n"} else "\n"
+                    file.write(f"{between}{line}".encode())
+            except OSError as error:
+                raise ConfigurationError(f"{path}: {error.strerror}") from None
+            self._files.pop(path, None)
+        _log.warning("%s: its host key was new and was added to %s: %s", target.name, path, key.shown)
 
     def _read(self, path: Path) -> KnownHosts:
         with self._lock:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from fedssh.hostsfile import HostKeyPolicy
     from fedssh.inventory import Machine
 
 DEFAULT_PORT = 22
@@ -35,6 +36,7 @@ class Target:
         identities_named: Whether a user named these keys; only then are an agent's other keys not tried.
         agent: The agent's socket, None without an agent.
         known_hosts: The files that say which host keys are right.
+        host_key_policy: What to do with a key that none of them has.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Target:
     identities_named: bool
     agent: str | None
     known_hosts: tuple[Path, ...]
+    host_key_policy: HostKeyPolicy
 
     @property
     def place(self) -> str:
@@ -71,4 +74,5 @@ def find_target(machine: Machine) -> Target:
         identities_named=machine.identity_file is not None,
         agent=os.environ.get("SSH_AUTH_SOCK") or None,
         known_hosts=known_hosts,
+        host_key_policy=machine.host_key_policy,
     )

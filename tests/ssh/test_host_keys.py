@@ -134,3 +134,51 @@ def test_lines_that_are_not_understood_are_named(sshd: Sshd, connections: Connec
     """An unknown key's message names the lines that could not be read: the key may have been meant there."""
     sshd.know("[127.0.0.1]:{port} ssh-ed25519 AAAA")
     assert f"{sshd.known_hosts}:1" in refusal(connections, sshd).message
+
+
+def test_accept_new_adds_an_unknown_key(sshd: Sshd, connections: Connections, caplog: pytest.LogCaptureFixture) -> None:
+    """With accept-new an unknown key is let through, said, and written below what a file held; later runs know it."""
+    sshd.known_hosts.write_text("# without a newline at its end")
+    machine = sshd.machine(host_key_policy="accept-new")
+    assert connections.connect(machine).run(command("true"))[0].ok
+    assert sshd.fingerprint in caplog.text
+    assert sshd.known_hosts.read_text() == (
+        f"# without a newline at its end\n[127.0.0.1]:{sshd.port} {sshd.host_key}\n"
+    )
+    with type(connections)() as later:
+        assert connects(later, sshd)
+
+
+def test_accept_new_makes_a_private_file(sshd: Sshd, connections: Connections, tmp_path: Path) -> None:
+    """A known_hosts file that was not there is made, readable to nobody else."""
+    file = tmp_path / "ssh" / "known_hosts"
+    connections.connect(sshd.machine(host_key_policy="accept-new", known_hosts=file))
+    assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+
+
+@pytest.mark.parametrize("line", ["* {other}", "@revoked * {key}", "@cert-authority * {key}"])
+def test_accept_new_accepts_nothing_else(
+    sshd: Sshd, connections: Connections, keygen: Callable[..., Path], line: str
+) -> None:
+    """A changed key, a revoked one, and a machine with a certificate authority are refused all the same."""
+    other = keygen("other").with_suffix(".pub").read_text()
+    sshd.known_hosts.write_text(line.format(key=sshd.host_key, other=other))
+    before = sshd.known_hosts.read_text()
+    with pytest.raises(HostKeyError):
+        connections.connect(sshd.machine(host_key_policy="accept-new"))
+    assert sshd.known_hosts.read_text() == before
+
+
+def test_off_warns_at_every_run(
+    sshd: Sshd, connections: Connections, keygen: Callable[..., Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    """With off any key is let through with a warning and nothing is written; a revoked one is still refused."""
+    sshd.know("* " + keygen("other").with_suffix(".pub").read_text())
+    before = sshd.known_hosts.read_text()
+    assert connections.connect(sshd.machine(host_key_policy="off")).run(command("true"))[0].ok
+    assert "was not checked" in caplog.text
+    assert [record.levelname for record in caplog.records if record.name.startswith("fedssh")] == ["WARNING"]
+    assert sshd.known_hosts.read_text() == before
+    sshd.know("@revoked * {key}")
+    with type(connections)() as later, pytest.raises(HostKeyError, match="revoked"):
+        later.connect(sshd.machine(host_key_policy="off"))

@@ -18,6 +18,7 @@ defaults:
   port: 2222
   identity_file: keys/id
   known_hosts: ~/known
+  host_key_policy: accept-new
 host:
   name: fedhost
   address: fedhost.example.com
@@ -28,6 +29,7 @@ members:
     port: 3022
     user: 4711-42
     identity_file: /keys/zeta
+    host_key_policy: "off"
     labels: {region: eu}
     api_server: https://zeta.example.com/api/
     kubeconfig: /etc/kubernetes/admin.conf
@@ -50,9 +52,16 @@ def test_defaults_reach_every_machine_and_paths_are_absolute(monkeypatch: pytest
         user="4711-42",
         identity_file=Path("/keys/zeta"),
         known_hosts=known,
+        host_key_policy="off",
     )
     assert alpha.machine == Machine(
-        name="alpha", address="alpha", port=2222, user="root", identity_file=key, known_hosts=known
+        name="alpha",
+        address="alpha",
+        port=2222,
+        user="root",
+        identity_file=key,
+        known_hosts=known,
+        host_key_policy="accept-new",
     )
     assert (inventory.host.machine.name, inventory.host.machine.user) == ("fedhost", "root")
     assert inventory.host_context == "alias"
