@@ -216,8 +216,11 @@ def parse_answer(
 
 
 def failure(result: Result, *, machine: str, step: str, hint: str = "") -> StepError:
-    """Return the error for a command that failed: its title, its exit code and its last words."""
-    words = last_words(result.stderr) or last_words(result.stdout) or "it said nothing"
+    """Return the error for a command that failed: its title, its exit code and its last words on stderr.
+
+    Its stdout is not quoted: a kubectl that was killed half-way has left a Secret's token there.
+    """
+    words = last_words(result.stderr) or "it said nothing"
     return StepError(
         f"{result.command.title} failed with exit code {result.code}: {words}",
         machine=machine,
