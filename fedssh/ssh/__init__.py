@@ -21,9 +21,12 @@ from fedssh.ssh.identities import IdentityFiles
 from fedssh.ssh.link import Link, Watchdog
 from fedssh.ssh.session import Session
 from fedssh.ssh.sockets import TransientError
+from fedssh.ssh.ssh_config import SshConfig
 from fedssh.ssh.target import find_target
 
 if TYPE_CHECKING:
+    import paramiko
+
     from fedssh.inventory import Machine
     from fedssh.shell import Shell
     from fedssh.ssh.target import Target
@@ -55,9 +58,11 @@ class Connections:
         self._watchdog = Watchdog(self._closing)
         self._host_keys = HostKeys()
         self._files = IdentityFiles()
+        self._ssh_config = SshConfig()
         self._lock = threading.Lock()
-        self._locks: dict[Machine, threading.Lock] = {}
+        self._locks: dict[Machine | Target, threading.Lock] = {}
         self._sessions: dict[Machine, Session] = {}
+        self._gateways: dict[Target, Link] = {}
 
     def connect(self, machine: Machine) -> Shell:
         """Return the Shell of ``machine``: the open one, or a new one if there is none or it has died.
@@ -66,14 +71,18 @@ class Connections:
             UnreachableError: it does not answer; refused, reset and dropped connections were tried ``ATTEMPTS`` times.
             HostKeyError: it cannot prove who it is; nothing was sent to it.
             AuthenticationError: it does not let us in.
-            ConfigurationError: a known_hosts file cannot be read.
+            ConfigurationError: a known_hosts file or ssh_config cannot be read.
         """
-        with self._lock:
-            lock = self._locks.setdefault(machine, threading.Lock())
-        with lock:
+        with self._lock_of(machine):
             session = self._sessions.get(machine)
             if session is None or not session.alive:
-                session = self._open(find_target(machine))
+                try:
+                    link = self._open(find_target(machine, self._ssh_config))
+                except FedsshError as error:
+                    error.machine = error.machine or machine.name
+                    error.step = error.step or "connect"
+                    raise
+                session = Session(machine.name, link)
                 self._sessions[machine] = session
             return session
 
@@ -90,7 +99,12 @@ class Connections:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def _open(self, target: Target) -> Session:
+    def _lock_of(self, what: Machine | Target) -> threading.Lock:
+        with self._lock:
+            return self._locks.setdefault(what, threading.Lock())
+
+    def _open(self, target: Target) -> Link:
+        gateway = self._open_gateway(target.gateway) if target.gateway else None
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(TransientError),
             stop=tenacity.stop_after_attempt(ATTEMPTS) | tenacity.stop_when_event_set(self._closing.closed),
@@ -99,21 +113,33 @@ class Connections:
             sleep=tenacity.sleep_using_event(self._closing.closed),
             before_sleep=lambda state: _log.info(
                 "%s: %s; attempt %d of %d failed",
-                target.name,
+                target.place,
                 state.outcome and state.outcome.exception(),
                 state.attempt_number,
                 ATTEMPTS,
             ),
             reraise=True,
         )
-        try:
-            transport = retrying(
-                open_transport, target, host_keys=self._host_keys, files=self._files, closing=self._closing
-            )
-        except FedsshError as error:
-            error.machine = error.machine or target.name
-            error.step = error.step or "connect"
-            raise
+        transport = retrying(
+            open_transport,
+            target,
+            gateway=gateway,
+            host_keys=self._host_keys,
+            files=self._files,
+            closing=self._closing,
+        )
         link = Link(transport)
         self._watchdog.watch(link)
-        return Session(target.name, link)
+        return link
+
+    def _open_gateway(self, target: Target) -> paramiko.Transport:
+        """Return the transport of a gateway; several machines behind it share it."""
+        with self._lock_of(target):
+            link = self._gateways.get(target)
+            if link is None or not link.transport.is_active():
+                try:
+                    link = self._gateways[target] = self._open(target)
+                except FedsshError as error:
+                    error.message = f"gateway {target.place}: {error.message}"
+                    raise
+            return link.transport

@@ -57,7 +57,7 @@ class KeyAuthentication:
     def _find_identities(self, agent: Agent | None) -> list[Identity]:
         target = self._target
         files = [self._files.load(path) for path in target.identity_files if target.identities_named or path.exists()]
-        return order(files, agent.identities() if agent else [], files_only=target.identities_named)
+        return order(files, agent.identities() if agent else [], files_only=target.identities_only)
 
     def _accepts(self, transport: paramiko.Transport, identity: Identity) -> bool:
         if identity.key is None or not transport.is_active():

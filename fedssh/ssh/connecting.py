@@ -12,6 +12,7 @@ from paramiko.ssh_exception import IncompatiblePeer
 from fedssh.errors import UnreachableError, visible
 from fedssh.ssh.authentication import AUTH_TIMEOUT_SECONDS, KeyAuthentication
 from fedssh.ssh.channels import CHANNEL_TIMEOUT_SECONDS
+from fedssh.ssh.gateways import CommandSocket, open_through
 from fedssh.ssh.host_keys import CheckingPolicy, preferred_types
 from fedssh.ssh.sockets import TransientError, open_socket
 
@@ -40,9 +41,14 @@ _MACS = (
 
 
 def open_transport(
-    target: Target, *, host_keys: HostKeys, files: IdentityFiles, closing: Closing
+    target: Target,
+    *,
+    gateway: paramiko.Transport | None,
+    host_keys: HostKeys,
+    files: IdentityFiles,
+    closing: Closing,
 ) -> paramiko.Transport:
-    """Return a transport that is logged in to ``target``.
+    """Return a transport that is logged in to ``target``; ``gateway`` is one that is logged in to its gateway.
 
     Raises:
         TransientError: trying again may help.
@@ -51,7 +57,13 @@ def open_transport(
         AuthenticationError: it does not let us in.
     """
     known = host_keys.about(target)
-    sock = open_socket(target.host, target.port, closing)
+    sock: socket.socket | paramiko.Channel
+    if gateway:
+        sock = open_through(gateway, target.host, target.port)
+    elif target.proxy_command:
+        sock = CommandSocket(target.proxy_command, closing)
+    else:
+        sock = open_socket(target.host, target.port, closing)
 
     def build(sock: socket.socket, **options: object) -> paramiko.Transport:
         transport = paramiko.Transport(sock, **options)  # type: ignore[arg-type]
@@ -84,7 +96,8 @@ def open_transport(
         connection.open()
     except (paramiko.SSHException, OSError, EOFError) as error:
         _discard(connection, sock)
-        raise _translate(error, target, time.monotonic() - started) from None
+        words = sock.words if isinstance(sock, CommandSocket) else ""
+        raise _translate(error, target, time.monotonic() - started, words) from None
     except BaseException:
         _discard(connection, sock)
         raise
@@ -92,12 +105,12 @@ def open_transport(
     return transport
 
 
-def _discard(connection: fabric.Connection, sock: socket.socket) -> None:
+def _discard(connection: fabric.Connection, sock: socket.socket | paramiko.Channel) -> None:
     connection.client.close()
     sock.close()
 
 
-def _translate(error: Exception, target: Target, seconds: float) -> UnreachableError:
+def _translate(error: Exception, target: Target, seconds: float, words: str) -> UnreachableError:
     """Return what Paramiko's error before the login means; its texts are all there is to tell by."""
     text = str(error)
     if isinstance(error, IncompatiblePeer):
@@ -105,6 +118,8 @@ def _translate(error: Exception, target: Target, seconds: float) -> UnreachableE
             f"{target.host} port {target.port} and fedssh know no common algorithm: {visible(text)}",
             hint="Its sshd is older than OpenSSH 7.2, or its sshd_config allows too little.",
         )
+    if target.proxy_command and words:
+        return UnreachableError(f"the ProxyCommand to {target.host} port {target.port} said: {words}")
     if "banner" not in text and not isinstance(error, (OSError, EOFError)):
         return UnreachableError(f"{target.host} port {target.port}: {visible(text)}")
     if seconds >= BANNER_TIMEOUT_SECONDS:

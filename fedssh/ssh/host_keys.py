@@ -46,7 +46,7 @@ class HostKeys:
         Raises:
             ConfigurationError: a file is there but cannot be read.
         """
-        return [entry for path in target.known_hosts for entry in self._read(path).about(target.host, target.port)]
+        return [entry for path in target.known_hosts for entry in self._read(path).about(*target.known_as)]
 
     def check(self, target: Target, presented: paramiko.PKey) -> None:
         """Return if ``presented`` is a key that ``target`` is known by, or that its policy lets through.
@@ -63,10 +63,10 @@ class HostKeys:
             self._add(target, key)
             return
         if verdict != "revoked" and target.host_key_policy == "off":
-            _log.warning("%s: its host key was not checked (host_key_policy: off): %s", target.name, key.shown)
+            _log.warning("%s: the host key was not checked (host_key_policy: off): %s", target.place, key.shown)
             return
-        name = host_name(target.host, target.port)
-        add = f"echo '{render_line(target.host, target.port, key)}' >> {target.known_hosts[0]}"
+        name = host_name(*target.known_as)
+        add = f"echo '{render_line(*target.known_as, key)}' >> {target.known_hosts[0]}"
         if verdict == "revoked":
             places = ", ".join(e.place for e in entries if e.marker == "@revoked" and e.key == key)
             problem = f"the host key of {name} is revoked ({places}): {key.shown}"
@@ -90,7 +90,7 @@ class HostKeys:
 
     def _add(self, target: Target, key: HostKey) -> None:
         path = target.known_hosts[0]
-        line = f"{render_line(target.host, target.port, key)}\n"
+        line = f"{render_line(*target.known_as, key)}\n"
         with self._lock:
             try:
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -101,7 +101,7 @@ class HostKeys:
             except OSError as error:
                 raise ConfigurationError(f"{path}: {error.strerror}") from None
             self._files.pop(path, None)
-        _log.warning("%s: its host key was new and was added to %s: %s", target.name, path, key.shown)
+        _log.warning("%s: the host key was new and was added to %s: %s", target.place, path, key.shown)
 
     def _read(self, path: Path) -> KnownHosts:
         with self._lock:
