@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fedssh.endpoint import check_ca, check_server
 from fedssh.errors import RefusedError, StepError, visible
-from fedssh.kubectl import Target, explain, find_item, kubectl, parse_items, parse_object, render_documents
+from fedssh.kubectl import Target, explain, find_item, kubectl, parse_items, parse_object, render_documents, section
 from fedssh.sensitive import Sensitive
 from fedssh.shell import Command, Result, script
 
@@ -31,6 +32,7 @@ TOKEN_WAIT_SECONDS: Final = 30
 
 MANAGED_BY: Final = {"app.kubernetes.io/managed-by": "fedssh"}
 
+_JWT: Final = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 _PROBE = "look at the member"
 _GRANT = "grant access"
 
@@ -166,7 +168,7 @@ def parse_probe(results: Sequence[Result], cluster: Cluster) -> MemberState:
         ca=check_ca(str(stanza.get("certificate-authority-data", "")), member=name),
         cluster_uid=visible(uid.stdout.strip()),
         present=present,
-        token=parse_token(secret, name=name) if complete and secret.get("data", {}).get("token") else None,
+        token=parse_token(secret, name=name) if complete and section(secret, "data").get("token") else None,
     )
 
 
@@ -201,7 +203,7 @@ def parse_grant(results: Sequence[Result], cluster: Cluster) -> Sensitive:
     if not apply.ok:
         raise explain(apply, machine=cluster.name, step=_GRANT)
     found = parse_object(secret, machine=cluster.name, step=_GRANT)
-    if not found.get("data", {}).get("token"):
+    if not section(found, "data").get("token"):
         raise StepError(
             f"no token came into the Secret {token_secret(cluster.name)} within {TOKEN_WAIT_SECONDS} s",
             machine=cluster.name,
@@ -229,11 +231,12 @@ def parse_token(secret: dict[str, Any], *, name: str) -> Sensitive:
     account = f"system:serviceaccount:{NAMESPACE}:{name}"
     try:
         token = base64.b64decode(secret["data"]["token"], validate=True).decode("ascii")
-        _, claims, _ = token.split(".")
+        claims = token.split(".")[1]
         subject = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["sub"]
-    except (KeyError, TypeError, ValueError):
+    except (LookupError, TypeError, ValueError, RecursionError):
         subject, token = None, ""
-    if subject != account:
+    # Nothing but base64url's characters: anything else would end up in the host's kubeconfig.
+    if subject != account or not _JWT.fullmatch(token):
         raise StepError(f"the Secret {token_secret(name)} does not hold a token of {account}", machine=name)
     return Sensitive(token)
 
@@ -246,7 +249,7 @@ def _holds(actual: dict[str, Any] | None, expected: dict[str, Any], member: str)
     """Whether an object is there and grants what it should; raises RefusedError when it is somebody else's."""
     if actual is None:
         return False
-    if actual["metadata"].get("labels", {}).get("app.kubernetes.io/managed-by") != "fedssh":
+    if section(actual, "metadata", "labels").get("app.kubernetes.io/managed-by") != "fedssh":
         raise RefusedError(
             f"{_reference(expected)} is there, and fedssh did not make it",
             machine=member,

@@ -82,7 +82,7 @@ def parse_release(result: Result, *, chart: str, machine: str, step: str) -> Rel
         release = Release(
             version=chart_version, status=str(found[0]["status"]), revision=int(str(found[0]["revision"]))
         )
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise StepError("helm list printed something else than releases", machine=machine, step=step) from None
     if name != chart:
         raise StepError(f"the release is of the chart {name!r}, not {chart!r}", machine=machine, step=step)

@@ -103,7 +103,7 @@ def parse_object(result: Result, *, machine: str, step: str) -> dict[str, Any]:
         return {}
     try:
         parsed = json.loads(result.stdout)
-    except ValueError:
+    except (ValueError, RecursionError):  # a member may answer anything, and must not end the run of the others
         parsed = None
     if not isinstance(parsed, dict):
         raise StepError(f"{result.command.title} did not print a JSON object", machine=machine, step=step)
@@ -117,14 +117,24 @@ def parse_items(result: Result, *, machine: str, step: str) -> list[dict[str, An
         StepError: As ``parse_object`` raises it.
     """
     parsed = parse_object(result, machine=machine, step=step)
-    items = parsed.get("items", [parsed] if parsed else [])
-    return [item for item in items if isinstance(item, dict)]
+    items = parsed.get("items", [parsed])
+    items = items if isinstance(items, list) else []
+    # What has no metadata is no object.
+    return [one for one in items if isinstance(one, dict) and section(one, "metadata")]
+
+
+def section(item: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    """Return the mapping at the end of ``keys``; {} where there is none, or something else."""
+    found: Any = item
+    for key in keys:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 def find_item(items: list[dict[str, Any]], kind: str, name: str) -> dict[str, Any] | None:
     """Return the object of that kind and name, or None."""
     for item in items:
-        if item.get("kind") == kind and item.get("metadata", {}).get("name") == name:
+        if item.get("kind") == kind and section(item, "metadata").get("name") == name:
             return item
     return None
 
