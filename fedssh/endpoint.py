@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import ipaddress
+import socket
+import ssl
 from typing import Final
 from urllib.parse import urlsplit
 
 from fedssh.errors import RefusedError, visible
 
 _STEP: Final = "look at the member"
+_LOCAL_NAMES: Final = {"localhost", "localhost.localdomain", "localhost6", "ip6-localhost", "ip6-loopback"}
 
 
 def check_server(server: str, *, member: str) -> str:
@@ -23,7 +25,10 @@ def check_server(server: str, *, member: str) -> str:
         parts = urlsplit(server)
         host, _ = parts.hostname or "", parts.port
     except ValueError:
-        raise RefusedError("its API server's address is not a URL", machine=member, step=_STEP) from None
+        parts = None
+    # urlsplit drops newlines and tabs, but they would stand in the host's kubeconfig.
+    if parts is None or not server.isascii() or not server.isprintable() or " " in server:
+        raise RefusedError("its API server's address is not a URL", machine=member, step=_STEP)
     shown = visible(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")
     hint = f"Say in hosts.yaml which address the host can use: members.{member}.api_server: https://…"
     if parts.scheme != "https" or not host:
@@ -44,10 +49,11 @@ def check_ca(ca: str, *, member: str) -> str:
         RefusedError: It is missing or something else.
     """
     try:
-        pem = base64.b64decode(ca, validate=True)
-    except binascii.Error:
-        pem = b""
-    if b"-----BEGIN CERTIFICATE-----" not in pem:
+        pem = base64.b64decode(ca, validate=True).decode("ascii")
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
+    except (ValueError, ssl.SSLError):
+        pem = ""
+    if "-----BEGIN CERTIFICATE-----" not in pem or "PRIVATE KEY" in pem:
         raise RefusedError(
             "its kubeconfig holds no CA certificate" if not ca else "the CA in its kubeconfig is not a certificate",
             machine=member,
@@ -57,8 +63,14 @@ def check_ca(ca: str, *, member: str) -> str:
 
 
 def _is_local(host: str) -> bool:
+    host = host.removesuffix(".")
     try:
-        address = ipaddress.ip_address(host)
+        address: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(host)
     except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+        try:
+            address = ipaddress.ip_address(socket.inet_aton(host))  # 127.1, 0x7f000001, 0
+        except OSError:
+            return host in _LOCAL_NAMES or host.endswith(".localhost")
+    if isinstance(address, ipaddress.IPv6Address):
+        address = address.ipv4_mapped or address
     return address.is_loopback or address.is_unspecified
