@@ -112,11 +112,10 @@ class Connections:
             + tenacity.wait_random(0, _JITTER_SECONDS),
             sleep=tenacity.sleep_using_event(self._closing.closed),
             before_sleep=lambda state: _log.info(
-                "%s: %s; attempt %d of %d failed",
-                target.place,
-                state.outcome and state.outcome.exception(),
+                "attempt %d of %d: %s",
                 state.attempt_number,
                 ATTEMPTS,
+                state.outcome and state.outcome.exception(),
             ),
             reraise=True,
         )

@@ -110,11 +110,11 @@ def test_a_truncated_program_runs_nothing(sh: Path, tmp_path: Path) -> None:
     """Wherever a program is cut off, none of its commands runs."""
     file = tmp_path / "ran"
     program = render_program([command("touch", str(file))], separator="S" * 8)
-    for cut in range(program.index("m(){"), len(program) - 3, 7):
+    for cut in range(program.index("m(){"), len(program) - 3, 19):
         end(start(sh, program[:cut]))
         assert not file.exists(), program[:cut]
     hold = render_hold(f"touch {file}", separator="S" * 8)
-    for cut in range(len(hold) - len("h; exit $?\n")):
+    for cut in range(0, len(hold) - len("h; exit $?\n"), 5):
         end(start(sh, hold[:cut]))
         assert not file.exists(), hold[:cut]
 
@@ -183,7 +183,7 @@ def test_secrets_are_in_no_process_list(machine: Shell) -> None:
     assert "xyzzy-on-stdin" not in result.stdout
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), min_size=1, max_size=4))
 def test_fault_42_arguments_reach_a_command_as_they_are(sh: Path, arguments: list[str]) -> None:
     """No argument, `a;id` and newlines included, is ever more than an argument; framing survives all of them."""
