@@ -64,7 +64,12 @@ _WRITE: Final = f"""
     lock=$path.lock
     if [ -s "$path" ]; then actual=$(sum "$path"); else actual=absent; fi
     [ "$actual" = "$expected" ] || exit {_CHANGED}
-    if [ -e "$path" ]; then cp "$path" "$path.fedssh-$(date -u +%Y%m%dT%H%M%SZ)"; fi
+    if [ -e "$path" ]; then
+        copy=$path.fedssh-$(date -u +%Y%m%dT%H%M%SZ)
+        [ -e "$copy" ] || cp "$path" "$copy"
+        # Root may be at work on another user's file.
+        chown -h "$(stat -c %u:%g "$path")" "$new" "$copy" 2>/dev/null || :
+    fi
     sync "$new" 2>/dev/null || sync
     mv -f "$new" "$path"
     sum "$path"
