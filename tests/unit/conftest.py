@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from typing import TYPE_CHECKING
+
 import pytest
 
 from tests.unit.shells import LocalShell
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 @pytest.fixture
-def local() -> LocalShell:
+def local() -> Iterator[LocalShell]:
     """A shell that runs the real programs on this machine."""
-    return LocalShell()
+    with closing(LocalShell()) as shell:
+        yield shell

@@ -88,6 +88,7 @@ class LocalShell:
     name: str = "fedhost"
     interpreter: tuple[str, ...] = ("sh",)
     ran: list[Command] = field(default_factory=list)
+    held: list[LocalHeld] = field(default_factory=list)
 
     def run(self, *stages: Command | Sequence[Command], timeout_seconds: float = 60) -> list[Result]:
         """Run the real program."""
@@ -100,10 +101,13 @@ class LocalShell:
     def hold(self, line: str, *, timeout_seconds: float = 60) -> LocalHeld:
         """Hold a real command."""
         assert timeout_seconds > 0
-        return LocalHeld(line)
+        self.held.append(LocalHeld(line))
+        return self.held[-1]
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """End what is held."""
+        for one in self.held:
+            one.release()
 
 
 def install_tool(folder: Path, name: str, text: str) -> Path:

@@ -1,0 +1,286 @@
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fedssh.errors import BusyError, FedsshError, RefusedError, StepError
+from fedssh.federation import kubeconfig_file
+from fedssh.federation.kubeconfig_file import KubeconfigFile, lock, parse_file, read_command, write_file
+from fedssh.sensitive import Sensitive
+from tests.unit.shells import LocalShell, install_tool, path_with, result
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.conftest import Leaks
+
+OLD = "apiVersion: v1\n# of the user\n\n\n"
+
+
+@pytest.fixture
+def config(home: Path) -> Path:
+    """The kubeconfig of this machine's user."""
+    path = home / ".kube" / "config"
+    path.parent.mkdir()
+    path.write_text(OLD)
+    path.chmod(0o600)
+    return path
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for kubectl's lock."""
+    monkeypatch.setattr(kubeconfig_file, "LOCK_WAIT_SECONDS", 0)
+
+
+def read(shell: LocalShell, path: str | None = None) -> KubeconfigFile:
+    """Read the kubeconfig by the real program."""
+    return parse_file(shell.run(read_command(path=path))[0], shell)
+
+
+def mode(path: Path) -> int:
+    """Return a file's permissions."""
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def beside(path: Path) -> list[str]:
+    """Return what else lies in the file's folder."""
+    return sorted(one.name for one in path.parent.iterdir() if one != path)
+
+
+def test_it_is_read_exactly(local: LocalShell, config: Path) -> None:
+    """Comments and trailing newlines included; its text is a secret."""
+    found = read(local)
+    assert (found.path, found.text.reveal()) == (str(config), OLD)
+    assert "apiVersion" not in repr(found)
+
+
+def test_the_inventorys_path_comes_first_then_kubeconfig_then_home(
+    local: LocalShell, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As kubectl has it."""
+    assert read(local).path == str(config)
+    for name in ("of-the-environment", "of the inventory"):
+        (tmp_path / name).write_text(name)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "of-the-environment"))
+    assert read(local).text.reveal() == "of-the-environment"
+    assert read(local, str(tmp_path / "of the inventory")).text.reveal() == "of the inventory"
+
+
+def test_a_missing_file_is_empty(local: LocalShell, home: Path) -> None:
+    """And has its path already."""
+    found = read(local)
+    assert (found.path, found.text.reveal()) == (str(home / ".kube" / "config"), "")
+
+
+def test_several_files_are_refused(local: LocalShell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """fedssh does not guess which; the lock says so, too."""
+    monkeypatch.setenv("KUBECONFIG", "/a:/b")
+    for use in (lambda: read(local), lambda: lock(local, path=None)):
+        with pytest.raises(RefusedError, match="names several files") as caught:
+            use()
+        assert "host.kubeconfig" in caught.value.hint
+
+
+def test_what_cannot_be_read_is_a_failed_step(local: LocalShell, tmp_path: Path) -> None:
+    """A folder, for instance."""
+    with pytest.raises(StepError, match="read of the kubeconfig failed"):
+        read(local, str(tmp_path))
+
+
+def test_it_is_replaced_and_a_copy_stays(local: LocalShell, config: Path, canary: str, leaks: Leaks) -> None:
+    """The new file is 0600 and complete, the old one beside it; nothing else is left."""
+    leaks.may_hold(config)
+    assert write_file(local, read(local), Sensitive(f"token: {canary}\n"))
+    assert config.read_text() == f"token: {canary}\n"
+    (backup,) = beside(config)
+    assert backup.startswith("config.fedssh-20")
+    assert (config.parent / backup).read_text() == OLD
+    assert (mode(config), mode(config.parent / backup)) == (0o600, 0o600)
+
+
+def test_a_second_write_does_not_overwrite_the_first_copy(local: LocalShell, config: Path) -> None:
+    """Even within the same second: the user's own file is the one that matters."""
+    for text in ("a: 1\n", "a: 2\n", "a: 3\n"):
+        write_file(local, read(local), Sensitive(text))
+    copies = [(config.parent / one).read_text() for one in beside(config)]
+    assert OLD in copies
+
+
+def test_a_mode_that_lets_others_read_is_tightened(local: LocalShell, config: Path) -> None:
+    """The file's and that of its copy: both hold secrets."""
+    config.chmod(0o644)
+    write_file(local, read(local), Sensitive("a: 1\n"))
+    assert {mode(config.parent / one) for one in [config.name, *beside(config)]} == {0o600}
+
+
+def test_the_owner_stays(local: LocalShell, config: Path) -> None:
+    """Root may edit another user's file, who must be able to read it afterwards."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a file away")
+    os.chown(config, 1234, 1234)
+    write_file(local, read(local), Sensitive("a: 1\n"))
+    assert (config.stat().st_uid, config.stat().st_gid) == (1234, 1234)
+
+
+def test_a_new_file_is_made_0600(local: LocalShell, home: Path) -> None:
+    """There is nothing to copy."""
+    (home / ".kube").mkdir()
+    assert write_file(local, read(local), Sensitive("a: 1\n"))
+    assert mode(home / ".kube" / "config") == 0o600
+    assert beside(home / ".kube" / "config") == []
+
+
+def test_a_symbolic_link_is_kept(local: LocalShell, config: Path, tmp_path: Path) -> None:
+    """What it leads to is replaced, there."""
+    real = tmp_path / "real" / "config"
+    real.parent.mkdir()
+    config.rename(real)
+    config.symlink_to(real)
+    assert write_file(local, read(local), Sensitive("a: 1\n"))
+    assert config.is_symlink()
+    assert real.read_text() == "a: 1\n"
+    assert beside(config) == []
+
+
+@pytest.mark.parametrize("change", ["a: 9\n", "", None])
+def test_a_file_that_was_changed_meanwhile_is_not_replaced(local: LocalShell, config: Path, change: str | None) -> None:
+    """By another hand: written, emptied or removed. Nothing is left of the attempt."""
+    found = read(local)
+    if change is None:
+        config.unlink()
+    else:
+        config.write_text(change)
+    assert not write_file(local, found, Sensitive("a: 1\n"))
+    assert (config.read_text() if config.exists() else None) == change
+    assert beside(config) == []
+
+
+def test_a_file_that_appeared_meanwhile_is_not_replaced(local: LocalShell, config: Path) -> None:
+    """It was not there when it was read."""
+    nothing = KubeconfigFile(path=str(config), text=Sensitive(""))
+    assert not write_file(local, nothing, Sensitive("a: 1\n"))
+    assert config.read_text() == OLD
+
+
+@pytest.mark.usefixtures("impatient")
+def test_kubectls_lock_is_respected(local: LocalShell, config: Path) -> None:
+    """Busy: with the lock's age, and what to do if it was left behind. It is never removed."""
+    held = config.with_name("config.lock")
+    held.touch()
+    with pytest.raises(BusyError, match="kubectl's lock") as caught:
+        write_file(local, read(local), Sensitive("a: 1\n"))
+    assert f"rm {held}" in caught.value.hint
+    assert str(time.localtime().tm_mday) in caught.value.message
+    assert config.read_text() == OLD
+    assert beside(config) == ["config.lock"]
+
+
+def test_kubectls_lock_is_waited_for(local: LocalShell, config: Path) -> None:
+    """kubectl holds it for a moment only."""
+    held = config.with_name("config.lock")
+    held.touch()
+    local.run(read_command(path=None))
+    with LocalShell().hold(f"echo started; sleep 0.3; rm {held}"):
+        assert write_file(local, read(local), Sensitive("a: 1\n"))
+    assert config.read_text() == "a: 1\n"
+
+
+def test_a_disk_that_is_full_leaves_the_old_file(config: Path) -> None:
+    """A limit of the file's size stands for it: the new file cannot be completed."""
+    small = LocalShell(interpreter=("bash", "-c", "trap '' XFSZ; ulimit -f 1; exec sh"))
+    with pytest.raises(StepError, match="write of") as caught:
+        write_file(small, read(small), Sensitive("x" * 50_000))
+    assert "is as it was" in caught.value.hint
+    assert config.read_text() == OLD
+    assert beside(config) == []
+
+
+def test_a_folder_that_takes_no_file_is_a_failed_step(local: LocalShell, tmp_path: Path) -> None:
+    """mktemp says why."""
+    gone = KubeconfigFile(path=str(tmp_path / "gone" / "config"), text=Sensitive(""))
+    with pytest.raises(StepError, match="write of .*gone/config failed with exit code 1: mktemp"):
+        write_file(local, gone, Sensitive("a: 1\n"))
+
+
+def test_readers_see_the_old_file_or_the_new_one(local: LocalShell, config: Path) -> None:
+    """The file is another one, put in place at once: whoever has it open keeps what they read."""
+    inode = config.stat().st_ino
+    with config.open() as reader:
+        write_file(local, read(local), Sensitive("a: 1\n"))
+        assert reader.read() == OLD
+    assert config.stat().st_ino != inode
+
+
+def test_a_write_that_is_interrupted_leaves_no_lock(
+    local: LocalShell, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection broke while the disk was busy: the lock and the new file go, the old one stays."""
+    install_tool(tmp_path / "bin", "sync", "kill -TERM 0; sleep 5")
+    monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
+    with pytest.raises(FedsshError):
+        write_file(local, read(local), Sensitive("a: 1\n"))
+    deadline = time.monotonic() + 3
+    while "config.lock" in beside(config):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert config.read_text() == OLD
+    assert [one for one in beside(config) if not one.startswith("config.fedssh-")] == []
+
+
+@pytest.mark.parametrize(("code", "stdout", "message"), [(0, "other", "was changed while"), (1, "", "exit code 1")])
+def test_an_answer_that_does_not_prove_the_write_is_an_error(code: int, stdout: str, message: str) -> None:
+    """The checksum is read back from the machine."""
+
+    class Shell(LocalShell):
+        def run(self, *_: object, **__: object) -> list[kubeconfig_file.Result]:  # type: ignore[override]
+            return [result(stdout, code=code)]
+
+    with pytest.raises(StepError, match=message):
+        write_file(Shell(), KubeconfigFile(path="/c", text=Sensitive("")), Sensitive("x"))
+
+
+def test_a_write_passes_the_text_by_stdin_only(local: LocalShell, config: Path, canary: str, leaks: Leaks) -> None:
+    """What stands in argv is the old text's checksum."""
+    leaks.may_hold(config)
+    write_file(local, read(local), Sensitive(canary))
+    assert canary not in local.ran[-1].line
+    assert hashlib.sha256(OLD.encode()).hexdigest() in local.ran[-1].line
+
+
+@pytest.fixture
+def locked(local: LocalShell) -> Iterator[str]:
+    """A lock that is held."""
+    with lock(local, path=None) as held:
+        yield held.first_line
+
+
+def test_a_second_run_is_busy(local: LocalShell, home: Path, locked: str) -> None:
+    """Until the first one ends; the lock's folder is made, for nobody else to read."""
+    assert locked == "locked"
+    assert mode(home / ".kube") == 0o700
+    with pytest.raises(BusyError, match="another fedssh") as caught:
+        lock(local, path=None)
+    assert caught.value.exit_code == 75
+
+
+def test_a_released_lock_is_free(local: LocalShell, config: Path) -> None:
+    """Its file stays and means nothing."""
+    for _ in range(2):
+        with lock(local, path=str(config)) as held:
+            assert held.code is None
+    assert beside(config) == ["config.fedssh.lock"]
+    assert mode(config.with_name("config.fedssh.lock")) == 0o600
+
+
+def test_a_lock_that_cannot_be_made_is_a_failed_step(local: LocalShell, config: Path) -> None:
+    """With the machine's words."""
+    config.with_name("config.fedssh.lock").mkdir()
+    with pytest.raises(StepError, match=r"cannot lock the kubeconfig: .*config\.fedssh\.lock"):
+        lock(local, path=None)
