@@ -19,6 +19,7 @@ from fedssh.ssh.connecting import open_transport
 from fedssh.ssh.host_keys import HostKeys
 from fedssh.ssh.identities import IdentityFiles
 from fedssh.ssh.link import Link, Watchdog
+from fedssh.ssh.prompting import Prompting, ask_on_terminal
 from fedssh.ssh.session import Session
 from fedssh.ssh.sockets import TransientError
 from fedssh.ssh.ssh_config import SshConfig
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from fedssh.inventory import Machine
     from fedssh.shell import Shell
+    from fedssh.ssh.prompting import Ask
     from fedssh.ssh.target import Target
 
 __all__ = ["Connections"]
@@ -53,11 +55,13 @@ class Connections:
     Keys, known_hosts files and ssh_config are read once. All methods may be called from any thread.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ask: Ask = ask_on_terminal) -> None:
+        """Take how to ask a person for a passphrase or password; called by one thread at a time."""
         self._closing = Closing()
+        self._prompting = Prompting(ask, self._closing.closed)
         self._watchdog = Watchdog(self._closing)
         self._host_keys = HostKeys()
-        self._files = IdentityFiles()
+        self._files = IdentityFiles(self._prompting)
         self._ssh_config = SshConfig()
         self._lock = threading.Lock()
         self._locks: dict[Machine | Target, threading.Lock] = {}

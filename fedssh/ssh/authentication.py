@@ -60,7 +60,11 @@ class KeyAuthentication:
         return order(files, agent.identities() if agent else [], files_only=target.identities_only)
 
     def _accepts(self, transport: paramiko.Transport, identity: Identity) -> bool:
-        if identity.key is None or not transport.is_active():
+        if not transport.is_active():
+            return False
+        if identity.locked:
+            identity = self._files.unlock(identity.locked)
+        if identity.key is None:
             return False
         self._tried.append(f"{identity.source} ({identity.key.fingerprint})")
         try:
@@ -87,6 +91,7 @@ class KeyAuthentication:
         )
 
     def _fail(self, identities: list[Identity], *, ended: bool) -> NoReturn:
+        identities = [self._files.load(one.locked) if one.locked else one for one in identities]
         unread = [f"{identity.source} ({identity.problem})" for identity in identities if identity.problem]
         lines = [f"{self._target.place} let us in with none of our keys"]
         lines += [f"  tried:    {visible(source)}" for source in self._tried]
@@ -97,8 +102,10 @@ class KeyAuthentication:
         if ended and self._tried:
             lines.append("  it ended the connection: too many keys were tried (MaxAuthTries)")
             hints.append("Name the one right key: identity_file in hosts.yaml (as IdentitiesOnly in ~/.ssh/config).")
-        if any(identity.problem == "it has a passphrase" for identity in identities):
-            hints.append("A key with a passphrase is used through an agent: run ssh-add, and see SSH_AUTH_SOCK.")
+        if any(identity.locked for identity in identities):
+            hints.append(
+                "Put a key with a passphrase into an agent (ssh-add; SSH_AUTH_SOCK), or run on a terminal and be asked."
+            )
         elif not ended:
             hints.append(
                 f"Put the public key into ~{self._target.user}/.ssh/authorized_keys on the machine "

@@ -16,10 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from fedssh.sensitive import Sensitive
     from fedssh.ssh.closing import Closing
+    from fedssh.ssh.prompting import Prompting
 
 AGENT_TIMEOUT_SECONDS = 30.0
 """How long an agent may take to answer; some ask their user."""
+
+PASSPHRASE_TRIES = 3
+"""How often a key's passphrase is asked for."""
 
 _KINDS: tuple[type[paramiko.PKey], ...] = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
 _CONTAINER = re.compile(rb"-----BEGIN OPENSSH PRIVATE KEY-----(.*)-----END OPENSSH PRIVATE KEY-----", re.DOTALL)
@@ -35,19 +40,24 @@ class Identity:
         key: The private key; None where it could not be read.
         public: The public key's bytes; None where they are not known.
         problem: Why there is no key.
+        locked: The file, where a passphrase is all that is missing.
     """
 
     source: str
     key: paramiko.PKey | None
     public: bytes | None
     problem: str = ""
+    locked: Path | None = None
 
 
 class IdentityFiles:
     """The private keys of a run; loading an RSA key takes 100 ms, so each is read once."""
 
-    def __init__(self) -> None:
+    def __init__(self, prompting: Prompting) -> None:
+        self._prompting = prompting
         self._lock = threading.Lock()
+        self._unlocking = threading.Lock()
+        self._asked: set[Path] = set()
         self._loaded: dict[Path, Identity] = {}
 
     def load(self, path: Path) -> Identity:
@@ -56,6 +66,28 @@ class IdentityFiles:
             if path not in self._loaded:
                 self._loaded[path] = _load(path)
             return self._loaded[path]
+
+    def unlock(self, path: Path) -> Identity:
+        """Return the key in the file at ``path``, its passphrase asked for; without an answer, it stays locked."""
+        with self._unlocking:
+            if path not in self._asked:
+                self._asked.add(path)
+                identity = self._ask(path)
+                with self._lock:
+                    self._loaded[path] = identity
+            return self.load(path)
+
+    def _ask(self, path: Path) -> Identity:
+        identity = self.load(path)
+        question = f"Passphrase for {path}: "
+        for prefix in ("", *["That is not it. "] * (PASSPHRASE_TRIES - 1)):
+            passphrase = self._prompting.ask(prefix + question)
+            if not passphrase:
+                break
+            identity = _load(path, passphrase)
+            if not identity.locked:
+                break
+        return identity
 
 
 class Agent(AgentSSH):
@@ -101,7 +133,7 @@ def order(files: Sequence[Identity], agent: Sequence[Identity], *, files_only: b
     return [*first, *other, *(one for one in files if one.public is None or one.public not in in_agent)]
 
 
-def _load(path: Path) -> Identity:
+def _load(path: Path, passphrase: Sensitive | None = None) -> Identity:
     source = str(path)
     try:
         content = path.read_bytes()
@@ -109,13 +141,21 @@ def _load(path: Path) -> Identity:
         return Identity(source=source, key=None, public=None, problem=error.strerror or str(error))
     for kind in _KINDS:
         try:
-            key = kind.from_private_key_file(source)
+            key = kind.from_private_key_file(source, passphrase.reveal() if passphrase else None)
         except paramiko.PasswordRequiredException:
-            return Identity(source=source, key=None, public=_public(path, content), problem="it has a passphrase")
+            return _locked(path, content)
         except (paramiko.SSHException, ValueError):
             continue  # another kind
         return Identity(source=source, key=key, public=key.asbytes())
+    if passphrase:
+        return _locked(path, content)
     return Identity(source=source, key=None, public=_public(path, content), problem="it is no key Paramiko can read")
+
+
+def _locked(path: Path, content: bytes) -> Identity:
+    return Identity(
+        source=str(path), key=None, public=_public(path, content), problem="it has a passphrase", locked=path
+    )
 
 
 def _public(path: Path, content: bytes) -> bytes | None:

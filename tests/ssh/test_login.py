@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
-from fedssh.errors import AuthenticationError
+from fedssh.errors import AuthenticationError, UnreachableError
+from fedssh.sensitive import Sensitive
 from fedssh.shell import command
+from fedssh.ssh import Connections
+from fedssh.ssh.prompting import ask_on_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from fedssh.ssh import Connections
     from tests.ssh.conftest import Sshd
 
 
@@ -175,3 +181,92 @@ def test_keys_are_read_once(start_sshd: Callable[..., Sshd], connections: Connec
     assert connects(connections, first)
     os.truncate(first.identity, 0)
     assert connects(connections, second, identity_file=first.identity)
+
+
+class Person:
+    """Somebody who is asked, and answers with what is on the list."""
+
+    def __init__(self, *answers: str) -> None:
+        self.questions: list[str] = []
+        self.answers = list(answers)
+
+    def __call__(self, question: str, cancelled: threading.Event) -> Sensitive | None:
+        """Answer one question."""
+        assert not cancelled.is_set()
+        self.questions.append(question)
+        return Sensitive(self.answers.pop(0)) if self.answers else None
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])
+def test_a_passphrase_is_asked_for_once(
+    start_sshd: Callable[..., Sshd], keygen: Callable[..., Path], canary: str, kind: str
+) -> None:
+    """With somebody to ask, threads that need one key ask once, and again only after a wrong answer."""
+    servers = [start_sshd(), start_sshd()]
+    key = keygen("locked", kind=kind, passphrase=canary)
+    for sshd in servers:
+        (sshd.folder / "authorized_keys").write_text(key.with_suffix(".pub").read_text())
+    person = Person("wrong", canary)
+    with Connections(ask=person) as connections, ThreadPoolExecutor() as pool:
+        machines = [sshd.machine(identity_file=key) for sshd in servers]
+        assert all(pool.map(lambda machine: connections.connect(machine).run(command("true"))[0].ok, machines))
+    assert person.questions == [f"Passphrase for {key}: ", f"That is not it. Passphrase for {key}: "]
+
+
+def test_a_passphrase_nobody_knows(sshd: Sshd) -> None:
+    """After three wrong answers, or none, the key counts as locked; other threads do not ask again."""
+    encrypt(sshd.identity, "secret passphrase")
+    person = Person("wrong", "wrong", "wrong", "secret passphrase")
+    with Connections(ask=person) as connections:
+        error = refusal(connections, sshd)
+    assert "it has a passphrase" in error.message
+    assert len(person.questions) == 3
+
+
+def test_a_question_on_a_terminal(canary: str) -> None:
+    """On a terminal the question shows and the answer does not; the terminal is left as it was."""
+    code = (
+        "import threading; from fedssh.ssh.prompting import ask_on_terminal as ask;"
+        "print(hash(ask('Passphrase: ', threading.Event()).reveal()) == hash(input()))"
+    )
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        ["setsid", "--ctty", sys.executable, "-c", code], stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    shown = read_until(ours, b"Passphrase: ")
+    os.write(ours, f"{canary}\n".encode())
+    shown += read_until(ours, b"\r\n")
+    assert canary not in shown.decode()
+    os.write(ours, b"visible\n")
+    assert read_until(ours, b"False") == b"visible\r\nFalse"
+    assert process.wait(5) == 0
+    os.close(ours)
+
+
+def read_until(descriptor: int, end: bytes) -> bytes:
+    """Read until ``end`` has come."""
+    content = b""
+    while not content.endswith(end):
+        content += os.read(descriptor, 1)
+    return content
+
+
+def test_a_question_ends_when_everything_does(sshd: Sshd) -> None:
+    """Closing the connections ends a question that nobody answers; without a terminal there is none."""
+    encrypt(sshd.identity, "secret passphrase")
+    asked = threading.Event()
+
+    def wait(question: str, cancelled: threading.Event) -> None:
+        assert question
+        asked.set()
+        cancelled.wait(10)
+
+    connections = Connections(ask=wait)
+    with ThreadPoolExecutor() as pool:
+        connect = pool.submit(connections.connect, sshd.machine())
+        assert asked.wait(5)
+        connections.close()
+        with pytest.raises((AuthenticationError, UnreachableError)):
+            connect.result(2)
+    assert ask_on_terminal("?", threading.Event()) is None
