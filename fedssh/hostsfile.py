@@ -3,120 +3,39 @@
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import json
-import re
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import core_schema
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from fedssh.documents import compose, entry, located, quoted, to_value
 from fedssh.errors import ConfigurationError
+from fedssh.forms import (
+    Address,
+    ApiServer,
+    LabelKey,
+    LabelValue,
+    LocalPath,
+    Name,
+    Port,
+    RemotePath,
+    ServerName,
+    Url,
+    User,
+    Version,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     import yaml
-    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
     from pydantic_core import ErrorDetails
 
 RELEASED_VERSION: Final = "0.10.0"
 RELEASED_CHARTS: Final = "https://raw.githubusercontent.com/kubernetes-sigs/kubefed/master/charts"
 HostContext = Literal["rename", "alias"]
 HostKeyPolicy = Literal["strict", "accept-new", "off"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Form:
-    """What a text must look like: checked by pydantic, and shown to editors by the JSON Schema."""
-
-    pattern: str
-    expected: str
-    longest: int = 4096
-    check: Callable[[str], bool] | None = None
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        return core_schema.no_info_after_validator_function(self._checked, handler(source))
-
-    def __get_pydantic_json_schema__(
-        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        shown = {"pattern": f"^(?:{self.pattern})$", "maxLength": self.longest, "description": self.expected}
-        return handler(schema) | shown
-
-    def _checked(self, text: str) -> str:
-        fits = len(text) <= self.longest and re.fullmatch(self.pattern, text)
-        if not fits or (self.check and not self.check(text)):
-            raise ValueError(f"expected {self.expected}")
-        return text
-
-
-def _is_address(text: str) -> bool:
-    try:
-        if ":" in text:
-            ipaddress.IPv6Address(text)
-        elif re.fullmatch(r"[0-9.]+", text):
-            ipaddress.IPv4Address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_url(text: str) -> bool:
-    try:
-        url = urlsplit(text)
-        return url.port != 0 and _is_address(url.hostname or "")
-    except ValueError:
-        return False
-
-
-def _has_short_prefix(text: str) -> bool:
-    return len(text.rpartition("/")[0]) <= _LONGEST_DOMAIN
-
-
-def _is_local_path(text: str) -> bool:
-    try:
-        Path(text).expanduser()
-    except RuntimeError:  # ~name of a user that is not there
-        return False
-    return text.isprintable()
-
-
-_LONGEST_DOMAIN = 253
-_LABEL_NAME = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
-_DNS_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-_URL = r"://([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[-A-Za-z0-9._~%/+@:,=]*)?"
-
-Name = Annotated[
-    str, _Form(_DNS_LABEL, "a name of lower-case letters, digits and '-' (at most 63), such as member1", 63)
-]
-Address = Annotated[
-    str,
-    _Form(
-        r"[A-Za-z0-9_]([-A-Za-z0-9_.]*[A-Za-z0-9_])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9_.]+)?",
-        "a host name, an IP address or an alias from ssh_config",
-        _LONGEST_DOMAIN,
-        _is_address,
-    ),
-]
-User = Annotated[str, _Form(r"[A-Za-z0-9_][-A-Za-z0-9_.]*", "a user's name of letters, digits, '.', '_' and '-'", 64)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-LocalPath = Annotated[
-    str, _Form(r"\S(.*\S)?", "a path; ~ or a relative one (to this file) is fine", 4096, _is_local_path)
-]
-RemotePath = Annotated[str, _Form(r"/.*[^/\s]", "an absolute path on the cluster's machine", 4096, str.isprintable)]
-LabelKey = Annotated[
-    str,
-    _Form(rf"({_DNS_LABEL}(\.{_DNS_LABEL})*/)?{_LABEL_NAME}", "a Kubernetes label's key", 317, _has_short_prefix),
-]
-LabelValue = Annotated[str, _Form(rf"({_LABEL_NAME})?", "a Kubernetes label's value", 63)]
-ApiServer = Annotated[str, _Form(f"https{_URL}", "an https:// address: host, port, path", 2048, _is_url)]
-Url = Annotated[str, _Form(f"https?{_URL}", "an http:// or https:// address: host, port, path", 2048, _is_url)]
-Version = Annotated[str, _Form(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){2}", "three numbers, such as 0.10.0", 32)]
+Tls = Literal["ca", "system", "pin", "insecure"]
 
 
 class Section(BaseModel):
@@ -142,16 +61,32 @@ class MachineSection(Section):
     host_key_policy: HostKeyPolicy | None = None
 
 
-class MemberSection(MachineSection):
-    """A member cluster."""
+class ClusterSection(MachineSection):
+    """A cluster, by the machine that administers it."""
 
     address: Address
     labels: dict[LabelKey, LabelValue] = {}
-    api_server: ApiServer | None = None
     kubeconfig: RemotePath | None = None
 
 
-class HostSection(MemberSection):
+class MemberSection(ClusterSection):
+    """A member cluster, and how the host reaches and verifies its API."""
+
+    api_server: ApiServer | None = None
+    tls: Tls = "ca"
+    ca_file: LocalPath | None = None
+    server_name: ServerName | None = None
+
+    @model_validator(mode="after")
+    def _one_trust(self) -> Self:
+        if self.ca_file and self.tls != "ca":
+            raise ValueError(f"ca_file and tls: {self.tls} exclude each other")
+        if self.server_name and self.tls == "insecure":
+            raise ValueError("server_name and tls: insecure exclude each other: nothing is verified")
+        return self
+
+
+class HostSection(ClusterSection):
     """The host cluster; its kubeconfig's context is renamed to its name, or gets the name as an alias."""
 
     name: Name

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fedssh.documents import LARGEST_BYTES, quoted
 from fedssh.errors import ConfigurationError
-from fedssh.hostsfile import HostContext, HostKeyPolicy, MachineSection, MemberSection, did_you_mean, parse_hosts_file
+from fedssh.hostsfile import (
+    ClusterSection,
+    HostContext,
+    HostKeyPolicy,
+    MachineSection,
+    MemberSection,
+    Tls,
+    did_you_mean,
+    parse_hosts_file,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,13 +44,28 @@ class Machine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """The host cluster or a member, and the machine that administers it."""
+    """The host cluster or a member, and the machine that administers it.
+
+    Attributes:
+        name: Its name in the federation.
+        machine: Where its kubectl runs.
+        labels: For its KubeFedCluster.
+        kubeconfig: A path on the machine; None leaves the choice to kubectl.
+        api_server: Where the host reaches its API; None is what its kubeconfig says. Members only, as the rest:
+        tls: How the host verifies it: by the CA of its kubeconfig (or ``ca_file``), by the host's trust store, by
+            the certificate that it presents, or not at all.
+        ca_file: A CA on the laptop, instead of the one in the member's kubeconfig.
+        server_name: The name that its certificate is checked against, where its address is not in it.
+    """
 
     name: str
     machine: Machine
     labels: Mapping[str, str] = field(default_factory=dict)
-    api_server: str | None = None
     kubeconfig: str | None = None
+    api_server: str | None = None
+    tls: Tls = "ca"
+    ca_file: Path | None = None
+    server_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,16 +149,19 @@ def parse_inventory(text: str, *, path: Path) -> Inventory:
     hosts = parse_hosts_file(text, source=_shown(path))
     path = path.absolute()
 
-    def cluster(name: str, section: MemberSection) -> Cluster:
+    def member(name: str, section: MemberSection) -> Cluster:
         return Cluster(
             name=name,
             machine=_machine(name, section, hosts.defaults, path.parent),
             labels=section.labels,
-            api_server=section.api_server,
             kubeconfig=section.kubeconfig,
+            api_server=section.api_server,
+            tls=section.tls,
+            ca_file=_local(section.ca_file, path.parent),
+            server_name=section.server_name,
         )
 
-    kubefed = hosts.kubefed
+    kubefed, host = hosts.kubefed, hosts.host
     return Inventory(
         path=path,
         kubefed=KubeFed(
@@ -143,25 +170,31 @@ def parse_inventory(text: str, *, path: Path) -> Inventory:
             kubefedctl_url=kubefed.kubefedctl_url or _RELEASED_KUBEFEDCTL.format(version=kubefed.version),
             values=kubefed.values,
         ),
-        host=cluster(hosts.host.name, hosts.host),
-        host_context=hosts.host.context,
-        members=tuple(cluster(name, section) for name, section in hosts.members.items()),
+        host=Cluster(
+            name=host.name,
+            machine=_machine(host.name, host, hosts.defaults, path.parent),
+            labels=host.labels,
+            kubeconfig=host.kubeconfig,
+        ),
+        host_context=host.context,
+        members=tuple(member(name, section) for name, section in hosts.members.items()),
     )
 
 
-def _machine(name: str, section: MemberSection, defaults: MachineSection, folder: Path) -> Machine:
-    def local(written: str | None) -> Path | None:
-        return folder / Path(written).expanduser() if written else None
-
+def _machine(name: str, section: ClusterSection, defaults: MachineSection, folder: Path) -> Machine:
     return Machine(
         name=name,
         address=section.address,
         port=section.port or defaults.port,
         user=section.user or defaults.user,
-        identity_file=local(section.identity_file or defaults.identity_file),
-        known_hosts=local(section.known_hosts or defaults.known_hosts),
+        identity_file=_local(section.identity_file or defaults.identity_file, folder),
+        known_hosts=_local(section.known_hosts or defaults.known_hosts, folder),
         host_key_policy=section.host_key_policy or defaults.host_key_policy or "strict",
     )
+
+
+def _local(written: str | None, folder: Path) -> Path | None:
+    return folder / Path(written).expanduser() if written else None
 
 
 def _shown(path: Path) -> str:

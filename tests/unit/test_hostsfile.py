@@ -68,7 +68,10 @@ members:
   m4: text
 """
     name = "expected a name of lower-case letters, digits and '-' (at most 63), such as member1"
-    known = "address, api_server, host_key_policy, identity_file, known_hosts, kubeconfig, labels, port, user"
+    known = (
+        "address, api_server, ca_file, host_key_policy, identity_file, known_hosts, kubeconfig, labels, port, "
+        "server_name, tls, user"
+    )
     assert mistakes(text) == [
         "hosts.yaml:1:1: hots: unknown key; did you mean 'host'?",
         "hosts.yaml:3:12: kubefed.version: expected three numbers, such as 0.10.0",
