@@ -13,9 +13,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from fedssh.endpoint import check_ca, check_server
-from fedssh.errors import RefusedError, StepError, visible
-from fedssh.kubectl import Target, explain, find_item, kubectl, parse_items, parse_object, render_documents, section
+from fedssh.errors import StepError
+from fedssh.kubectl import Target, explain, kubectl, parse_object, render_documents, section
 from fedssh.sensitive import Sensitive
 from fedssh.shell import Command, Result, script
 
@@ -33,7 +32,6 @@ TOKEN_WAIT_SECONDS: Final = 30
 MANAGED_BY: Final = {"app.kubernetes.io/managed-by": "fedssh"}
 
 _JWT: Final = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
-_PROBE = "look at the member"
 _GRANT = "grant access"
 
 
@@ -44,41 +42,21 @@ class MemberAccess:
     Attributes:
         name: The member.
         server: Its API address, https.
-        ca: The CA that its certificate is checked with: PEM in base64, as a kubeconfig holds it.
-        token: Its ServiceAccount's token.
+        ca: The CA that its certificate is checked with: PEM in base64, as a kubeconfig holds it. "" leaves it to the
+            trust store of whoever asks.
+        server_name: The name that its certificate is checked against, or "" for the one in its address.
+        insecure: Whether nothing is verified.
+        token: Its ServiceAccount's token; an empty one asks anonymously.
         cluster_uid: The UID of its namespace kube-system, which tells one cluster from another.
     """
 
     name: str
     server: str
     ca: str
+    server_name: str = ""
+    insecure: bool = False
     token: Sensitive
     cluster_uid: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemberState:
-    """What a probe found on a member.
-
-    Attributes:
-        name: The member.
-        server: Its API address.
-        ca: Its CA, as in ``MemberAccess``.
-        cluster_uid: As in ``MemberAccess``.
-        present: Those of fedssh's objects that are there, as ``kind/name``.
-        token: The token, when all objects are as they should be; else None, and access must be granted.
-    """
-
-    name: str
-    server: str
-    ca: str
-    cluster_uid: str
-    present: frozenset[str]
-    token: Sensitive | None
-
-    def access(self, token: Sensitive) -> MemberAccess:
-        """Return the access that ``token`` completes."""
-        return MemberAccess(name=self.name, server=self.server, ca=self.ca, token=token, cluster_uid=self.cluster_uid)
 
 
 def token_secret(name: str) -> str:
@@ -126,54 +104,12 @@ def manifests(name: str) -> list[dict[str, Any]]:
     ]
 
 
-def probe_commands(cluster: Cluster) -> list[Command]:
-    """Return the commands whose answers ``parse_probe`` reads; they change nothing and may run at the same time."""
-    target = Target(kubeconfig=cluster.kubeconfig or "")
-    objects = [_reference(one) for one in manifests(cluster.name)]
-    return [
-        # Only the cluster's part of the kubeconfig leaves the machine, never its keys. A CA that is a file there is
-        # read there (--flatten).
-        kubectl(
-            "config", "view", "--raw", "--minify", "--flatten", "-o", "jsonpath={.clusters[0].cluster}",
-            target=target,
-        ),
-        kubectl("get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}", target=target),
-        kubectl(
-            "get", *objects, "--ignore-not-found", f"--namespace={NAMESPACE}", "-o", "json", target=target
-        ),
-    ]  # fmt: skip
+def grant_commands(cluster: Cluster, *, adopt: bool = False) -> list[Command]:
+    """Return the commands, to be run one after the other, that grant access; the last prints the token Secret.
 
-
-def parse_probe(results: Sequence[Result], cluster: Cluster) -> MemberState:
-    """Return the state of a member from the answers to ``probe_commands``.
-
-    Raises:
-        StepError: kubectl is missing there, or does not reach the member's own cluster.
-        RefusedError: The member cannot be reached by its address from elsewhere, or an object of the wanted name is
-            not fedssh's.
+    With ``adopt`` a binding and a Secret of these names are deleted first: a binding's role and a Secret's type cannot
+    be changed.
     """
-    name = cluster.name
-    view, uid, objects = results
-    stanza = parse_object(view, machine=name, step=_PROBE)
-    if not uid.ok:
-        raise explain(uid, machine=name, step=_PROBE)
-    found = parse_items(objects, machine=name, step=_PROBE)
-    expected = manifests(name)
-    present = frozenset(_reference(one) for one in expected if find_item(found, one["kind"], one["metadata"]["name"]))
-    complete = all(_holds(find_item(found, one["kind"], one["metadata"]["name"]), one, name) for one in expected)
-    secret = find_item(found, "Secret", token_secret(name)) or {}
-    return MemberState(
-        name=name,
-        server=check_server(cluster.api_server or str(stanza.get("server", "")), member=name),
-        ca=check_ca(str(stanza.get("certificate-authority-data", "")), member=name),
-        cluster_uid=visible(uid.stdout.strip()),
-        present=present,
-        token=parse_token(secret, name=name) if complete and section(secret, "data").get("token") else None,
-    )
-
-
-def grant_commands(cluster: Cluster) -> list[Command]:
-    """Return the commands, to be run one after the other, that grant access; the last prints the token Secret."""
     target = Target(kubeconfig=cluster.kubeconfig or "")
     secret = ["get", "secret", token_secret(cluster.name), f"--namespace={NAMESPACE}", "-o"]
     token = kubectl(*secret, "jsonpath={.data.token}", target=target).line
@@ -182,10 +118,13 @@ def grant_commands(cluster: Cluster) -> list[Command]:
         until {{ token=$({token}) || exit; [ -n "$token" ]; }} || [ "$(date +%s)" -ge "$end" ]; do sleep 1; done
         {kubectl(*secret, "json", target=target).line}
     """
+    fixed = [reference(one) for one in manifests(cluster.name) if one["kind"] in {"ClusterRoleBinding", "Secret"}]
+    clear = kubectl("delete", *fixed, "--ignore-not-found", f"--namespace={NAMESPACE}", target=target)
     return [
+        *([clear] if adopt else []),
         # Server-side: nothing is copied into the last-applied annotation (CVE-2023-40029 was such a copy).
         kubectl(
-            "apply", "--server-side", "--field-manager=fedssh", "-f", "-",
+            "apply", "--server-side", "--field-manager=fedssh", *(["--force-conflicts"] * adopt), "-f", "-",
             target=target,
             stdin=render_documents(manifests(cluster.name)),
         ),
@@ -199,7 +138,7 @@ def parse_grant(results: Sequence[Result], cluster: Cluster) -> Sensitive:
     Raises:
         StepError: An object could not be made, or the token did not come.
     """
-    apply, secret = results
+    *_, apply, secret = results
     if not apply.ok:
         raise explain(apply, machine=cluster.name, step=_GRANT)
     found = parse_object(secret, machine=cluster.name, step=_GRANT)
@@ -215,7 +154,7 @@ def parse_grant(results: Sequence[Result], cluster: Cluster) -> Sensitive:
 
 def take_back_command(cluster: Cluster, present: frozenset[str]) -> Command:
     """Return the command that deletes what granting access has added to the objects that were ``present``."""
-    added = [one for one in (_reference(one) for one in manifests(cluster.name)) if one not in present]
+    added = [one for one in (reference(one) for one in manifests(cluster.name)) if one not in present]
     return kubectl(
         "delete", *reversed(added), "--ignore-not-found", f"--namespace={NAMESPACE}",
         target=Target(kubeconfig=cluster.kubeconfig or ""),
@@ -241,20 +180,6 @@ def parse_token(secret: dict[str, Any], *, name: str) -> Sensitive:
     return Sensitive(token)
 
 
-def _reference(manifest: dict[str, Any]) -> str:
+def reference(manifest: dict[str, Any]) -> str:
+    """Return what kubectl calls an object: ``kind/name``."""
     return f"{manifest['kind'].lower()}/{manifest['metadata']['name']}"
-
-
-def _holds(actual: dict[str, Any] | None, expected: dict[str, Any], member: str) -> bool:
-    """Whether an object is there and grants what it should; raises RefusedError when it is somebody else's."""
-    if actual is None:
-        return False
-    if section(actual, "metadata", "labels").get("app.kubernetes.io/managed-by") != "fedssh":
-        raise RefusedError(
-            f"{_reference(expected)} is there, and fedssh did not make it",
-            machine=member,
-            step=_PROBE,
-            hint=f"Delete it on the machine of {member} (kubectl delete {_reference(expected)}), "
-            "or give the member another name in hosts.yaml.",
-        )
-    return all(actual.get(key) == expected[key] for key in ("rules", "roleRef", "subjects", "type") if key in expected)

@@ -32,12 +32,14 @@ if TYPE_CHECKING:
 
 _INTERRUPTED: Final = 130
 _FORMATS: Final = ("table", "json")
-_SHORT_FLAGS: Final = {"member": "m", "output": "o"}
+_SHORT_FLAGS: Final = {"member": "m", "output": "o", "verbose": "v"}
 _HELP: Final = {
     "member": "A member of hosts.yaml; may be given several times.",
     "all": "All members of hosts.yaml.",
     "hosts": "The inventory; by default hosts.yaml, looked for from here upwards (also FEDSSH_HOSTS).",
     "output": "table (default) or json.",
+    "adopt": "Take over objects and kubeconfig entries of the members' names that fedssh did not make.",
+    "verbose": "Show every check.",
 }
 
 
@@ -66,15 +68,23 @@ def _verb(*flags: str, iterable: tuple[str, ...] = ()) -> Callable[[Callable[...
     return made
 
 
-@_verb("member", "all", "hosts", "output", iterable=("member",))
-def federate(c: Context, member: list[str], all: bool = False, hosts: str = "", output: str = "table") -> None:
+@_verb("member", "all", "hosts", "adopt", "output", "verbose", iterable=("member",))
+def federate(
+    c: Context,
+    member: list[str],
+    all: bool = False,
+    hosts: str = "",
+    adopt: bool = False,
+    output: str = "table",
+    verbose: bool = False,
+) -> None:
     """Federate members with the host: install KubeFed, grant, prove, join. What is done stays as it is."""
-    with _run(c, output) as show:
+    with _run(c, output, verbose=verbose) as show:
         from fedssh.federation.federate import federate as work  # noqa: PLC0415  (imported when needed: start-up)
 
         inventory = _load(hosts)
         members = _choose(inventory, member, everyone=all)
-        show(lambda connect, report: work(inventory, members, connect=connect, report=report))
+        show(lambda connect, report: work(inventory, members, connect=connect, report=report, adopt=adopt))
 
 
 @_verb("hosts", "output")
@@ -136,13 +146,15 @@ def _usage() -> Iterator[None]:
 
 
 @contextmanager
-def _run(c: Context, output: str) -> Iterator[Callable[[Callable[[Connect, Reporter], Report]], None]]:
+def _run(
+    c: Context, output: str, *, verbose: bool = False
+) -> Iterator[Callable[[Callable[[Connect, Reporter], Report]], None]]:
     """Give a function that runs a verb over connections and shows its report; errors become exit codes."""
     from fedssh.output import drop_stdout, show_error, show_line  # noqa: PLC0415  (imported when needed: start-up)
 
     try:
         _check_flags(c, output)
-        yield lambda verb: _connect_and_show(verb, output)
+        yield lambda verb: _connect_and_show(verb, output, verbose=verbose)
     except errors.FedsshError as error:
         show_error(error)
         code = error.exit_code
@@ -172,11 +184,11 @@ def _check_flags(c: Context, output: str) -> None:
         raise errors.ConfigurationError("there is no dry run yet (-R, --dry): nothing was done")
 
 
-def _connect_and_show(verb: Callable[[Connect, Reporter], Report], output: str) -> None:
+def _connect_and_show(verb: Callable[[Connect, Reporter], Report], output: str, *, verbose: bool) -> None:
     from fedssh.output import ProgressView, show_report  # noqa: PLC0415  (imported when needed: start-up)
     from fedssh.ssh import Connections  # noqa: PLC0415  (imported when needed: start-up)
 
-    with Connections() as connections, ProgressView() as progress:
+    with Connections() as connections, ProgressView(verbose=verbose) as progress:
         report = verb(connections.connect, progress)
     show_report(report, "json" if output == "json" else "table")
     if report.exit_code:

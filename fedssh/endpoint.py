@@ -58,6 +58,7 @@ def check_ca(ca: str, *, member: str) -> str:
             "its kubeconfig holds no CA certificate" if not ca else "the CA in its kubeconfig is not a certificate",
             machine=member,
             step=_STEP,
+            hint=f"Say in hosts.yaml how it is verified: members.{member}.tls: system, or ca_file: /path/to/ca.pem",
         )
     return ca
 

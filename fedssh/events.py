@@ -16,13 +16,14 @@ class Progress:
 
     Attributes:
         cluster: The cluster's name.
-        text: The step that begins, as in "granting access"; what was done, as in "granted access"; or what failed.
-        state: Which of the three it is.
+        text: The step that begins, as in "granting access"; what was found in order; what was done, as in "granted
+            access"; or what failed.
+        state: Which of the four it is.
     """
 
     cluster: str
     text: str
-    state: Literal["running", "changed", "failed"]
+    state: Literal["running", "checked", "changed", "failed"]
 
 
 Reporter = Callable[[Progress], None]
@@ -41,6 +42,7 @@ class ClusterReport:
         api_server: The address at which KubeFed reaches it, or "".
         labels: The labels of its KubeFedCluster.
         changes: What this run did to it, in order, as in "granted access".
+        notices: What has to be said about it as long as it is so, as in "nobody verifies its certificate".
         message: Why it is not ready, or "".
         error: What went wrong, or None.
     """
@@ -51,6 +53,7 @@ class ClusterReport:
     api_server: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     changes: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
     message: str = ""
     error: FedsshError | None = None
 

@@ -16,6 +16,7 @@ writes every entry again        changes only entries whose ``extensions`` say th
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import yaml
@@ -35,6 +36,12 @@ Section = Literal["clusters", "contexts", "users"]
 
 _EXTENSION: Final = "fedssh"
 _SINGULAR: Final = {"clusters": "cluster", "contexts": "context", "users": "user"}
+_VERIFICATION: Final = (
+    "certificate-authority",
+    "certificate-authority-data",
+    "insecure-skip-tls-verify",
+    "tls-server-name",
+)
 # libyaml's emitter, where PyYAML was built with it, is many times as fast as the one in Python.
 _Dumper: Final[type[yaml.SafeDumper]] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
@@ -56,14 +63,26 @@ class Kubeconfig:
         """Return the names of a section's entries."""
         return [name for name, _ in self._entries(section)]
 
-    def put(self, section: Section, name: str, value: Mapping[str, Any], *, keep_unknown: bool) -> bool:
+    def put(
+        self,
+        section: Section,
+        name: str,
+        value: Mapping[str, Any],
+        *,
+        keep_unknown: bool,
+        adopt: bool = False,
+        mark: Mapping[str, str] = MappingProxyType({}),
+    ) -> bool:
         """Write an entry that fedssh owns.
 
         Args:
             section: Where it belongs.
             name: Its name.
             value: What stands in it, without the mark of ownership.
-            keep_unknown: Whether fields of an existing entry that ``value`` does not name stay.
+            keep_unknown: Whether fields of an existing entry that ``value`` does not name stay; those that say how a
+                cluster is verified never do, since two ways in one entry exclude each other.
+            adopt: Whether an entry that fedssh did not write is taken over.
+            mark: What is noted in the mark of ownership.
 
         Returns:
             Whether anything changed.
@@ -71,25 +90,31 @@ class Kubeconfig:
         Raises:
             RefusedError: There is an entry of that name which fedssh did not write.
         """
-        marked = {**value, "extensions": [{"name": _EXTENSION, "extension": {"managed-by": "fedssh"}}]}
+        marked = {**value, "extensions": [{"name": _EXTENSION, "extension": {"managed-by": "fedssh", **mark}}]}
         body = _represent(marked)
         existing = self._find(section, name)
         if existing is None:
             self._sequence(section).value.append(_represent({"name": name, _SINGULAR[section]: marked}))
             return True
         found = entry(existing, _SINGULAR[section])
-        if found is None or _extension(found[1]) is None:
+        if not adopt and (found is None or _extension(found[1]) is None):
             raise RefusedError(
                 f"{self._source} has a {_SINGULAR[section]} {visible(name)!r} that fedssh did not write",
-                hint=f"Rename or remove it on the host (kubectl config delete-{_SINGULAR[section]} …), or give the "
-                "member another name in hosts.yaml.",
+                hint="To take it over, add --adopt; to keep it, give the member another name in hosts.yaml.",
             )
-        if keep_unknown and isinstance(found[1], yaml.MappingNode):
-            body.value += [pair for pair in found[1].value if pair[0].value not in marked]
-        if _plain(found[1]) == _plain(body):
+        if found and keep_unknown and isinstance(found[1], yaml.MappingNode):
+            body.value += [pair for pair in found[1].value if pair[0].value not in {*marked, *_VERIFICATION}]
+        if found and _plain(found[1]) == _plain(body):
             return False
         _replace(existing, _SINGULAR[section], body)
         return True
+
+    def find(self, section: Section, name: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """Return an entry that fedssh owns: its fields as texts, and what its mark notes; None when there is none."""
+        existing = self._find(section, name)
+        found = entry(existing, _SINGULAR[section]) if existing else None
+        mark = _extension(found[1]) if found else None
+        return (_plain(found[1]), mark.get("extension", {})) if found and mark else None
 
     def name_host_context(self, name: str, *, how: Literal["rename", "alias"]) -> bool:
         """Let the current context be called ``name``, by renaming it or by a second context beside it.
@@ -163,8 +188,19 @@ def parse_kubeconfig(text: str, *, source: str) -> Kubeconfig:
     return Kubeconfig(root, source=source)
 
 
-def put_member(document: Kubeconfig, access: MemberAccess) -> bool:
+def remote_cluster(name: str) -> str:
+    """Return the name of a member's cluster entry."""
+    return f"kubefed-remote-{name}"
+
+
+def put_member(document: Kubeconfig, access: MemberAccess, *, tls: str = "ca", adopt: bool = False) -> bool:
     """Write a member's user, cluster and context, by the names that an administrator would choose.
+
+    Args:
+        document: The host's kubeconfig.
+        access: What is written.
+        tls: How the member is verified, in hosts.yaml's word; noted beside the cluster.
+        adopt: Whether entries of these names that fedssh did not write are taken over.
 
     Returns:
         Whether anything changed.
@@ -172,14 +208,19 @@ def put_member(document: Kubeconfig, access: MemberAccess) -> bool:
     Raises:
         RefusedError: One of the names is taken by an entry that fedssh did not write.
     """
-    user, cluster = f"kubefed-{access.name}", f"kubefed-remote-{access.name}"
-    stanza = {"server": access.server, "certificate-authority-data": access.ca}
+    user, cluster = f"kubefed-{access.name}", remote_cluster(access.name)
+    context = {"cluster": cluster, "user": user, "namespace": NAMESPACE}
     changed = [
-        document.put("users", user, {"token": access.token.reveal()}, keep_unknown=False),
-        document.put("clusters", cluster, stanza, keep_unknown=True),
+        document.put("users", user, {"token": access.token.reveal()}, keep_unknown=False, adopt=adopt),
         document.put(
-            "contexts", access.name, {"cluster": cluster, "user": user, "namespace": NAMESPACE}, keep_unknown=True
+            "clusters",
+            cluster,
+            _stanza(access),
+            keep_unknown=True,
+            adopt=adopt,
+            mark={"tls": tls} if tls != "ca" else {},
         ),
+        document.put("contexts", access.name, context, keep_unknown=True, adopt=adopt),
     ]
     return any(changed)
 
@@ -188,11 +229,22 @@ def render_credentials(credentials: Mapping[str, MemberAccess]) -> str:
     """Return a kubeconfig that holds nothing but one context for each of ``credentials``."""
     document = parse_kubeconfig("", source="a new kubeconfig")
     for context, access in credentials.items():
-        stanza = {"server": access.server, "certificate-authority-data": access.ca}
-        document.put("users", context, {"token": access.token.reveal()}, keep_unknown=False)
-        document.put("clusters", context, stanza, keep_unknown=False)
+        user = {"token": access.token.reveal()} if access.token else {}
+        document.put("users", context, user, keep_unknown=False)
+        document.put("clusters", context, _stanza(access), keep_unknown=False)
         document.put("contexts", context, {"cluster": context, "user": context}, keep_unknown=False)
     return document.render()
+
+
+def _stanza(access: MemberAccess) -> dict[str, Any]:
+    # A CA and insecure-skip-tls-verify together are refused by client-go: "specifying a root certificates file with
+    # the insecure flag is not allowed".
+    verification = {
+        "certificate-authority-data": "" if access.insecure else access.ca,
+        "tls-server-name": "" if access.insecure else access.server_name,
+        "insecure-skip-tls-verify": access.insecure,
+    }
+    return {"server": access.server, **{key: value for key, value in verification.items() if value}}
 
 
 def _represent(value: Any) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -27,6 +28,7 @@ JOIN_SECONDS: Final = 120
 READY_SECONDS: Final = 60
 """How long KubeFed may take to find a joined cluster healthy; it looks every 10 s."""
 
+_NOW: Final = "date -u +%Y-%m-%dT%H:%M:%SZ"
 _STEP: Final = "join"
 
 
@@ -38,6 +40,7 @@ class JoinedCluster:
         name: Its name.
         api_server: The address at which KubeFed reaches it.
         ca: The CA that KubeFed checks it with: PEM in base64, as in ``MemberAccess``.
+        unverified: What KubeFed does not verify: ``*`` is nothing at all, ``SubjectName`` only its name.
         token: KubeFed's own token, or None when its Secret is missing.
         labels: The KubeFedCluster's labels.
         ready: KubeFed's own view; None before the first health probe.
@@ -47,24 +50,62 @@ class JoinedCluster:
     name: str
     api_server: str
     ca: str
+    unverified: tuple[str, ...] = ()
     token: Sensitive | None
     labels: Mapping[str, str] = field(default_factory=dict)
     ready: bool | None
     message: str
 
-    def credential(self, cluster_uid: str) -> MemberAccess | None:
-        """Return KubeFed's own access, for proving it; None when there is no token."""
+    def credential(self, like: MemberAccess) -> MemberAccess | None:
+        """Return KubeFed's own access to the cluster of ``like``, for proving it; None when there is no token."""
         if self.token is None:
             return None
         return MemberAccess(
-            name=self.name, server=self.api_server, ca=self.ca, token=self.token, cluster_uid=cluster_uid
+            name=self.name,
+            server=self.api_server,
+            ca=self.ca,
+            # kubectl cannot leave out the name alone: it checks the name that hosts.yaml gives instead.
+            server_name=like.server_name if "SubjectName" in self.unverified else "",
+            insecure="*" in self.unverified,
+            token=self.token,
+            cluster_uid=like.cluster_uid,
         )
 
 
-def credentials(clusters: Mapping[str, JoinedCluster], uids: Mapping[str, str]) -> dict[str, MemberAccess]:
-    """Return KubeFed's own credentials for those clusters in ``uids`` (cluster UIDs by name) that have one."""
-    found = {name: clusters[name].credential(uid) for name, uid in uids.items() if name in clusters}
+def credentials(clusters: Mapping[str, JoinedCluster], accesses: Mapping[str, MemberAccess]) -> dict[str, MemberAccess]:
+    """Return KubeFed's own credentials for those clusters in ``accesses`` that have one."""
+    found = {name: clusters[name].credential(access) for name, access in accesses.items() if name in clusters}
     return {name: one for name, one in found.items() if one}
+
+
+def spec_patch(joined: JoinedCluster, access: MemberAccess) -> dict[str, Any]:
+    """Return what a KubeFedCluster's spec lacks to be what ``access`` says; {} when nothing does.
+
+    KubeFed has no field for the name to verify, so that an access with one has to do without (``SubjectName``); its
+    validations are those of pkg/apis/core/v1beta1/kubefedcluster_types.go.
+    """
+    unverified = ("*",) if access.insecure else ("SubjectName",) if access.server_name else ()
+    patch: dict[str, Any] = {}
+    if joined.api_server != access.server:
+        patch["apiEndpoint"] = access.server
+    if not access.insecure and _pem(joined.ca) != _pem(access.ca):
+        patch["caBundle"] = access.ca
+    if joined.unverified != unverified:
+        patch["disabledTLSValidations"] = list(unverified) or None
+    return patch
+
+
+def patch_command(name: str, patch: Mapping[str, Any], *, target: Target) -> Command:
+    """Return the command that changes a KubeFedCluster's spec, and prints the host's time when it is done."""
+    change = kubectl(
+        "patch",
+        f"kubefedclusters/{name}",
+        f"--namespace={NAMESPACE}",
+        "--type=merge",
+        f"--patch={json.dumps({'spec': patch})}",
+        target=target,
+    )
+    return Command(line=f"{change.line} >/dev/null && {_NOW}", title=change.title)
 
 
 def list_commands(*, target: Target) -> list[Command]:
@@ -112,11 +153,10 @@ def join_command(name: str, *, target: Target) -> Command:
     """
     text = """
         join() { kubefedctl join "$@" --error-on-existing=false --v=2; }
-        join "$@" >/dev/null 2>&1 || { sleep 3; join "$@"; } || exit
-        date -u +%Y-%m-%dT%H:%M:%SZ
+        join "$@" >/dev/null 2>&1 || { sleep 3; join "$@" >/dev/null; } || exit
     """
     return script(
-        text,
+        text + _NOW,
         name,
         f"--cluster-context={name}",
         f"--host-cluster-context={target.context}",
@@ -197,6 +237,7 @@ def _parse_cluster(one: Mapping[str, Any], tokens: Mapping[str, str]) -> JoinedC
         name=metadata["name"],
         api_server=visible(spec.get("apiEndpoint", "")),
         ca=spec.get("caBundle", ""),
+        unverified=tuple(spec.get("disabledTLSValidations") or ()),
         token=Sensitive(token) if token else None,
         labels=metadata.get("labels", {}),
         ready=is_ready,
@@ -209,3 +250,10 @@ def _decoded(token: str) -> str:
         return base64.b64decode(token, validate=True).decode("ascii")
     except (binascii.Error, ValueError):
         return ""
+
+
+def _pem(ca: str) -> bytes:
+    try:
+        return base64.b64decode(ca).strip()
+    except binascii.Error:
+        return b""

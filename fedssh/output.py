@@ -32,7 +32,8 @@ _STYLES = {"Ready": "green", "NotReady": "yellow", "NotJoined": "dim", "Failed":
 class ProgressView:
     """Shows ``Progress`` on stderr while its ``with`` block runs; call it with each event, from any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, verbose: bool) -> None:
+        self._verbose = verbose
         self._console = _console(sys.stderr)
         self._live = Live(console=self._console, refresh_per_second=8, transient=True)
         self._rows: dict[str, Progress] = {}
@@ -50,6 +51,10 @@ class ProgressView:
 
     def __call__(self, event: Progress) -> None:
         """Show one event; failures are left to the end, where they are told with what to do next."""
+        if event.state == "checked":
+            if self._verbose:
+                _print(self._console, Text(f"{event.cluster}: checked: {event.text}"))
+            return
         if not self._console.is_terminal:
             if event.state != "failed":
                 _print(self._console, Text(f"{event.cluster}: {event.text}"))
@@ -78,6 +83,8 @@ def show_report(report: Report, output: Format) -> None:
         if summary := _summary(report):
             _print(console, Text(summary))
     for one in report.clusters:
+        for notice in one.notices:
+            _print(_console(sys.stderr), Text.assemble(("warning: ", "bold yellow"), f"{one.name}: {notice}"))
         if one.error:
             show_error(one.error)
         elif one.state == "NotReady":
@@ -166,6 +173,7 @@ def _cluster_to_json(one: ClusterReport) -> dict[str, Any]:
         "apiServer": one.api_server,
         "labels": dict(one.labels),
         "changes": list(one.changes),
+        "notices": list(one.notices),
         "message": one.message,
         "error": {
             "message": error.message,

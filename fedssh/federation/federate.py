@@ -6,44 +6,37 @@ kubeconfig nor the federation is touched; what was created on a member for an ac
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fedssh.errors import RefusedError
+from fedssh.errors import FedsshError, RefusedError
 from fedssh.events import Report
+from fedssh.federation.advice import advise_address, advise_trust, is_about_trust
 from fedssh.federation.host import OpenHost, install_kubefed, open_host
 from fedssh.federation.join import join_all
 from fedssh.federation.ledger import Ledger
-from fedssh.federation.members import check_distinct, grant_access, probe_member, take_back
+from fedssh.federation.members import OpenMember, check_distinct, clock_notice, grant_access, open_member, take_back
 from fedssh.federation.proof import check_access, check_joined, prove
 from fedssh.federation.reports import cluster_report, exit_code
-from fedssh.kubeconfig import parse_kubeconfig, put_member
+from fedssh.federation.trust import Trust, load_ca_file, resolve_trust
+from fedssh.kubeconfig import put_member
 from fedssh.kubefed import credentials
 from fedssh.sensitive import Sensitive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from fedssh.access import MemberAccess, MemberState
+    from fedssh.access import MemberAccess
     from fedssh.events import Reporter
     from fedssh.federation.host import Connect
     from fedssh.federation.proof import Proof
     from fedssh.inventory import Cluster, Inventory
     from fedssh.kubefed import JoinedCluster
-    from fedssh.shell import Shell
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _OpenMember:
-    """A member that was reached, and what was found on it."""
-
-    cluster: Cluster
-    shell: Shell
-    state: MemberState
-
-
-def federate(inventory: Inventory, members: Sequence[Cluster], *, connect: Connect, report: Reporter) -> Report:
+def federate(
+    inventory: Inventory, members: Sequence[Cluster], *, connect: Connect, report: Reporter, adopt: bool = False
+) -> Report:
     """Federate ``members`` with the host; what is already as it should be stays untouched.
 
     Args:
@@ -51,6 +44,7 @@ def federate(inventory: Inventory, members: Sequence[Cluster], *, connect: Conne
         members: Those of its members that are meant.
         connect: Opens a connection to a machine.
         report: Told of every step.
+        adopt: Whether objects and kubeconfig entries of the wanted names that fedssh did not make are taken over.
 
     Returns:
         How it ended for each cluster; a member's failure is its own.
@@ -58,63 +52,89 @@ def federate(inventory: Inventory, members: Sequence[Cluster], *, connect: Conne
     Raises:
         FedsshError: The host failed, so that nothing could be done for anybody.
     """
+    ca_files = {one.name: load_ca_file(one) for one in members}
     ledger = Ledger(report)
-    host, opened = _probe(inventory, members, connect, ledger)
-    _rule_out(host, opened.values(), ledger)
+    host, opened = _probe(inventory, members, connect, ledger, adopt=adopt)
+    _rule_out(host, opened, ledger, adopt=adopt)
+    trusts = _decide_trust(host, ledger.without_failed(opened), ca_files, ledger)
     opened = ledger.without_failed(opened)
     if not opened:
         return _report(inventory, members, ledger, host.state.joined)
-    accesses = _grant_and_install(inventory, host, opened, ledger)
-    proofs = _prove(host, accesses, ledger)
+    accesses = _grant_and_install(inventory, host, opened, trusts, ledger, adopt=adopt)
+    proofs = _prove(host, opened, accesses, ledger)
     _take_back([opened[name] for name in accesses if name in ledger.errors], ledger)
     accesses = ledger.without_failed(accesses)
-    ready = join_all(inventory, host, accesses, proofs, ledger) if accesses else host.state.joined
-    return _report(inventory, members, ledger, ready)
+    joined = join_all(inventory, host, accesses, proofs, ledger, adopt=adopt) if accesses else host.state.joined
+    return _report(inventory, members, ledger, joined)
 
 
 def _probe(
-    inventory: Inventory, members: Sequence[Cluster], connect: Connect, ledger: Ledger
-) -> tuple[OpenHost, dict[str, _OpenMember]]:
+    inventory: Inventory, members: Sequence[Cluster], connect: Connect, ledger: Ledger, *, adopt: bool
+) -> tuple[OpenHost, dict[str, OpenMember]]:
     """Look at the host and at every member, all at the same time."""
 
     def look_at_host() -> OpenHost:
         ledger.begin(inventory.host.name, "looking at the host")
         return open_host(inventory, connect)
 
-    def look_at_member(cluster: Cluster) -> _OpenMember:
+    def look_at_member(cluster: Cluster) -> OpenMember:
         ledger.begin(cluster.name, "looking at the member")
-        shell = connect(cluster.machine)
-        return _OpenMember(cluster=cluster, shell=shell, state=probe_member(shell, cluster))
+        return open_member(cluster, connect, adopt=adopt)
 
-    tasks: dict[str, Callable[[], OpenHost | _OpenMember]] = {
-        inventory.host.name: look_at_host,
-        **{one.name: partial(look_at_member, one) for one in members},
-    }
+    tasks: dict[str, Callable[[], OpenHost | OpenMember]] = {inventory.host.name: look_at_host}
+    tasks |= {one.name: partial(look_at_member, one) for one in members}
     found = ledger.run_all(tasks)
     host = found.pop(inventory.host.name, None)
     if not isinstance(host, OpenHost):
         raise ledger.errors[inventory.host.name]
-    return host, {name: one for name, one in found.items() if isinstance(one, _OpenMember)}
+    return host, {name: one for name, one in found.items() if isinstance(one, OpenMember)}
 
 
-def _rule_out(host: OpenHost, opened: Iterable[_OpenMember], ledger: Ledger) -> None:
+def _rule_out(host: OpenHost, opened: Mapping[str, OpenMember], ledger: Ledger, *, adopt: bool) -> None:
     """Find the members for which going on would be wrong, before anything is changed."""
-    states = [one.state for one in opened]
+    states = [one.state for one in opened.values()]
     for name, error in check_distinct(states, host=host.shell.name, host_uid=host.state.cluster_uid).items():
         ledger.fail(name, error)
-    for state in states:
+    for name, one in ledger.without_failed(opened).items():
+        if one.state.problem:
+            empty = one.state.access(Sensitive(""))
+            advice = advise_address(host.shell, one.shell, one.cluster, empty, kubeconfig=host.state.file.path)
+            problem = one.state.problem
+            ledger.fail(name, RefusedError(problem.message, machine=name, step=problem.step, hint=advice))
+            continue
         try:
             # A trial: it tells whether an entry of that name is somebody else's.
-            document = parse_kubeconfig(host.state.file.text.reveal(), source=host.state.file.path)
-            put_member(document, state.access(Sensitive("")))
+            put_member(host.state.file.document(), one.state.access(Sensitive("")), adopt=adopt)
         except RefusedError as error:
-            ledger.fail(
-                state.name, RefusedError(f"{host.shell.name}: {error.message}", machine=state.name, hint=error.hint)
-            )
+            ledger.fail(name, RefusedError(f"{host.shell.name}: {error.message}", machine=name, hint=error.hint))
+        if notice := clock_notice(one.state, host=host.shell.name, host_clock=host.state.clock):
+            ledger.notice(name, notice)
+
+
+def _decide_trust(
+    host: OpenHost, opened: Mapping[str, OpenMember], ca_files: Mapping[str, str], ledger: Ledger
+) -> dict[str, Trust]:
+    members = [(one.cluster, one.state) for one in opened.values()]
+    found = resolve_trust(host.shell, members, ca_files, host.state.file.document())
+    trusts = {}
+    for name, trust in found.items():
+        if isinstance(trust, FedsshError):
+            ledger.fail(name, trust)
+            continue
+        trusts[name] = trust
+        for notice in trust.notices:
+            ledger.notice(name, notice)
+    return trusts
 
 
 def _grant_and_install(
-    inventory: Inventory, host: OpenHost, opened: Mapping[str, _OpenMember], ledger: Ledger
+    inventory: Inventory,
+    host: OpenHost,
+    opened: Mapping[str, OpenMember],
+    trusts: Mapping[str, Trust],
+    ledger: Ledger,
+    *,
+    adopt: bool,
 ) -> dict[str, MemberAccess]:
     """Let the members grant access while the host installs KubeFed; return what was granted, or was there already."""
 
@@ -122,18 +142,16 @@ def _grant_and_install(
         for change in install_kubefed(host, inventory, partial(ledger.begin, inventory.host.name)):
             ledger.change(inventory.host.name, change)
 
-    def grant(one: _OpenMember) -> MemberAccess:
-        if one.state.token:
-            return one.state.access(one.state.token)
-        ledger.begin(one.cluster.name, "granting access")
-        access = grant_access(one.shell, one.cluster, one.state)
-        ledger.change(one.cluster.name, "granted access")
-        return access
+    def grant(one: OpenMember) -> MemberAccess:
+        name, token = one.cluster.name, one.state.token
+        if token is None:
+            ledger.begin(name, "granting access")
+            token = grant_access(one, adopt=adopt)
+            ledger.change(name, "granted access")
+        return one.access(token, trusts[name])
 
-    tasks: dict[str, Callable[[], MemberAccess | None]] = {
-        inventory.host.name: install,
-        **{name: partial(grant, one) for name, one in opened.items()},
-    }
+    tasks: dict[str, Callable[[], MemberAccess | None]] = {inventory.host.name: install}
+    tasks |= {name: partial(grant, one) for name, one in opened.items()}
     found = ledger.run_all(tasks)
     if inventory.host.name in ledger.errors:
         _take_back([opened[name] for name, access in found.items() if access], ledger)
@@ -141,7 +159,9 @@ def _grant_and_install(
     return {name: access for name, access in found.items() if access}
 
 
-def _prove(host: OpenHost, accesses: Mapping[str, MemberAccess], ledger: Ledger) -> dict[str, Proof]:
+def _prove(
+    host: OpenHost, opened: Mapping[str, OpenMember], accesses: Mapping[str, MemberAccess], ledger: Ledger
+) -> dict[str, Proof]:
     """Try, from the host, every access and every credential that KubeFed already has; fail the members it fails for.
 
     Returns:
@@ -149,27 +169,49 @@ def _prove(host: OpenHost, accesses: Mapping[str, MemberAccess], ledger: Ledger)
     """
     for name in accesses:
         ledger.begin(name, f"proving the access from {host.shell.name}")
-    uids = {host.shell.name: host.state.cluster_uid, **{name: one.cluster_uid for name, one in accesses.items()}}
-    own = credentials(host.state.joined, uids)
+    own = credentials(host.state.joined, {host.shell.name: host.state.access(host.shell.name), **accesses})
     tried = {f"access.{name}": one for name, one in accesses.items()}
     tried |= {f"kubefed.{name}": one for name, one in own.items()}
     proofs = prove(host.shell, tried, kubeconfig=host.state.file.path)
     found = {name: proofs[f"kubefed.{name}"] for name in own}
     for name, access in accesses.items():
+        proof = proofs[f"access.{name}"]
         try:
-            check_access(proofs[f"access.{name}"], access, host=host.shell.name)
+            advice = _advise(host, opened[name], access, proof.problem) if proof.problem else ""
+            check_access(proof, access, host=host.shell.name, advice=advice)
             check_joined(found.get(name), access, host=host.shell.name)
-        except RefusedError as error:
+        except FedsshError as error:
             ledger.fail(name, error)
+        else:
+            _tell_checks(name, access, proof, ledger)
     return found
 
 
-def _take_back(members: Sequence[_OpenMember], ledger: Ledger) -> None:
-    """Delete what this run has created on ``members``."""
+def _advise(host: OpenHost, one: OpenMember, access: MemberAccess, problem: str) -> str:
+    path = host.state.file.path
+    if is_about_trust(problem):
+        return advise_trust(host.shell, one.cluster, access, problem, kubeconfig=path)
+    return advise_address(host.shell, one.shell, one.cluster, access, kubeconfig=path)
 
-    def delete(one: _OpenMember) -> None:
+
+def _tell_checks(name: str, access: MemberAccess, proof: Proof, ledger: Ledger) -> None:
+    verified = (
+        "not verified" if access.insecure else "verified" + f" as {access.server_name}" * bool(access.server_name)
+    )
+    ledger.check(name, f"{access.server} resolves and answers from the host")
+    ledger.check(name, f"its certificate is {verified}")
+    ledger.check(name, f"it is Kubernetes {proof.version or 'of an unknown version'}, the cluster {proof.cluster_uid}")
+    ledger.check(
+        name, f"the token is that of {proof.identity or 'an unnamed account'}, with a cluster administrator's rights"
+    )
+
+
+def _take_back(members: Sequence[OpenMember], ledger: Ledger) -> None:
+    """Delete what this run has created on ``members``; where that fails, it stays listed among the changes."""
+
+    def delete(one: OpenMember) -> None:
         ledger.begin(one.cluster.name, "taking the access back")
-        take_back(one.shell, one.cluster, one.state)
+        take_back(one)
         ledger.changes.pop(one.cluster.name)
 
     ledger.run_all({one.cluster.name: partial(delete, one) for one in members if one.cluster.name in ledger.changes})
@@ -184,6 +226,7 @@ def _report(
             joined.get(one.name),
             role="host" if one is inventory.host else "member",
             changes=ledger.changes[one.name],
+            notices=ledger.notices[one.name],
             error=ledger.errors.get(one.name),
         )
         for one in (inventory.host, *members)

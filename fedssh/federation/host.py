@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from fedssh import kubefed, kubefed_install
+from fedssh.access import MemberAccess
 from fedssh.errors import visible
 from fedssh.federation.kubeconfig_file import KubeconfigFile, lock, parse_file, read_command
-from fedssh.kubeconfig import parse_kubeconfig
 from fedssh.kubectl import Target, explain, kubectl
-from fedssh.shell import failure
+from fedssh.sensitive import Sensitive
+from fedssh.shell import command, failure, script
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,6 +35,8 @@ class HostState:
         target: How the host's tools reach the host's cluster.
         cluster_uid: The UID of its namespace kube-system, which tells one cluster from another.
         server: The API address in its kubeconfig.
+        clock: What its clock said, in seconds since 1970.
+        hosts_names: The names in its /etc/hosts, which its pods do not read.
         installation: What there is of KubeFed.
         joined: The KubeFedClusters by name.
     """
@@ -42,8 +45,14 @@ class HostState:
     target: Target
     cluster_uid: str
     server: str
+    clock: float
+    hosts_names: frozenset[str]
     installation: Installation
     joined: Mapping[str, JoinedCluster] = field(default_factory=dict)
+
+    def access(self, name: str) -> MemberAccess:
+        """Return what KubeFed's own credential for the host itself must lead to."""
+        return MemberAccess(name=name, server=self.server, ca="", token=Sensitive(""), cluster_uid=self.cluster_uid)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +92,16 @@ def probe_host(shell: Shell, inventory: Inventory, *, only_look: bool = False) -
         RefusedError: The kubeconfig cannot be used, or another KubeFed is installed.
     """
     host = inventory.host.name
-    read, *tools = shell.run([read_command(path=inventory.host.kubeconfig), *kubefed_install.tool_commands()])
+    read, clock, names, *tools = shell.run(
+        [
+            read_command(path=inventory.host.kubeconfig),
+            command("date", "+%s"),
+            script("sed 's/#.*//' /etc/hosts", title="read of /etc/hosts"),
+            *kubefed_install.tool_commands(),
+        ]
+    )
     file = parse_file(read, shell)
-    document = parse_kubeconfig(file.text.reveal(), source=file.path)
+    document = file.document()
     target = Target(
         kubeconfig=file.path, context=host if host in document.names("contexts") else document.current_context
     )
@@ -104,6 +120,8 @@ def probe_host(shell: Shell, inventory: Inventory, *, only_look: bool = False) -
         target=target,
         cluster_uid=visible(uid.stdout.strip()),
         server=visible(server.stdout.strip()),
+        clock=float(clock.stdout) if clock.stdout.strip().isdecimal() else 0,
+        hosts_names=frozenset(name for line in names.stdout.splitlines() for name in line.split()[1:]),
         installation=kubefed_install.parse_probe(
             tools, rest[: len(install)], version=inventory.kubefed.version, machine=host, only_look=only_look
         ),

@@ -8,7 +8,7 @@ from fedssh import kubefed
 from fedssh.errors import FedsshError, StepError
 from fedssh.federation.kubeconfig_file import parse_file, read_command, write_file
 from fedssh.federation.proof import in_rounds, prove
-from fedssh.kubeconfig import Kubeconfig, parse_kubeconfig, put_member
+from fedssh.kubeconfig import put_member
 from fedssh.kubectl import Target, explain, kubectl
 from fedssh.sensitive import Sensitive
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fedssh.federation.ledger import Ledger
     from fedssh.federation.proof import Proof
     from fedssh.inventory import Inventory
+    from fedssh.kubeconfig import Kubeconfig
     from fedssh.kubefed import JoinedCluster
     from fedssh.shell import Command, Result
 
@@ -32,6 +33,8 @@ def join_all(
     accesses: Mapping[str, MemberAccess],
     proofs: Mapping[str, Proof],
     ledger: Ledger,
+    *,
+    adopt: bool,
 ) -> dict[str, JoinedCluster]:
     """Write proven accesses into the host's kubeconfig, join what has not joined, and verify.
 
@@ -41,6 +44,7 @@ def join_all(
         accesses: What the host's kubeconfig is to hold, by member; all proven.
         proofs: Whether KubeFed's own credentials work, for the clusters that have one.
         ledger: Where changes and errors are entered.
+        adopt: Whether kubeconfig entries that fedssh did not write are taken over.
 
     Returns:
         The federation's clusters as they are at the end, by name.
@@ -49,40 +53,40 @@ def join_all(
         FedsshError: The kubeconfig could not be written; nothing was joined.
     """
     name = host.shell.name
-    _write_kubeconfig(inventory, host, accesses.values(), ledger)
     target = Target(kubeconfig=host.state.file.path, context=name)
+    _write_kubeconfig(inventory, host, accesses.values(), ledger, adopt=adopt)
     _test_contexts(host, [name, *accesses], target, ledger)
-    accesses = ledger.without_failed(accesses)
-
-    uids = {name: host.state.cluster_uid, **{one.name: one.cluster_uid for one in accesses.values()}}
-    addresses = {name: host.state.server, **{one.name: one.server for one in accesses.values()}}
-    missing = [
-        one
-        for one, uid in uids.items()
-        if not _has_joined(host.state.joined.get(one), addresses[one], proofs.get(one), uid)
-    ]
-    since = _join(host, missing, target, ledger)
-    _label(inventory, host, uids, target, ledger)
-    waiting = {one: "" for one in uids if (found := host.state.joined.get(one)) and not found.ready} | since
+    wanted = ledger.without_failed({name: host.state.access(name), **accesses})
+    missing = [one for one, access in wanted.items() if not _has_joined(host, access, proofs.get(one))]
+    since, joined = _join(host, missing, target, ledger)
+    since |= _patch(host, joined, ledger.without_failed(accesses), target, ledger)
+    _label(inventory, host, joined, ledger.without_failed(wanted), target=target, ledger=ledger)
+    waiting = {one: "" for one in wanted if one in joined and not joined[one].ready} | since
     if not waiting:
-        return dict(host.state.joined)
-    return _verify(host, waiting, {one: uids[one] for one in since}, target, ledger)
+        return joined
+    return _verify(host, waiting, {one: wanted[one] for one in since}, target, ledger)
 
 
-def _write_kubeconfig(inventory: Inventory, host: OpenHost, accesses: Iterable[MemberAccess], ledger: Ledger) -> None:
-    """Write all entries at once; begin anew from the file when somebody else has changed it meanwhile."""
+def _write_kubeconfig(
+    inventory: Inventory, host: OpenHost, accesses: Iterable[MemberAccess], ledger: Ledger, *, adopt: bool
+) -> None:
+    """Write all entries at once, and see that they stay; begin anew when somebody else changes the file meanwhile."""
     name, file = host.shell.name, host.state.file
-    accesses = list(accesses)
+    accesses, told = list(accesses), False
     for _ in range(_WRITE_ATTEMPTS):
-        document = parse_kubeconfig(file.text.reveal(), source=file.path)
-        changed = _put_entries(document, inventory, accesses)
+        document = file.document()
+        changed = _put_entries(document, inventory, accesses, adopt=adopt)
         if not changed:
             return
-        ledger.begin(name, f"writing {file.path}")
-        if write_file(host.shell, file, Sensitive(document.render())):
+        if not told:
+            ledger.begin(name, f"writing {file.path}")
+        if write_file(host.shell, file, Sensitive(document.render())) and not told:
+            told = True
             for cluster, change in changed.items():
                 ledger.change(cluster, change)
-            return
+            if file.mode[4:].strip("-.+"):
+                ledger.notice(name, f"{file.path} could be read by others ({file.mode}); it is 0600 now")
+        # Read back: a kubectl config that ran at the same time drops what it had not read (kubernetes#23964).
         (result,) = host.shell.run(read_command(path=inventory.host.kubeconfig))
         file = parse_file(result, host.shell)
     raise StepError(
@@ -93,7 +97,9 @@ def _write_kubeconfig(inventory: Inventory, host: OpenHost, accesses: Iterable[M
     )
 
 
-def _put_entries(document: Kubeconfig, inventory: Inventory, accesses: Sequence[MemberAccess]) -> dict[str, str]:
+def _put_entries(
+    document: Kubeconfig, inventory: Inventory, accesses: Sequence[MemberAccess], *, adopt: bool
+) -> dict[str, str]:
     """Put all entries into a document; return what changed, by cluster."""
     changed = {}
     old = document.current_context
@@ -101,7 +107,7 @@ def _put_entries(document: Kubeconfig, inventory: Inventory, accesses: Sequence[
         verb = "renamed the context" if inventory.host_context == "rename" else "added a context for"
         changed[inventory.host.name] = f"{verb} {old}"
     for access in accesses:
-        if put_member(document, access):
+        if put_member(document, access, tls=inventory.member(access.name).tls, adopt=adopt):
             changed[access.name] = f"wrote context {access.name}"
     return changed
 
@@ -117,37 +123,81 @@ def _test_contexts(host: OpenHost, names: Sequence[str], target: Target, ledger:
             ledger.fail(name, explain(result, machine=name, step=f"test the context on {host.shell.name}"))
 
 
-def _has_joined(joined: JoinedCluster | None, api_server: str, proof: Proof | None, cluster_uid: str) -> bool:
-    """Whether a cluster needs no join: joining again would undo what was patched since (see kubefed.join_command)."""
-    return joined is not None and joined.api_server == api_server and proof is not None and proof.holds_for(cluster_uid)
+def _has_joined(host: OpenHost, access: MemberAccess, proof: Proof | None) -> bool:
+    """Whether a cluster needs no join: KubeFed's own credential works.
+
+    A host whose address changed joins again; a member's is patched, since a join would undo what else was patched.
+    """
+    joined = host.state.joined.get(access.name)
+    if joined is None or proof is None or not proof.holds_for(access.cluster_uid):
+        return False
+    return access.name != host.shell.name or joined.api_server == access.server
 
 
-def _join(host: OpenHost, names: Sequence[str], target: Target, ledger: Ledger) -> dict[str, str]:
-    """Join several at once; return, for each that joined, the host's time at the end of its join."""
+def _join(
+    host: OpenHost, names: Sequence[str], target: Target, ledger: Ledger
+) -> tuple[dict[str, str], dict[str, JoinedCluster]]:
+    """Join several at once.
+
+    Returns:
+        For each that joined the host's time at the end of its join; and all clusters as they are then.
+    """
+    if not names:
+        return {}, dict(host.state.joined)
     for name in names:
         ledger.begin(name, "joining")
-    commands = [kubefed.join_command(name, target=target) for name in names]
+    stages = in_rounds([kubefed.join_command(name, target=target) for name in names])
+    listing = kubefed.list_commands(target=target)
+    *results, clusters, secrets = host.shell.run(*stages, listing, timeout_seconds=kubefed.JOIN_SECONDS * len(stages))
     since = {}
-    for name, result in zip(names, _run_in_rounds(host, commands, seconds=kubefed.JOIN_SECONDS), strict=True):
+    for name, result in zip(names, results, strict=True):
         try:
             since[name] = kubefed.parse_join(result, machine=name)
         except FedsshError as error:
             ledger.fail(name, error)
         else:
             ledger.change(name, "joined again" if name in host.state.joined else "joined")
+    return since, kubefed.parse_list([clusters, secrets], machine=host.shell.name)
+
+
+def _patch(
+    host: OpenHost,
+    joined: Mapping[str, JoinedCluster],
+    accesses: Mapping[str, MemberAccess],
+    target: Target,
+    ledger: Ledger,
+) -> dict[str, str]:
+    """Make the KubeFedClusters' specs what the accesses say; return the host's time at each change."""
+    patches = {name: kubefed.spec_patch(joined[name], access) for name, access in accesses.items() if name in joined}
+    patches = {name: patch for name, patch in patches.items() if patch}
+    commands = [kubefed.patch_command(name, patch, target=target) for name, patch in patches.items()]
+    since = {}
+    for (name, patch), result in zip(patches.items(), _run_in_rounds(host, commands), strict=True):
+        if result.ok:
+            since[name] = result.stdout.strip()
+            ledger.change(name, f"set {', '.join(patch)} of its KubeFedCluster")
+        else:
+            ledger.fail(name, explain(result, machine=name, step="patch"))
     return since
 
 
-def _label(inventory: Inventory, host: OpenHost, names: Iterable[str], target: Target, ledger: Ledger) -> None:
+def _label(
+    inventory: Inventory,
+    host: OpenHost,
+    joined: Mapping[str, JoinedCluster],
+    names: Iterable[str],
+    *,
+    target: Target,
+    ledger: Ledger,
+) -> None:
     """Label the KubeFedClusters as hosts.yaml says; labels that it does not name stay."""
     wanted = {one.name: one.labels for one in (inventory.host, *inventory.members)}
-    missing = {}
-    for name in names:
-        found = host.state.joined.get(name)
-        present = found.labels if found else {}
-        labels = {key: value for key, value in wanted[name].items() if present.get(key) != value}
-        if labels and name not in ledger.errors:
-            missing[name] = labels
+    missing = {
+        name: {key: value for key, value in wanted[name].items() if joined[name].labels.get(key) != value}
+        for name in names
+        if name in joined
+    }
+    missing = {name: labels for name, labels in missing.items() if labels}
     commands = [kubefed.label_command(name, labels, target=target) for name, labels in missing.items()]
     for (name, labels), result in zip(missing.items(), _run_in_rounds(host, commands), strict=True):
         if result.ok:
@@ -157,9 +207,13 @@ def _label(inventory: Inventory, host: OpenHost, names: Iterable[str], target: T
 
 
 def _verify(
-    host: OpenHost, waiting: Mapping[str, str], uids: Mapping[str, str], target: Target, ledger: Ledger
+    host: OpenHost,
+    waiting: Mapping[str, str],
+    changed: Mapping[str, MemberAccess],
+    target: Target,
+    ledger: Ledger,
 ) -> dict[str, JoinedCluster]:
-    """Wait for KubeFed's own view, then prove the credentials that the joins have made."""
+    """Wait for KubeFed's own view, then prove the credentials of what was changed."""
     for name in waiting:
         ledger.begin(name, "waiting for KubeFed to find it healthy")
     _, *listed = host.shell.run(
@@ -168,11 +222,11 @@ def _verify(
         timeout_seconds=kubefed.READY_SECONDS + 60,
     )
     clusters = kubefed.parse_list(listed, machine=host.shell.name)
-    own = kubefed.credentials(clusters, uids)
+    own = kubefed.credentials(clusters, changed)
     proofs = prove(host.shell, own, kubeconfig=target.kubeconfig)
-    for name, uid in uids.items():
+    for name, access in changed.items():
         proof = proofs.get(name)
-        if proof is None or not proof.holds_for(uid):
+        if proof is None or not proof.holds_for(access.cluster_uid):
             ledger.fail(
                 name,
                 StepError(

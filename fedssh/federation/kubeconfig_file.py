@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from fedssh.errors import BusyError, RefusedError, StepError, visible
+from fedssh.kubeconfig import Kubeconfig, parse_kubeconfig
 from fedssh.sensitive import Sensitive
 from fedssh.shell import Command, Result, failure, last_words, script
 
@@ -45,7 +46,7 @@ _LOCK: Final = f"""exec 2>&1{_FIND}
 
 _READ: Final = f"""{_FIND}
     printf '%s\\n' "$path"
-    [ ! -e "$path" ] || cat "$path"
+    if [ -e "$path" ]; then mode=$(ls -ld "$path") && printf '%s\\n' "${{mode%% *}}" && cat "$path"; else echo; fi
 """
 
 _WRITE: Final = f"""
@@ -58,7 +59,10 @@ _WRITE: Final = f"""
     cat >"$new"
     sum() {{ line=$(sha256sum <"$1"); printf %s "${{line%% *}}"; }}
     until (set -C; : >"$path.lock") 2>/dev/null; do
-        if [ "$wait" -le 0 ]; then ls -ld "$path.lock" >&2; exit {_BUSY}; fi
+        if [ "$wait" -le 0 ]; then
+            echo "it is $(($(date +%s) - $(stat -c %Y "$path.lock"))) seconds old" >&2
+            exit {_BUSY}
+        fi
         wait=$((wait - 1)); sleep 1
     done
     lock=$path.lock
@@ -83,10 +87,20 @@ class KubeconfigFile:
     Attributes:
         path: Where it lies, symbolic links resolved.
         text: What stands in it; empty when there is none.
+        mode: Its permissions as ``ls`` shows them, or "".
     """
 
     path: str
     text: Sensitive = field(repr=False)
+    mode: str = ""
+
+    def document(self) -> Kubeconfig:
+        """Return the file's document, made anew at every call.
+
+        Raises:
+            RefusedError: It is no kubeconfig.
+        """
+        return parse_kubeconfig(self.text.reveal(), source=self.path)
 
 
 def lock(shell: Shell, *, path: str | None) -> Held:
@@ -130,8 +144,8 @@ def parse_file(result: Result, shell: Shell) -> KubeconfigFile:
         raise _several(shell)
     if not result.ok:
         raise failure(result, machine=shell.name, step="read the kubeconfig")
-    path, _, text = result.stdout.partition("\n")
-    return KubeconfigFile(path=visible(path), text=Sensitive(text))
+    path, mode, text = result.stdout.split("\n", 2)
+    return KubeconfigFile(path=visible(path), text=Sensitive(text), mode=visible(mode))
 
 
 def write_file(shell: Shell, file: KubeconfigFile, text: Sensitive) -> bool:

@@ -19,16 +19,18 @@ T = TypeVar("T")
 
 
 class Ledger:
-    """The changes and the errors of a run, by cluster; every entry is reported as it is made.
+    """The changes, the notices and the errors of a run, by cluster; every entry is reported as it is made.
 
     Attributes:
         changes: What was done, in order, as in "granted access".
+        notices: What has to be said about it, as in "nobody verifies its certificate".
         errors: What went wrong; a cluster that stands here takes no further part.
     """
 
     def __init__(self, report: Reporter) -> None:
         self._report = report
         self.changes: dict[str, list[str]] = defaultdict(list)
+        self.notices: dict[str, list[str]] = defaultdict(list)
         self.errors: dict[str, FedsshError] = {}
 
     def begin(self, cluster: str, step: str) -> None:
@@ -39,6 +41,14 @@ class Ledger:
         """Enter what was done."""
         self.changes[cluster].append(done)
         self._report(Progress(cluster=cluster, text=done, state="changed"))
+
+    def notice(self, cluster: str, text: str) -> None:
+        """Enter what has to be said at the end of every run, for as long as it is so."""
+        self.notices[cluster].append(text)
+
+    def check(self, cluster: str, text: str) -> None:
+        """Report a check that went well, for those who want to know each."""
+        self._report(Progress(cluster=cluster, text=text, state="checked"))
 
     def fail(self, cluster: str, error: FedsshError) -> None:
         """Enter what went wrong; the first error of a cluster counts."""

@@ -2,44 +2,68 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
-from fedssh import access
+from fedssh import access, member
 from fedssh.errors import RefusedError
 from fedssh.kubectl import explain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fedssh.access import MemberAccess, MemberState
+    from fedssh.access import MemberAccess
+    from fedssh.federation.host import Connect
+    from fedssh.federation.trust import Trust
     from fedssh.inventory import Cluster
+    from fedssh.member import MemberState
+    from fedssh.sensitive import Sensitive
     from fedssh.shell import Shell
 
-
-def probe_member(shell: Shell, cluster: Cluster) -> MemberState:
-    """Look at a member; nothing is changed. Raises what ``access.parse_probe`` raises."""
-    return access.parse_probe(shell.run(access.probe_commands(cluster)), cluster)
+CLOCK_SKEW_SECONDS: Final = 300
+"""From how far on clocks matter: certificates are dated a few minutes back by those who issue them."""
 
 
-def grant_access(shell: Shell, cluster: Cluster, state: MemberState) -> MemberAccess:
-    """Create what is missing on a member, and return the access that comes of it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenMember:
+    """A member that was reached, and what was found on it."""
+
+    cluster: Cluster
+    shell: Shell
+    state: MemberState
+
+    def access(self, token: Sensitive, trust: Trust) -> MemberAccess:
+        """Return the access that a token and a decision on trust complete."""
+        return replace(self.state.access(token), ca=trust.ca, server_name=trust.server_name, insecure=trust.insecure)
+
+
+def open_member(cluster: Cluster, connect: Connect, *, adopt: bool) -> OpenMember:
+    """Connect to a member and look at it; nothing is changed. Raises what ``member.parse_probe`` raises."""
+    shell = connect(cluster.machine)
+    results = shell.run(member.probe_commands(cluster))
+    return OpenMember(cluster=cluster, shell=shell, state=member.parse_probe(results, cluster, adopt=adopt))
+
+
+def grant_access(one: OpenMember, *, adopt: bool) -> Sensitive:
+    """Create what is missing on a member, and return its token.
 
     Raises:
         StepError: An object could not be made, or its token did not come.
     """
-    results = shell.run(*access.grant_commands(cluster), timeout_seconds=60 + access.TOKEN_WAIT_SECONDS)
-    return state.access(access.parse_grant(results, cluster))
+    commands = access.grant_commands(one.cluster, adopt=adopt)
+    results = one.shell.run(*commands, timeout_seconds=60 + access.TOKEN_WAIT_SECONDS)
+    return access.parse_grant(results, one.cluster)
 
 
-def take_back(shell: Shell, cluster: Cluster, state: MemberState) -> None:
-    """Delete what granting access has added to ``state``.
+def take_back(one: OpenMember) -> None:
+    """Delete what granting access has added.
 
     Raises:
         StepError: It could not be deleted.
     """
-    (result,) = shell.run(access.take_back_command(cluster, state.present))
+    (result,) = one.shell.run(access.take_back_command(one.cluster, one.state.present))
     if not result.ok:
-        raise explain(result, machine=cluster.name, step="take the access back")
+        raise explain(result, machine=one.cluster.name, step="take the access back")
 
 
 def check_distinct(states: Sequence[MemberState], *, host: str, host_uid: str) -> dict[str, RefusedError]:
@@ -57,3 +81,14 @@ def check_distinct(states: Sequence[MemberState], *, host: str, host_uid: str) -
         for state in states
         if len(owners[state.cluster_uid]) > 1
     }
+
+
+def clock_notice(state: MemberState, *, host: str, host_clock: float) -> str:
+    """Return what has to be said when a member's clock and the host's differ much, or ""."""
+    skew = round(state.clock - host_clock) if state.clock and host_clock else 0
+    if abs(skew) <= CLOCK_SKEW_SECONDS:
+        return ""
+    return (
+        f"its clock is {abs(skew) // 60} minutes {'ahead of' if skew > 0 else 'behind'} that of {host}: certificates "
+        "and tokens may count as expired, or as not yet valid (NotBefore)"
+    )

@@ -6,11 +6,13 @@ SelfSubjectAccessReview, whether the token may do what ``kubefedctl join`` grant
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
-from fedssh.errors import RefusedError, StepError
+from fedssh.access import NAMESPACE
+from fedssh.errors import RefusedError, StepError, visible
 from fedssh.kubeconfig import render_credentials
 from fedssh.kubectl import render_documents
 from fedssh.sensitive import Sensitive
@@ -41,10 +43,21 @@ _REVIEWS: Final = [
     },
 ]
 
+_WHOAMI: Final = '{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}'
+
+# One "key value" line each; the version and the identity are told where there are such.
 _ASK: Final = """
-    ask() { kubectl --kubeconfig="$1" --context="$2" --request-timeout="$3s" "$4" "$5" "$6" "$7" "$8"; }
-    ask "$1" "$2" "$3" get namespace kube-system -o 'jsonpath={.metadata.uid}{"\\n"}' &&
-    ask "$1" "$2" "$3" create --validate=false --filename=- -o 'jsonpath={.status.allowed}{"\\n"}'
+    file=$1 context=$2 limit=$3 whoami=$4
+    ask() { kubectl --kubeconfig="$file" --context="$context" --request-timeout="${limit}s" "$@"; }
+    make() { ask create --validate=false --filename=- -o "$1"; }
+    ask get namespace kube-system -o 'jsonpath=uid {.metadata.uid}{"\\n"}' &&
+    make 'jsonpath=allowed {.status.allowed}{"\\n"}' || exit
+    printf %s "$whoami" | make 'jsonpath=identity {.status.userInfo.username}{"\\n"}' 2>/dev/null
+    printf 'version '; ask get --raw /version 2>/dev/null | tr -d ' \\n'; echo
+"""
+
+_REACH: Final = """
+    kubectl --kubeconfig="$1" --context="$2" --request-timeout="$3s" get --raw /version
 """
 
 
@@ -55,11 +68,15 @@ class Proof:
     Attributes:
         cluster_uid: Which cluster it is, or "" when it was not reached.
         has_rights: Whether the credential may do everything.
+        identity: Whom the cluster takes the credential for, or "" where it cannot be asked (before Kubernetes 1.28).
+        version: The cluster's Kubernetes version, or "".
         problem: Why it was not reached, in kubectl's words, or "".
     """
 
     cluster_uid: str
     has_rights: bool
+    identity: str = ""
+    version: str = ""
     problem: str
 
     def holds_for(self, cluster_uid: str) -> bool:
@@ -78,9 +95,45 @@ def prove(shell: Shell, credentials: Mapping[str, MemberAccess], *, kubeconfig: 
     Raises:
         StepError: The temporary file could not be written.
     """
+    asks = {
+        name: script(
+            _ASK, _path(kubeconfig), name, str(_SECONDS), _WHOAMI, stdin=render_documents(_REVIEWS), title="proof"
+        )
+        for name in credentials
+    }
+    return {name: _parse_proof(answer) for name, answer in _ask(shell, credentials, asks, kubeconfig).items()}
+
+
+def reach(shell: Shell, endpoints: Mapping[str, MemberAccess], *, kubeconfig: str) -> dict[str, str]:
+    """Try, anonymously, which of several ways to an API server work from the machine of ``shell``.
+
+    Args:
+        shell: The host.
+        endpoints: What to try, by any names, without tokens: an address that is not yet verified gets none.
+        kubeconfig: As for ``prove``.
+
+    Returns:
+        By name, why it does not work, or "" when it does.
+
+    Raises:
+        StepError: As for ``prove``.
+    """
+    asks = {name: script(_REACH, _path(kubeconfig), name, str(_SECONDS), title="try") for name in endpoints}
+    found = _ask(shell, endpoints, asks, kubeconfig)
+    # An answer that wants a login has come through TLS.
+    welcome = ("Unauthorized", "must be logged in", "(Forbidden)", "forbidden:")
+    return {
+        name: "" if one.ok or any(word in one.stderr for word in welcome) else last_words(one.stderr, lines=1)
+        for name, one in found.items()
+    }
+
+
+def _ask(
+    shell: Shell, credentials: Mapping[str, MemberAccess], asks: Mapping[str, Command], kubeconfig: str
+) -> dict[str, Result]:
     if not credentials:
         return {}
-    path = str(PurePosixPath(kubeconfig).with_name(".fedssh-proof"))
+    path = _path(kubeconfig)
     write = script(
         'rm -f "$1" && umask 077 && set -C && cat >"$1"',
         path,
@@ -88,14 +141,15 @@ def prove(shell: Shell, credentials: Mapping[str, MemberAccess], *, kubeconfig: 
         title="write of a temporary kubeconfig",
     )
     remove = script('rm -f "$1"', path, title="removal of the temporary kubeconfig")
-    asks = [
-        script(_ASK, path, name, str(_SECONDS), stdin=render_documents(_REVIEWS), title="proof") for name in credentials
-    ]
-    rounds = -(-len(asks) // AT_ONCE)
-    written, *answers, _ = shell.run(write, *in_rounds(asks), remove, timeout_seconds=60 + 2 * _SECONDS * rounds)
+    rounds = in_rounds(list(asks.values()))
+    written, *answers, _ = shell.run(write, *rounds, remove, timeout_seconds=60 + 4 * _SECONDS * len(rounds))
     if not written.ok:
         raise StepError(f"cannot write {path}: {last_words(written.stderr)}", machine=shell.name, step=_STEP)
-    return {name: _parse_proof(answer) for name, answer in zip(credentials, answers, strict=True)}
+    return dict(zip(asks, answers, strict=True))
+
+
+def _path(kubeconfig: str) -> str:
+    return str(PurePosixPath(kubeconfig).with_name(".fedssh-proof"))
 
 
 def in_rounds(commands: Sequence[Command]) -> list[Sequence[Command]]:
@@ -103,8 +157,14 @@ def in_rounds(commands: Sequence[Command]) -> list[Sequence[Command]]:
     return [commands[start : start + AT_ONCE] for start in range(0, len(commands), AT_ONCE)]
 
 
-def check_access(proof: Proof, access: MemberAccess, *, host: str) -> None:
+def check_access(proof: Proof, access: MemberAccess, *, host: str, advice: str = "") -> None:
     """Check the proof of an access that a member has granted.
+
+    Args:
+        proof: What the cluster answered.
+        access: What was tried.
+        host: The host's name.
+        advice: What would work where this does not.
 
     Raises:
         RefusedError: The host does not reach it, it is another cluster, or the token is not accepted.
@@ -114,7 +174,7 @@ def check_access(proof: Proof, access: MemberAccess, *, host: str) -> None:
             f"{host} does not get through to {access.server}: {proof.problem}",
             machine=access.name,
             step=_STEP,
-            hint=f"Name an address that works from {host} in hosts.yaml: members.{access.name}.api_server: https://…",
+            hint=advice or f"Name an address that works from {host}: members.{access.name}.api_server: https://…",
         )
     if proof.cluster_uid != access.cluster_uid:
         raise RefusedError(
@@ -122,6 +182,11 @@ def check_access(proof: Proof, access: MemberAccess, *, host: str) -> None:
             machine=access.name,
             step=_STEP,
             hint=f"Correct members.{access.name}.api_server in hosts.yaml, or the name's address on {host}.",
+        )
+    account = f"system:serviceaccount:{NAMESPACE}:{access.name}"
+    if proof.identity not in {"", account}:
+        raise RefusedError(
+            f"the token is taken for {proof.identity}, not for {account}", machine=access.name, step=_STEP
         )
     if not proof.has_rights:
         raise RefusedError(
@@ -148,7 +213,16 @@ def check_joined(proof: Proof | None, access: MemberAccess, *, host: str) -> Non
 
 
 def _parse_proof(result: Result) -> Proof:
-    uid, *allowed = result.stdout.split() or [""]
-    if not result.ok:
+    lines = [line.partition(" ") for line in result.stdout.splitlines()]
+    found = {key: visible(value) for key, _, value in lines}
+    allowed = [value for key, _, value in lines if key == "allowed"]
+    if len(allowed) != len(_REVIEWS) or not found.get("uid"):
         return Proof(cluster_uid="", has_rights=False, problem=last_words(result.stderr, lines=2) or "no answer")
-    return Proof(cluster_uid=uid, has_rights=allowed == ["true", "true"], problem="")
+    version = re.search(r'"gitVersion":"([^"]*)"', found.get("version", ""))
+    return Proof(
+        cluster_uid=found["uid"],
+        has_rights=set(allowed) == {"true"},
+        identity=found.get("identity", ""),
+        version=version[1] if version else "",
+        problem="",
+    )

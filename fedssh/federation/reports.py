@@ -20,6 +20,7 @@ def cluster_report(
     *,
     role: Literal["host", "member"],
     changes: Sequence[str] = (),
+    notices: Sequence[str] = (),
     error: FedsshError | None = None,
 ) -> ClusterReport:
     """Return what is told of one cluster."""
@@ -31,6 +32,7 @@ def cluster_report(
         api_server=joined.api_server if joined else "",
         labels=joined.labels if joined else {},
         changes=tuple(changes),
+        notices=tuple(notices),
         message=joined.message if joined else "",
         error=error,
     )

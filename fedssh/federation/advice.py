@@ -1,0 +1,149 @@
+"""What would work where something does not: other addresses of a member, other ways to verify it.
+
+Asked only after a failure. Everything is tried from the host, anonymously; what works is told, never chosen.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from fedssh.documents import DocumentError, compose, to_value
+from fedssh.endpoint import check_server
+from fedssh.errors import RefusedError
+from fedssh.federation.proof import reach
+from fedssh.kubectl import Target, kubectl, section
+from fedssh.sensitive import Sensitive
+from fedssh.shell import script
+
+if TYPE_CHECKING:
+    from fedssh.access import MemberAccess
+    from fedssh.inventory import Cluster
+    from fedssh.shell import Command, Shell
+
+_MOST_CANDIDATES: Final = 8
+_DEFAULT_PORT: Final = 6443
+
+
+def advise_address(host: Shell, member: Shell, cluster: Cluster, access: MemberAccess, *, kubeconfig: str) -> str:
+    """Return a sentence on which of a member's other addresses work from the host.
+
+    Args:
+        host: The host.
+        member: The member.
+        cluster: What hosts.yaml says of it.
+        access: What does not work.
+        kubeconfig: The path of the host's kubeconfig.
+    """
+    answers = member.run(_candidate_commands(cluster))
+    port = urlsplit(access.server).port or _DEFAULT_PORT
+    names, numbers, machine, published = answers
+    hosts = [cluster.machine.address, *machine.stdout.split(), *_names_in(names.stderr), *_names_in(numbers.stderr)]
+    usable = [f"https://{_in_url(one)}:{port}" for one in hosts if _is_for_others(one)]
+    addresses = list(dict.fromkeys([*_cluster_info(published.stdout), *usable]))[:_MOST_CANDIDATES]
+    tried = {one: replace(access, server=one, token=Sensitive("")) for one in addresses if one != access.server}
+    found = reach(host, tried, kubeconfig=kubeconfig)
+    works = [one for one, problem in found.items() if not problem]
+    key = f"members.{cluster.name}.api_server"
+    if works:
+        return f"From {host.name} this works: {key}: {works[0]}" + _also(works[1:])
+    listed = "".join(f"\n{one}: {problem}" for one, problem in found.items())
+    return f"Name an address that works from {host.name}: {key}: https://…" + (
+        f"\nTried from there:{listed}" if listed else ""
+    )
+
+
+def advise_trust(host: Shell, cluster: Cluster, access: MemberAccess, problem: str, *, kubeconfig: str) -> str:
+    """Return a sentence on how else a member's certificate can be verified from the host.
+
+    Args:
+        host: The host.
+        cluster: What hosts.yaml says of it.
+        access: What does not verify.
+        problem: kubectl's words, which hold the names in the certificate.
+        kubeconfig: The path of the host's kubeconfig.
+    """
+    bare = replace(access, token=Sensitive(""), insecure=False)
+    tried = {"tls: system": replace(bare, ca="")} if cluster.tls != "system" else {}
+    for name in _names_in(problem):
+        tried[f"server_name: {name}"] = replace(bare, server_name=name)
+        if cluster.tls != "system":
+            tried[f"tls: system and server_name: {name}"] = replace(bare, ca="", server_name=name)
+    found = reach(host, tried, kubeconfig=kubeconfig)
+    works = [one for one, why in found.items() if not why]
+    if "has expired" in problem:
+        return "The certificate has to be renewed on the member's side."
+    if works:
+        return f"From {host.name} this verifies: members.{cluster.name}.{works[0]}" + _also(works[1:])
+    return (
+        f"In hosts.yaml, name the CA that has issued it (members.{cluster.name}.ca_file: /path), or pin the "
+        f"certificate after comparing its fingerprint (members.{cluster.name}.tls: pin)."
+    )
+
+
+def is_about_trust(problem: str) -> bool:
+    """Whether kubectl's words tell of a certificate that does not verify, and not of an address."""
+    return "x509:" in problem or "tls:" in problem
+
+
+def _candidate_commands(cluster: Cluster) -> list[Command]:
+    target = Target(kubeconfig=cluster.kubeconfig or "")
+    return [
+        # A certificate's names are told by the error for a name, its addresses by the error for an address that is
+        # not in it (RFC 2606, RFC 5737: neither can be real).
+        kubectl("get", "--raw", "/version", "--tls-server-name=fedssh.invalid", target=target),
+        kubectl("get", "--raw", "/version", "--tls-server-name=192.0.2.1", target=target),
+        script("hostname -f; hostname -I || ip -o addr | awk '{print $4}' | cut -d/ -f1", title="hostname"),
+        kubectl(
+            "get",
+            "configmap",
+            "cluster-info",
+            "--namespace=kube-public",
+            "-o",
+            "jsonpath={.data.kubeconfig}",
+            target=target,
+        ),
+    ]
+
+
+def _names_in(problem: str) -> list[str]:
+    """Return the names that Go lists of a certificate: "certificate is valid for a, b, not c"."""
+    found = re.search(r"certificate is valid for (.+?), not ", problem)
+    return found[1].split(", ")[:_MOST_CANDIDATES] if found else []
+
+
+def _is_for_others(host: str) -> bool:
+    """Whether a name or address can lead to the member from elsewhere; anything but those two is left out."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        is_name = re.fullmatch(r"[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?", host)
+        return bool(is_name) and host != "localhost" and not re.match(r"kubernetes(\.default(\.|$)|$)", host)
+    return not (address.is_loopback or address.is_link_local or address.is_unspecified)
+
+
+def _cluster_info(text: str) -> list[str]:
+    """Return the addresses in kube-public's cluster-info, where kubeadm publishes them."""
+    try:
+        value = to_value(compose(text, source="cluster-info"), source="cluster-info")
+    except DocumentError:
+        return []
+    clusters = value.get("clusters") if isinstance(value, dict) else None
+    found = []
+    for one in clusters if isinstance(clusters, list) else []:
+        server = section(one, "cluster").get("server") if isinstance(one, dict) else None
+        with suppress(RefusedError):
+            found.append(check_server(str(server), member="cluster-info"))
+    return found
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _also(others: list[str]) -> str:
+    return f" (also {', '.join(others)})" if others else ""
