@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fedssh.errors import RefusedError
+from fedssh.access import added
+from fedssh.errors import FedsshError, RefusedError
 from fedssh.events import Report
 from fedssh.federation.host import OpenHost, install_kubefed, open_host
 from fedssh.federation.join import join_all
@@ -66,7 +67,7 @@ def federate(inventory: Inventory, members: Sequence[Cluster], *, connect: Conne
         return _report(inventory, members, ledger, host.state.joined)
     accesses = _grant_and_install(inventory, host, opened, ledger)
     proofs = _prove(host, accesses, ledger)
-    _take_back([opened[name] for name in accesses if name in ledger.errors], ledger)
+    _take_back(host, [opened[name] for name in accesses if name in ledger.errors], ledger)
     accesses = ledger.without_failed(accesses)
     ready = join_all(inventory, host, accesses, proofs, ledger) if accesses else host.state.joined
     return _report(inventory, members, ledger, ready)
@@ -136,7 +137,7 @@ def _grant_and_install(
     }
     found = ledger.run_all(tasks)
     if inventory.host.name in ledger.errors:
-        _take_back([opened[name] for name, access in found.items() if access], ledger)
+        _take_back(host, [opened[name] for name, access in found.items() if access], ledger)
         raise ledger.errors[inventory.host.name]
     return {name: access for name, access in found.items() if access}
 
@@ -164,15 +165,21 @@ def _prove(host: OpenHost, accesses: Mapping[str, MemberAccess], ledger: Ledger)
     return found
 
 
-def _take_back(members: Sequence[_OpenMember], ledger: Ledger) -> None:
-    """Delete what this run has created on ``members``."""
+def _take_back(host: OpenHost, members: Sequence[_OpenMember], ledger: Ledger) -> None:
+    """Delete what this run has created on ``members``; what cannot be deleted is listed with what went wrong before."""
 
     def delete(one: _OpenMember) -> None:
         ledger.begin(one.cluster.name, "taking the access back")
-        take_back(one.shell, one.cluster, one.state)
-        ledger.changes.pop(one.cluster.name)
+        try:
+            take_back(one.shell, one.cluster, one.state)
+        except FedsshError as error:
+            before = ledger.errors.get(one.cluster.name) or ledger.errors[host.shell.name]
+            before.hint = "\n".join(filter(None, [before.hint, str(error), error.hint]))
+        else:
+            ledger.changes.pop(one.cluster.name)
 
-    ledger.run_all({one.cluster.name: partial(delete, one) for one in members if one.cluster.name in ledger.changes})
+    created = [one for one in members if one.cluster.name in ledger.changes and added(one.cluster, one.state.present)]
+    ledger.run_all({one.cluster.name: partial(delete, one) for one in created})
 
 
 def _report(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fedssh import access
-from fedssh.errors import RefusedError
+from fedssh.errors import RefusedError, StepError
 from fedssh.kubectl import explain
 
 if TYPE_CHECKING:
@@ -39,7 +39,11 @@ def take_back(shell: Shell, cluster: Cluster, state: MemberState) -> None:
     """
     (result,) = shell.run(access.take_back_command(cluster, state.present))
     if not result.ok:
-        raise explain(result, machine=cluster.name, step="take the access back")
+        left = " ".join(access.added(cluster, state.present))
+        error = explain(result, machine=cluster.name, step="take the access back")
+        raise StepError(
+            error.message, machine=error.machine, step=error.step, hint=f"Delete it there: kubectl delete {left}"
+        )
 
 
 def check_distinct(states: Sequence[MemberState], *, host: str, host_uid: str) -> dict[str, RefusedError]:
