@@ -58,6 +58,8 @@ class Session:
     def run(self, *stages: Command | Sequence[Command], timeout_seconds: float = RUN_TIMEOUT_SECONDS) -> list[Result]:
         """Run all stages in one channel; see ``fedssh.shell.Shell``."""
         titles = [one.title for stage in stages for one in ([stage] if isinstance(stage, Command) else stage)]
+        if not titles:
+            return []
         separator = secrets.token_hex(16)
         channel = self._open(titles[0], timeout_seconds)
         answer = bytearray()
