@@ -152,11 +152,15 @@ def parse_grant(results: Sequence[Result], cluster: Cluster) -> Sensitive:
     return parse_token(found, name=cluster.name)
 
 
+def added(cluster: Cluster, present: frozenset[str]) -> list[str]:
+    """Return what granting access adds to the objects that were ``present``, as ``kind/name``, the last first."""
+    return [one for one in (reference(one) for one in reversed(manifests(cluster.name))) if one not in present]
+
+
 def take_back_command(cluster: Cluster, present: frozenset[str]) -> Command:
     """Return the command that deletes what granting access has added to the objects that were ``present``."""
-    added = [one for one in (reference(one) for one in manifests(cluster.name)) if one not in present]
     return kubectl(
-        "delete", *reversed(added), "--ignore-not-found", f"--namespace={NAMESPACE}",
+        "delete", *added(cluster, present), "--ignore-not-found", f"--namespace={NAMESPACE}",
         target=Target(kubeconfig=cluster.kubeconfig or ""),
     )  # fmt: skip
 

@@ -59,6 +59,7 @@ class MachineSection(Section):
     identity_file: LocalPath | None = None
     known_hosts: LocalPath | None = None
     host_key_policy: HostKeyPolicy | None = None
+    sudo: bool | None = None
 
 
 class ClusterSection(MachineSection):

@@ -40,6 +40,7 @@ class Machine:
     identity_file: Path | None = None
     known_hosts: Path | None = None
     host_key_policy: HostKeyPolicy = "strict"
+    sudo: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +191,7 @@ def _machine(name: str, section: ClusterSection, defaults: MachineSection, folde
         identity_file=_local(section.identity_file or defaults.identity_file, folder),
         known_hosts=_local(section.known_hosts or defaults.known_hosts, folder),
         host_key_policy=section.host_key_policy or defaults.host_key_policy or "strict",
+        sudo=bool(defaults.sudo if section.sudo is None else section.sudo),
     )
 
 

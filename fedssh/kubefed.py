@@ -6,7 +6,6 @@ All names of KubeFed stand here and in ``kubefed_install``. Facts are of KubeFed
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fedssh.access import MemberAccess
 from fedssh.errors import StepError, visible
-from fedssh.kubectl import NOT_FOUND, Target, kubectl, missing_tool, parse_items
+from fedssh.kubectl import NOT_FOUND, Target, kubectl, missing_tool, parse_items, section
 from fedssh.kubefed_install import NAMESPACE
 from fedssh.sensitive import Sensitive
 from fedssh.shell import Command, Result, failure, last_words, script
@@ -134,7 +133,7 @@ def parse_list(results: Sequence[Result], *, machine: str) -> dict[str, JoinedCl
     if not clusters.ok and "could not find the requested resource" in clusters.stderr:
         return {}
     tokens = {
-        one["metadata"]["name"]: _decoded(one.get("data", {}).get("token", ""))
+        one["metadata"]["name"]: _decoded(section(one, "data").get("token", ""))
         for one in parse_items(secrets, machine=machine, step=_STEP)
     }
     found = [_parse_cluster(one, tokens) for one in parse_items(clusters, machine=machine, step=_STEP)]
@@ -225,21 +224,21 @@ def wait_command(since: Mapping[str, str], *, target: Target) -> Command:
 
 
 def _parse_cluster(one: Mapping[str, Any], tokens: Mapping[str, str]) -> JoinedCluster:
-    spec, metadata = one.get("spec", {}), one["metadata"]
-    conditions = {found.get("type"): found for found in one.get("status", {}).get("conditions", [])}
+    spec, metadata = section(one, "spec"), one["metadata"]
+    conditions = {found.get("type"): found for found in section(one, "status").get("conditions") or []}
     ready = conditions.get("Ready")
     # There is no Ready condition at all on a cluster that was never reached (kubefed#1498): the others tell why.
     others = [found for kind, found in conditions.items() if kind != "Ready" and found.get("status") == "True"]
     reasons = [found.get("message") or found.get("reason") or "" for found in [*others, *([ready] if ready else [])]]
     is_ready = ready.get("status") == "True" if ready else (False if others else None)
-    token = tokens.get(spec.get("secretRef", {}).get("name", ""), "")
+    token = tokens.get(section(spec, "secretRef").get("name", ""), "")
     return JoinedCluster(
         name=metadata["name"],
         api_server=visible(spec.get("apiEndpoint", "")),
         ca=spec.get("caBundle", ""),
         unverified=tuple(spec.get("disabledTLSValidations") or ()),
         token=Sensitive(token) if token else None,
-        labels=metadata.get("labels", {}),
+        labels=section(metadata, "labels"),
         ready=is_ready,
         message="" if is_ready else visible("; ".join(filter(None, reasons))),
     )
@@ -248,12 +247,12 @@ def _parse_cluster(one: Mapping[str, Any], tokens: Mapping[str, str]) -> JoinedC
 def _decoded(token: str) -> str:
     try:
         return base64.b64decode(token, validate=True).decode("ascii")
-    except (binascii.Error, ValueError):
+    except (TypeError, ValueError):
         return ""
 
 
 def _pem(ca: str) -> bytes:
     try:
         return base64.b64decode(ca).strip()
-    except binascii.Error:
+    except ValueError:
         return b""

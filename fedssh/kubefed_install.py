@@ -180,8 +180,8 @@ def check_rollout(results: Sequence[Result], *, machine: str) -> None:
             raise StepError(error.message, machine=machine, step=_STEP, hint=f"See why on the host: {pods}")
 
 
-def kubefedctl_command(url: str) -> Command:
-    """Return the command that puts kubefedctl into /usr/local/bin, checked against the checksum at ``url`` + .sha."""
+def kubefedctl_command(url: str, *, folder: str = "/usr/local/bin") -> Command:
+    """Return the command that puts kubefedctl into ``folder``, checked against the checksum at ``url`` + .sha."""
     text = """
         set -eu
         case $(uname -s)/$(uname -m) in
@@ -207,13 +207,13 @@ def kubefedctl_command(url: str) -> Command:
             exit 1
         }
         tar -xzf "$work/kubefedctl.tgz" -C "$work" kubefedctl
-        mkdir -p /usr/local/bin
-        cp "$work/kubefedctl" /usr/local/bin/.kubefedctl.new
-        chmod 0755 /usr/local/bin/.kubefedctl.new
-        mv -f /usr/local/bin/.kubefedctl.new /usr/local/bin/kubefedctl
-        /usr/local/bin/kubefedctl version
+        (umask 022; mkdir -p "$2")
+        cp "$work/kubefedctl" "$2/.kubefedctl.new"
+        chmod 0755 "$2/.kubefedctl.new"
+        mv -f "$2/.kubefedctl.new" "$2/kubefedctl"
+        "$2/kubefedctl" version
     """
-    return script(text, url, title="download of kubefedctl")
+    return script(text, url, folder, title="download of kubefedctl")
 
 
 def check_kubefedctl(result: Result, *, version: str, machine: str) -> None:

@@ -29,6 +29,13 @@ def admit(machine: Machine, key: Path) -> list[str]:
     return [f"[{machine.address}]:{machine.port} {' '.join(line.split()[:2])}" for line in keys]
 
 
+def note(known_hosts: Path, lines: Sequence[str]) -> None:
+    """Put lines into a known_hosts file in the place of those that stand there for the same names."""
+    names = {line.split()[0] for line in lines}
+    kept = [line for line in known_hosts.read_text().splitlines() if line.split()[0] not in names]
+    known_hosts.write_text("".join(f"{line}\n" for line in [*kept, *lines]))
+
+
 def render_inventory(host: Machine, members: Sequence[Machine], directory: Path) -> str:
     """Write a hosts.yaml for the lab."""
     lines = [

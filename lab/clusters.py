@@ -68,7 +68,7 @@ def start_lab(prefix: str, members: int, directory: Path, ports: int | None = No
     """
     images = build()
     found = find_containers(prefix)
-    numbers = sorted({*range(members + 1), *(_number(name) for name in found if name != ARTEFACTS)})
+    numbers = sorted({*range(members + 1), *(_number(name) for name in found if _is_cluster(name))})
     wanted = [Wanted(lab=prefix, name=ARTEFACTS, image=images.artefacts, port=None)]
     free = free_ports()
     for number in numbers:
@@ -76,9 +76,9 @@ def start_lab(prefix: str, members: int, directory: Path, ports: int | None = No
         port = _port(found.get(name), free) if ports is None else ports + number
         wanted.append(Wanted(lab=prefix, name=name, image=images.node, port=port))
     ensure_network(prefix)
-    _each(lambda one: ensure_running(one, found.get(one.name)), wanted)
+    each(lambda one: ensure_running(one, found.get(one.name)), wanted)
     lab = _describe(prefix, directory, find_containers(prefix))
-    _each(Machine.wait_until_ready, lab.machines)
+    each(Machine.wait_until_ready, lab.machines)
     _admit(lab)
     return lab
 
@@ -92,16 +92,22 @@ def find_lab(prefix: str, directory: Path) -> Lab | None:
 def stop_lab(prefix: str) -> int:
     """Remove a lab with all that its clusters hold; return how many machines it had."""
     found = find_containers(prefix)
-    _each(remove_container, found.values())
+    each(remove_container, found.values())
     remove_network(prefix)
-    return sum(name != ARTEFACTS for name in found)
+    return sum(_is_cluster(name) for name in found)
+
+
+def each(act: Callable[[Item], Outcome], items: Iterable[Item]) -> list[Outcome]:
+    """Act on all of them at once; the first failure is raised when all have ended."""
+    with ThreadPoolExecutor(max_workers=32) as pool:
+        return list(pool.map(act, items))
 
 
 def _describe(prefix: str, directory: Path, found: dict[str, Container]) -> Lab:
     machines = [
         Machine(name=name, container=str(container.name), port=published_port(container))
         for name, container in sorted(found.items(), key=lambda item: _number(item[0]))
-        if name != ARTEFACTS
+        if _is_cluster(name)
     ]
     return Lab(prefix=prefix, directory=directory.resolve(), host=machines[0], members=tuple(machines[1:]))
 
@@ -109,12 +115,17 @@ def _describe(prefix: str, directory: Path, found: dict[str, Container]) -> Lab:
 def _admit(lab: Lab) -> None:
     """Let the lab's key in everywhere, and note every machine's host keys."""
     key = make_key(lab.directory)
-    known = _each(lambda machine: admit(machine, key), lab.machines)
+    known = each(lambda machine: admit(machine, key), lab.machines)
     lab.known_hosts.write_text("".join(f"{line}\n" for lines in known for line in lines))
 
 
 def _name(number: int) -> str:
     return f"{MEMBER}{number}" if number else HOST
+
+
+def _is_cluster(name: str) -> bool:
+    """Tell the clusters from the servers beside them."""
+    return name.startswith((HOST, MEMBER))
 
 
 def _number(name: str) -> int:
@@ -124,9 +135,3 @@ def _number(name: str) -> int:
 
 def _port(found: Container | None, free: Iterator[int]) -> int:
     return next(free) if found is None else published_port(found)
-
-
-def _each(act: Callable[[Item], Outcome], items: Iterable[Item]) -> list[Outcome]:
-    """Act on all of them at once; the first failure is raised when all have ended."""
-    with ThreadPoolExecutor(max_workers=32) as pool:
-        return list(pool.map(act, items))

@@ -19,7 +19,6 @@ from lab.machine import ADDRESS
 LAB_LABEL: Final = "fedssh.lab"
 NAME_LABEL: Final = "fedssh.name"
 PORT_LABEL: Final = "fedssh.port"
-SSH: Final = "22/tcp"
 # Below the ports the kernel hands out: no connection takes one while its machine is stopped.
 FREE_PORTS: Final = range(20000, 30000)
 # What a machine does that a container usually may not. `privileged` would be shorter, and fails where
@@ -35,12 +34,18 @@ PRIVILEGES: Final[dict[str, Any]] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wanted:
-    """A container that a lab should have; without a port it is a server, not a machine."""
+    """A container that a lab should have; with a port, its sshd is published at it.
+
+    One that runs something else than what its image boots is no cluster, and needs no privileges.
+    """
 
     lab: str
     name: str
     image: str
     port: int | None
+    sshd: int = 22
+    runs: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
 
     @property
     def container(self) -> str:
@@ -60,8 +65,8 @@ def published_port(container: Container) -> int:
 
 
 def ensure_running(wanted: Wanted, found: Container | None) -> None:
-    """Start the container; make it first where there is none, or one of another image."""
-    if found is not None and found.attrs["Config"]["Image"] != wanted.image:
+    """Start the container; make it first where there is none, or one of another image or purpose."""
+    if found is not None and _is_outdated(found, wanted):
         remove_container(found)
         found = None
     try:
@@ -108,23 +113,29 @@ def free_ports() -> Iterator[int]:
             yield port
 
 
+def _is_outdated(found: Container, wanted: Wanted) -> bool:
+    config = found.attrs["Config"]
+    return config["Image"] != wanted.image or (bool(wanted.runs) and config["Entrypoint"] != list(wanted.runs))
+
+
 def _create(wanted: Wanted) -> None:
     container = (
         DockerContainer(wanted.image)
         .with_name(wanted.container)
         .with_network(_named_network(wanted.lab))
-        .with_network_aliases(wanted.name)
+        .with_network_aliases(wanted.name, *wanted.aliases)
     )
     labels = {LAB_LABEL: wanted.lab, NAME_LABEL: wanted.name}
-    if wanted.port is None:
-        container.with_kwargs(hostname=wanted.name, labels=labels).start()
-        return
-    # Only this computer may reach it: with_bind_ports would open it to every network.
-    ports: dict[str, Any] = container.ports
-    ports[SSH] = (ADDRESS, wanted.port)
-    container.with_tmpfs_mount("/run")
-    labels[PORT_LABEL] = str(wanted.port)
-    container.with_kwargs(hostname=wanted.name, labels=labels, **PRIVILEGES).start()
+    options: dict[str, Any] = {"entrypoint": list(wanted.runs)} if wanted.runs else {}
+    if wanted.port is not None:
+        # Only this computer may reach it: with_bind_ports would open it to every network.
+        ports: dict[str, Any] = container.ports
+        ports[f"{wanted.sshd}/tcp"] = (ADDRESS, wanted.port)
+        container.with_tmpfs_mount("/run")
+        labels[PORT_LABEL] = str(wanted.port)
+        if not wanted.runs:
+            options |= PRIVILEGES
+    container.with_kwargs(hostname=wanted.name, labels=labels, **options).start()
 
 
 def _named_network(lab: str) -> Network:

@@ -1,4 +1,4 @@
-"""One machine of a lab: a container that is a cluster's master node."""
+"""The containers of a lab, as tests see them: machines that are clusters, and servers beside them."""
 
 import subprocess
 import time
@@ -26,16 +26,14 @@ class Result:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Machine:
-    """A cluster's master node; `address` and `port` are where its sshd answers."""
+class Server:
+    """A container of a lab; `name` is how the others reach it."""
 
     name: str
     container: str
-    port: int
-    address: str = ADDRESS
 
     def exec(self, *argv: str, stdin: bytes = b"") -> Result:
-        """Run a command on the machine past SSH: the oracle of tests."""
+        """Run a command in the container, past SSH: the oracle of tests."""
         done = subprocess.run(
             ["docker", "exec", "--interactive", self.container, *argv],
             check=False,
@@ -56,24 +54,42 @@ class Machine:
         return result.stdout
 
     def stop(self) -> None:
-        """Stop the machine as a power button would."""
+        """Stop it as a power button would."""
         self._container().stop()
 
     def start(self) -> None:
-        """Start the machine after a stop, and wait until its cluster is Ready."""
+        """Start it after a stop."""
         self._container().start()
-        self.wait_until_ready()
 
     def pause(self) -> None:
-        """Freeze the machine: it keeps its connections and answers nothing."""
+        """Freeze it: it keeps its connections and answers nothing."""
         self._container().pause()
 
     def unpause(self) -> None:
-        """Let the machine go on."""
+        """Let it go on."""
         self._container().unpause()
 
+    def _container(self) -> Container:
+        try:
+            return engine().containers.get(self.container)
+        except NotFound as error:
+            raise LabError(f"there is no {self.container}: start the lab first") from error
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Machine(Server):
+    """A server that one logs in to; `address` and `port` are where its sshd answers."""
+
+    port: int
+    address: str = ADDRESS
+
+    def start(self) -> None:
+        """Start it after a stop, and wait until it is of use."""
+        self._container().start()
+        self.wait_until_ready()
+
     def is_ready(self) -> bool:
-        """Tell whether the machine has booted, since it last started, to a Ready cluster."""
+        """Tell whether it has booted since it last started; a cluster's machine, to a Ready cluster."""
         container = self._container()
         if container.status != "running":
             return False
@@ -81,7 +97,7 @@ class Machine:
         return code == 0
 
     def wait_until_ready(self) -> None:
-        """Wait for the cluster; show the last lines of the boot if it does not come."""
+        """Wait for the end of its boot; show the last lines of it if it does not come."""
         deadline = time.monotonic() + READY_SECONDS
         while not self.is_ready():
             if self._container().status == "exited" or time.monotonic() > deadline:
@@ -95,9 +111,3 @@ class Machine:
     def _boot_log(self) -> str:
         log: bytes = self._container().logs(tail=LINES_SHOWN)
         return log.decode(errors="replace").strip()
-
-    def _container(self) -> Container:
-        try:
-            return engine().containers.get(self.container)
-        except NotFound as error:
-            raise LabError(f"there is no machine {self.container}: start the lab first") from error

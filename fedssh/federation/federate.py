@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from fedssh.access import added
 from fedssh.errors import FedsshError, RefusedError
 from fedssh.events import Report
 from fedssh.federation.advice import advise_address, advise_trust, is_about_trust
@@ -62,7 +63,7 @@ def federate(
         return _report(inventory, members, ledger, host.state.joined)
     accesses = _grant_and_install(inventory, host, opened, trusts, ledger, adopt=adopt)
     proofs = _prove(host, opened, accesses, ledger)
-    _take_back([opened[name] for name in accesses if name in ledger.errors], ledger)
+    _take_back(host, [opened[name] for name in accesses if name in ledger.errors], ledger)
     accesses = ledger.without_failed(accesses)
     joined = join_all(inventory, host, accesses, proofs, ledger, adopt=adopt) if accesses else host.state.joined
     return _report(inventory, members, ledger, joined)
@@ -154,7 +155,7 @@ def _grant_and_install(
     tasks |= {name: partial(grant, one) for name, one in opened.items()}
     found = ledger.run_all(tasks)
     if inventory.host.name in ledger.errors:
-        _take_back([opened[name] for name, access in found.items() if access], ledger)
+        _take_back(host, [opened[name] for name, access in found.items() if access], ledger)
         raise ledger.errors[inventory.host.name]
     return {name: access for name, access in found.items() if access}
 
@@ -206,15 +207,21 @@ def _tell_checks(name: str, access: MemberAccess, proof: Proof, ledger: Ledger) 
     )
 
 
-def _take_back(members: Sequence[OpenMember], ledger: Ledger) -> None:
-    """Delete what this run has created on ``members``; where that fails, it stays listed among the changes."""
+def _take_back(host: OpenHost, members: Sequence[OpenMember], ledger: Ledger) -> None:
+    """Delete what this run has created on ``members``; what cannot be deleted is listed with what went wrong before."""
 
     def delete(one: OpenMember) -> None:
         ledger.begin(one.cluster.name, "taking the access back")
-        take_back(one)
-        ledger.changes.pop(one.cluster.name)
+        try:
+            take_back(one)
+        except FedsshError as error:
+            before = ledger.errors.get(one.cluster.name) or ledger.errors[host.shell.name]
+            before.hint = "\n".join(filter(None, [before.hint, str(error), error.hint]))
+        else:
+            ledger.changes.pop(one.cluster.name)
 
-    ledger.run_all({one.cluster.name: partial(delete, one) for one in members if one.cluster.name in ledger.changes})
+    created = [one for one in members if one.cluster.name in ledger.changes and added(one.cluster, one.state.present)]
+    ledger.run_all({one.cluster.name: partial(delete, one) for one in created})
 
 
 def _report(

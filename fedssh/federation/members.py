@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from fedssh import access, member
-from fedssh.errors import RefusedError
+from fedssh.errors import RefusedError, StepError
 from fedssh.kubectl import explain
 
 if TYPE_CHECKING:
@@ -63,7 +63,11 @@ def take_back(one: OpenMember) -> None:
     """
     (result,) = one.shell.run(access.take_back_command(one.cluster, one.state.present))
     if not result.ok:
-        raise explain(result, machine=one.cluster.name, step="take the access back")
+        left = " ".join(access.added(one.cluster, one.state.present))
+        error = explain(result, machine=one.cluster.name, step="take the access back")
+        raise StepError(
+            error.message, machine=error.machine, step=error.step, hint=f"Delete it there: kubectl delete {left}"
+        )
 
 
 def check_distinct(states: Sequence[MemberState], *, host: str, host_uid: str) -> dict[str, RefusedError]:

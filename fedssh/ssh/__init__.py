@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 import tenacity
 
 from fedssh.errors import FedsshError
+from fedssh.ssh.channels import Start
 from fedssh.ssh.closing import Closing
 from fedssh.ssh.connecting import open_transport
 from fedssh.ssh.host_keys import HostKeys
@@ -23,6 +24,7 @@ from fedssh.ssh.prompting import Prompting, ask_on_terminal
 from fedssh.ssh.session import Session
 from fedssh.ssh.sockets import TransientError
 from fedssh.ssh.ssh_config import SshConfig
+from fedssh.ssh.sudo import become_root
 from fedssh.ssh.target import find_target
 
 if TYPE_CHECKING:
@@ -74,19 +76,21 @@ class Connections:
         Raises:
             UnreachableError: it does not answer; refused, reset and dropped connections were tried ``ATTEMPTS`` times.
             HostKeyError: it cannot prove who it is; nothing was sent to it.
-            AuthenticationError: it does not let us in.
+            AuthenticationError: it does not let us in, or not be root where ``sudo`` is wanted.
             ConfigurationError: a known_hosts file or ssh_config cannot be read.
         """
         with self._lock_of(machine):
             session = self._sessions.get(machine)
             if session is None or not session.alive:
                 try:
-                    link = self._open(find_target(machine, self._ssh_config))
+                    target = find_target(machine, self._ssh_config)
+                    link = self._open(target)
+                    start = become_root(link, target.place, self._prompting) if machine.sudo else Start()
                 except FedsshError as error:
                     error.machine = error.machine or machine.name
                     error.step = error.step or "connect"
                     raise
-                session = Session(machine.name, link)
+                session = Session(machine.name, link, start)
                 self._sessions[machine] = session
             return session
 

@@ -86,7 +86,7 @@ class KeyAuthentication:
 
     def _not_enough(self, wanted: list[str]) -> NoReturn:
         raise AuthenticationError(
-            f"{self._target.place} does not let anybody in by a key alone; it wants {', '.join(wanted)}",
+            f"{self._target.place} does not let anybody in by a key alone; it wants {visible(', '.join(wanted))}",
             hint="Let the user log in by key: PubkeyAuthentication and AuthenticationMethods in sshd_config.",
         )
 

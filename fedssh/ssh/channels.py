@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import paramiko
 from paramiko.common import cMSG_CHANNEL_REQUEST
+
+from fedssh.sensitive import Sensitive
 
 if TYPE_CHECKING:
     from fedssh.ssh.link import Link
@@ -18,6 +21,20 @@ _STATUS_TIMEOUT_SECONDS = 5.0
 _SLICE_SECONDS = 0.5
 _READ_BYTES = 128 * 1024
 _NOISE_KEPT_BYTES = 4096
+_NOTHING = Sensitive("")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """How an ``sh`` is started.
+
+    Attributes:
+        command: What the login shell is told to run.
+        first: What that reads from stdin before the sh does.
+    """
+
+    command: str = "exec sh"
+    first: Sensitive = _NOTHING
 
 
 class ShellChannel:
@@ -27,7 +44,7 @@ class ShellChannel:
         noise: The end of what came on stderr: what login scripts and the sh itself say, not the commands.
     """
 
-    def __init__(self, link: Link, *, timeout_seconds: float) -> None:
+    def __init__(self, link: Link, start: Start, *, timeout_seconds: float) -> None:
         """Open the channel and start the sh; nothing may take longer than ``timeout_seconds``, all in all.
 
         Raises:
@@ -36,6 +53,7 @@ class ShellChannel:
         """
         self.noise = b""
         self._link = link
+        self._first = start.first
         self._deadline = time.monotonic() + timeout_seconds
         self._channel = link.transport.open_session(timeout=CHANNEL_TIMEOUT_SECONDS)
         # Channel.exec_command() waits for a reply, without a deadline and one round trip long. What follows on the
@@ -45,7 +63,7 @@ class ShellChannel:
         request.add_int(self._channel.remote_chanid)
         request.add_string("exec")
         request.add_boolean(False)  # noqa: FBT003 - paramiko's signature
-        request.add_string("exec sh")
+        request.add_string(start.command)
         link.transport._send_user_message(request)  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way
 
     def send(self, program: bytes) -> bool:
@@ -56,7 +74,7 @@ class ShellChannel:
         """
         self._channel.settimeout(self._remaining())
         try:
-            self._channel.sendall(program)
+            self._channel.sendall(self._first.reveal().encode() + program)
         except TimeoutError:
             raise
         except OSError:

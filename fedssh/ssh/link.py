@@ -53,7 +53,7 @@ class Link:
     def _ask(self) -> None:
         try:
             self.transport.global_request("keepalive@openssh.com", wait=True)
-        except (paramiko.SSHException, OSError):
+        except (paramiko.SSHException, OSError, EOFError):
             return  # closed meanwhile
         finally:
             self._asking = False

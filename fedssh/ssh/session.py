@@ -25,11 +25,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fedssh.shell import Result
+    from fedssh.ssh.channels import Start
     from fedssh.ssh.link import Link
 
 RELEASE_TIMEOUT_SECONDS = 10.0
 """How long a held command may take to end once its stdin has ended."""
 
+_ENDING_SECONDS = 0.5
 _NOISE_LIMIT_BYTES = 1024 * 1024
 _FRAME_BYTES = 1024
 _AGAIN = "Run the same command again: fedssh looks first and does only what is missing."
@@ -38,9 +40,10 @@ _AGAIN = "Run the same command again: fedssh looks first and does only what is m
 class Session:
     """A ``fedssh.shell.Shell`` on one machine; its runs may come from several threads."""
 
-    def __init__(self, name: str, link: Link) -> None:
+    def __init__(self, name: str, link: Link, start: Start) -> None:
         self._name = name
         self._link = link
+        self._start = start
 
     @property
     def name(self) -> str:
@@ -55,6 +58,8 @@ class Session:
     def run(self, *stages: Command | Sequence[Command], timeout_seconds: float = RUN_TIMEOUT_SECONDS) -> list[Result]:
         """Run all stages in one channel; see ``fedssh.shell.Shell``."""
         titles = [one.title for stage in stages for one in ([stage] if isinstance(stage, Command) else stage)]
+        if not titles:
+            return []
         separator = secrets.token_hex(16)
         channel = self._open(titles[0], timeout_seconds)
         answer = bytearray()
@@ -81,6 +86,8 @@ class Session:
             return parse_answer(bytes(answer), stages, separator=separator, machine=self._name)
         except UnknownOutcomeError as error:
             step = _unanswered(answer, separator, titles)
+            if code is None:
+                self._link.transport.join(_ENDING_SECONDS)  # its thread may be about to find the connection gone
             if not sent and not self.alive:
                 raise self._gone(step) from None
             if not self.alive:
@@ -107,6 +114,8 @@ class Session:
         except BaseException:
             channel.close()
             raise
+        if first_line is None and code is None:
+            self._link.transport.join(_ENDING_SECONDS)
         if not self.alive:
             raise self._gone("")
         return HeldCommand(channel, first_line or "", code)
@@ -117,7 +126,7 @@ class Session:
 
     def _open(self, step: str, timeout_seconds: float) -> ShellChannel:
         try:
-            return ShellChannel(self._link, timeout_seconds=timeout_seconds)
+            return ShellChannel(self._link, self._start, timeout_seconds=timeout_seconds)
         except paramiko.ChannelException as error:
             raise StepError(
                 f"sshd opens no further session: {error.text}",

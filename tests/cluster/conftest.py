@@ -73,7 +73,9 @@ class Federation:
 
     def ready(self) -> dict[str, str]:
         """The READY column of the host's KubeFedClusters, by name."""
-        columns = 'jsonpath={range .items[*]}{.metadata.name}={.status.conditions[?(@.type=="Ready")].status}{"\\n"}{end}'
+        columns = (
+            'jsonpath={range .items[*]}{.metadata.name}={.status.conditions[?(@.type=="Ready")].status}{"\\n"}{end}'
+        )
         listed = self.host.exec("/opt/recorded/kubectl", "-n", NAMESPACE, "get", "kubefedclusters", "-o", columns)
         return dict(line.split("=") for line in listed.stdout.split())
 
@@ -83,7 +85,7 @@ class Federation:
         return {one["name"]: one["context"]["cluster"] for one in parsed["contexts"]}
 
     def objects(self, name: str = "member1") -> list[str]:
-        """fedssh's objects on a member, as kind/name."""
+        """Fedssh's objects on a member, as kind/name."""
         listed = self.kubectl(
             self.member(name), "get", "sa,secret,clusterrole,clusterrolebinding", "-A", "-o", "name",
             "-l", "app.kubernetes.io/managed-by=fedssh",
@@ -95,7 +97,9 @@ class Federation:
         versions = 'jsonpath={range .items[*]}{.kind}/{.metadata.name}={.metadata.resourceVersion}{"\\n"}{end}'
         kinds = "sa,secret,clusterrole,clusterrolebinding"
         found = {one.name: self.kubectl(one, "get", kinds, "-A", "-o", versions) for one in self.lab.machines}
-        specs = 'jsonpath={range .items[*]}{.metadata.name}={.metadata.generation},{.metadata.labels},{.spec}{"\\n"}{end}'
+        specs = (
+            'jsonpath={range .items[*]}{.metadata.name}={.metadata.generation},{.metadata.labels},{.spec}{"\\n"}{end}'
+        )
         found["kubefedclusters"] = self.kubectl(self.host, "-n", NAMESPACE, "get", "kubefedclusters", "-o", specs)
         found["kubeconfig"] = self.host.check("sha256sum", "/root/.kube/config")
         return found
@@ -131,7 +135,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     stop_lab(PREFIX)
     started = start_lab(PREFIX, 2, tmp_path_factory.mktemp("lab"))
     for machine in started.machines:
-        machine.check("sh", "-c", "mkdir -p /opt/recorded && : >/var/log/recorded && cp /root/.kube/config /root/pristine")
+        machine.check(
+            "sh", "-c", "mkdir -p /opt/recorded && : >/var/log/recorded && cp /root/.kube/config /root/pristine"
+        )
         for tool in ("kubectl", "helm"):
             _record(machine, tool)
     yield started

@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .conftest import Federation, Run  # type: ignore[import-not-found]
+    from .conftest import Federation, Run
 
 NAMESPACE = "kube-federation-system"
 
@@ -86,13 +86,16 @@ STATES: dict[str, Callable[[Federation], None]] = {
     "the binding is missing": _without("clusterrolebinding", "member1"),
     "the kubeconfig was not written": _shell("fedhost", "cp /root/pristine /root/.kube/config"),
     "the context was removed": _shell("fedhost", "kubectl config delete-context member1"),
-    "the user's token is another one": _shell("fedhost", "kubectl config set-credentials kubefed-member1 --token=no.no.no"),
+    "the user's token is another one": _shell(
+        "fedhost", "kubectl config set-credentials kubefed-member1 --token=no.no.no"
+    ),
     "the member has not joined": _without("kubefedcluster", "member1", on="fedhost", namespace=NAMESPACE),
     "the host has not joined": _without("kubefedcluster", "fedhost", on="fedhost", namespace=NAMESPACE),
     "KubeFed's Secret is missing": _without("secret", "member1.fedssh", on="fedhost", namespace=NAMESPACE),
     "KubeFed's account has no rights": _shell(
         "member1",
-        "kubectl delete clusterrolebinding $(kubectl get clusterrolebinding -o name | grep -o 'kubefed-.*:member1-fedhost')",
+        "kubectl get clusterrolebinding -o name | grep -o 'kubefed-.*:member1-fedhost' | "
+        "xargs kubectl delete clusterrolebinding",
     ),
     "the label is missing": _shell("fedhost", f"kubectl -n {NAMESPACE} label kubefedcluster member1 region-"),
     "the label is another one": _shell(

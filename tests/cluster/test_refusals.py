@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from lab.clusters import Lab
 
-    from .conftest import Federation, Run  # type: ignore[import-not-found]
+    from .conftest import Federation, Run
 
     Logins = Callable[[], dict[str, tuple[int, int]]]
 
@@ -97,7 +97,12 @@ def test_an_unreachable_host(inventory: dict[str, Any], closed_port: int, unjoin
 
 
 def test_an_unknown_host_key(
-    inventory: dict[str, Any], lab: Lab, unjoined: Federation, fedssh: Callable[..., Run], tmp_path: Path, logins: Logins
+    inventory: dict[str, Any],
+    lab: Lab,
+    unjoined: Federation,
+    fedssh: Callable[..., Run],
+    tmp_path: Path,
+    logins: Logins,
 ) -> None:
     """A machine that cannot prove who it is gets no login: exit code 5, with its fingerprint and what to do."""
     member = unjoined.member()
@@ -173,7 +178,7 @@ def test_somebody_elses_account_stays(unjoined: Federation, fedssh: Callable[...
 
 @pytest.mark.parametrize(("machine", "tool"), [("member1", "kubectl"), ("fedhost", "helm"), ("fedhost", "kubectl")])
 def test_a_missing_tool_is_named(machine: str, tool: str, unjoined: Federation, fedssh: Callable[..., Run]) -> None:
-    """kubectl or helm missing on a machine: exit code 3, naming what and where; nothing is granted."""
+    """Kubectl or helm missing on a machine: exit code 3, naming what and where; nothing is granted."""
     where = unjoined.host if machine == "fedhost" else unjoined.member(machine)
     where.check("mv", f"/usr/local/bin/{tool}", "/root/away")
     try:
@@ -207,7 +212,7 @@ def test_a_second_run_at_the_same_time_is_busy(joined: Federation, fedssh: Calla
 
 
 def test_status_tells_what_is_not_well(joined: Federation, fedssh: Callable[..., Run]) -> None:
-    """status lists every cluster, and its exit code tells whether all are Ready."""
+    """Status lists every cluster, and its exit code tells whether all are Ready."""
     joined.forget("member2")
     done = fedssh("status", "-o", "json")
     states = {one["name"]: one["state"] for one in done.report["clusters"]}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -20,6 +23,16 @@ if TYPE_CHECKING:
 def lock(path: Path) -> str:
     """Return the line that holds the lock on ``path``, or exits with 75."""
     return f"flock -n -E 75 {path} sh -c 'echo locked; cat'"
+
+
+def locked(path: Path) -> bool:
+    """Whether some process holds the lock on ``path``."""
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def test_a_lock_is_held_until_it_is_released(sshd: Sshd, connections: Connections, tmp_path: Path) -> None:
@@ -46,6 +59,35 @@ def test_a_lock_ends_with_its_connection(sshd: Sshd, connections: Connections, t
     while not shell.hold(line).first_line:
         assert time.monotonic() < deadline
     assert sshd.log().count("Accepted publickey") == 2
+
+
+def test_fault_12_a_killed_fedssh_leaves_nothing(sshd: Sshd, connections: Connections, tmp_path: Path) -> None:
+    """When fedssh itself is killed, its lock is free and what it ran has ended, within a second."""
+    line = lock(tmp_path / "lock")
+    running = tmp_path / "running"
+    running.touch()
+    code = f"""
+from pathlib import Path
+from fedssh.inventory import Machine
+from fedssh.shell import command
+from fedssh.ssh import Connections
+shell = Connections().connect(Machine(name="m", address="127.0.0.1", port={sshd.port}, user="root",
+    identity_file=Path({str(sshd.identity)!r}), known_hosts=Path({str(sshd.known_hosts)!r})))
+with shell.hold({line!r}):
+    shell.run(command("flock", {str(running)!r}, "sleep", "30"))
+"""
+    fedssh = subprocess.Popen([sys.executable, "-c", code])
+    shell = connections.connect(sshd.machine())
+    deadline = time.monotonic() + 10
+    while not locked(running):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert shell.hold(line).code == 75
+    fedssh.kill()
+    fedssh.wait()
+    deadline = time.monotonic() + 1
+    while locked(running) or not shell.hold(line).first_line:
+        assert time.monotonic() < deadline
 
 
 def test_a_held_command_that_says_nothing_is_ended(sshd: Sshd, connections: Connections) -> None:

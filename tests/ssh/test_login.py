@@ -214,11 +214,12 @@ def test_a_passphrase_is_asked_for_once(
 
 
 def test_a_passphrase_nobody_knows(sshd: Sshd) -> None:
-    """After three wrong answers, or none, the key counts as locked; other threads do not ask again."""
+    """After three wrong answers, or none, the key counts as locked; it is not asked for again."""
     encrypt(sshd.identity, "secret passphrase")
     person = Person("wrong", "wrong", "wrong", "secret passphrase")
     with Connections(ask=person) as connections:
         error = refusal(connections, sshd)
+        assert refusal(connections, sshd).message == error.message
     assert "it has a passphrase" in error.message
     assert len(person.questions) == 3
 

@@ -23,4 +23,5 @@ def test_one_connection_and_one_session_serve_a_batch(sshd: Sshd, connections: C
     assert (third.code, third.stdout) == (0, "three\n\n")
     assert connections.connect(sshd.machine()) is shell
     assert sshd.log().count("Accepted publickey") == 1
+    assert shell.run() == []
     assert sshd.log().count("Starting session") == 1

@@ -9,6 +9,8 @@ import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +21,6 @@ from fedssh.ssh import Connections, connecting, link, sockets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tests.ssh.conftest import Sshd
 
@@ -48,12 +49,12 @@ def until(condition: Callable[[], bool], *, seconds: float = 5) -> None:
 
 
 def runs(pid_file: Path) -> bool:
-    """Whether the process whose pid stands in the file lives."""
+    """Whether the process whose pid stands in the file lives; a dead one may still wait for init to reap it."""
     try:
-        os.kill(int(pid_file.read_text()), 0)
-    except ProcessLookupError:
+        state = Path(f"/proc/{pid_file.read_text().strip()}/stat").read_text()
+    except FileNotFoundError:
         return False
-    return True
+    return state.rpartition(")")[2].split()[0] != "Z"
 
 
 def test_fault_04_port_closed(sshd: Sshd, connections: Connections, closed_port: int) -> None:
@@ -134,36 +135,58 @@ def test_fault_06_banner_of_something_else(sshd: Sshd, connections: Connections)
     assert "\x1b" not in str(caught.value)
 
 
-def test_fault_07_black_hole(start_sshd: Callable[..., Sshd], connections: Connections) -> None:
-    """A link that swallows everything in the middle of a command is noticed within 15 s; nobody knows what ran."""
-    space = f"fedssh-{os.getpid()}"
-    with_ip = ("ip", "netns", "exec", space)
-    for line in (
-        f"ip netns add {space}",
-        f"ip link add fedssh0 type veth peer name fedssh1 netns {space}",
-        "ip addr add 198.18.77.1/30 dev fedssh0",
-        "ip link set fedssh0 up",
-        f"ip -n {space} addr add 198.18.77.2/30 dev fedssh1",
-        f"ip -n {space} link set fedssh1 up",
-    ):
-        subprocess.run(line.split(), check=True)
+@dataclass(frozen=True)
+class Cable:
+    """A machine of one's own at the end of a cable that can be pulled: a network namespace."""
+
+    space: str
+    address: str
+
+    def pull(self) -> None:
+        """Have it swallow everything from now on."""
+        ip(f"-n {self.space} link set eth0 down")
+
+
+def ip(arguments: str) -> None:
+    """Change the network."""
+    subprocess.run(["ip", *arguments.split()], check=True)
+
+
+@pytest.fixture
+def cable() -> Iterator[Cable]:
+    """A cable to another machine; its names are those of this process, since tests may run side by side."""
+    pid = os.getpid()
+    cable = Cable(f"fedssh-{pid}", f"198.{18 + pid % 2}.{pid // 2 % 256}.{pid // 512 % 64 * 4 + 2}")
+    ip(f"netns add {cable.space}")
     try:
-        sshd = start_sshd(address="198.18.77.2", launcher=with_ip)
-        shell = connections.connect(sshd.machine())
-        threading.Timer(0.5, lambda: subprocess.run(f"ip -n {space} link set fedssh1 down".split(), check=True)).start()
-        started = time.monotonic()
-        with pytest.raises(ConnectionLostError, match=r"member1: sleep 30: .* outcome is unknown") as caught:
-            shell.run(command("sleep", "30"))
-        assert time.monotonic() - started < 15
-        assert caught.value.exit_code == 4
-        assert "again" in caught.value.hint
+        ip(f"link add fedssh{pid} type veth peer name eth0 netns {cable.space}")
+        near = ".".join([*cable.address.split(".")[:3], str(int(cable.address.split(".")[3]) - 1)])
+        ip(f"addr add {near}/30 dev fedssh{pid}")
+        ip(f"link set fedssh{pid} up")
+        ip(f"-n {cable.space} addr add {cable.address}/30 dev eth0")
+        ip(f"-n {cable.space} link set eth0 up")
+        yield cable
+        ip(f"link del fedssh{pid}")  # what was never acknowledged would keep it for minutes
     finally:
-        subprocess.run(["ip", "netns", "del", space], check=True)
+        ip(f"netns del {cable.space}")
+
+
+def test_fault_07_black_hole(start_sshd: Callable[..., Sshd], connections: Connections, cable: Cable) -> None:
+    """A link that swallows everything in the middle of a command is noticed within 15 s; nobody knows what ran."""
+    sshd = start_sshd(address=cable.address, launcher=("ip", "netns", "exec", cable.space))
+    shell = connections.connect(sshd.machine())
+    threading.Timer(0.5, cable.pull).start()
+    started = time.monotonic()
+    with pytest.raises(ConnectionLostError, match=r"member1: sleep 30: .* outcome is unknown") as caught:
+        shell.run(command("sleep", "30"))
+    assert time.monotonic() - started < 15
+    assert caught.value.exit_code == 4
+    assert "again" in caught.value.hint
 
 
 def test_a_busy_silence_is_no_silence(sshd: Sshd, connections: Connections, monkeypatch: pytest.MonkeyPatch) -> None:
     """A command that prints nothing for long keeps its connection: sshd answers for it."""
-    monkeypatch.setattr(link, "SILENCE_SECONDS", 0.8)
+    monkeypatch.setattr(link, "SILENCE_SECONDS", 1.2)
     monkeypatch.setattr(link, "_ASK_AFTER_SECONDS", 0.2)
     monkeypatch.setattr(link, "_LOOK_EVERY_SECONDS", 0.1)
     assert connections.connect(sshd.machine()).run(command("sleep", "1.5"))[0].ok

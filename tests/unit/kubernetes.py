@@ -105,7 +105,8 @@ class Member:
         if command.title in {"kubectl apply", "kubectl delete"}:
             return self._delete(argv[2:]) if "delete" in argv else self._apply(stdin_of(command))
         if command.title == "kubectl get secret":  # the script that waits for the token
-            return Answer(json.dumps(self.objects[f"secret/{self.name}-fedssh-1"]))
+            secret = self.objects.get(f"secret/{self.name}-fedssh-1")
+            return Answer(json.dumps(secret)) if secret else error("Error from server (NotFound)")
         return Answer(self.uid) if "kube-system" in argv else self._get(argv)
 
     def accepts(self, token: str) -> bool:

@@ -63,14 +63,14 @@ members:
   m2:
     labels: {region: 3, "a b": x}
     api_server: http://x
-    sudo: true
+    become: true
   m3:
   m4: text
 """
     name = "expected a name of lower-case letters, digits and '-' (at most 63), such as member1"
     known = (
         "address, api_server, ca_file, host_key_policy, identity_file, known_hosts, kubeconfig, labels, port, "
-        "server_name, tls, user"
+        "server_name, sudo, tls, user"
     )
     assert mistakes(text) == [
         "hosts.yaml:1:1: hots: unknown key; did you mean 'host'?",
@@ -86,7 +86,7 @@ members:
         "hosts.yaml:16:22: members.m2.labels.region: expected text: quote it",
         "hosts.yaml:16:25: members.m2.labels.a b: expected a Kubernetes label's key",
         "hosts.yaml:17:17: members.m2.api_server: expected an https:// address: host, port, path",
-        f"hosts.yaml:18:5: members.m2.sudo: unknown key; known here: {known}",
+        f"hosts.yaml:18:5: members.m2.become: unknown key; known here: {known}",
         "hosts.yaml:19:3: members.m3.address: is missing",
         "hosts.yaml:20:7: members.m4: expected a mapping (lines of key: value)",
     ]

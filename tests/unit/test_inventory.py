@@ -19,6 +19,7 @@ defaults:
   identity_file: keys/id
   known_hosts: ~/known
   host_key_policy: accept-new
+  sudo: true
 host:
   name: fedhost
   address: fedhost.example.com
@@ -30,6 +31,7 @@ members:
     user: 4711-42
     identity_file: /keys/zeta
     host_key_policy: "off"
+    sudo: false
     labels: {region: eu}
     api_server: https://zeta.example.com/api/
     kubeconfig: /etc/kubernetes/admin.conf
@@ -62,6 +64,7 @@ def test_defaults_reach_every_machine_and_paths_are_absolute(monkeypatch: pytest
         identity_file=key,
         known_hosts=known,
         host_key_policy="accept-new",
+        sudo=True,
     )
     assert (inventory.host.machine.name, inventory.host.machine.user) == ("fedhost", "root")
     assert inventory.host_context == "alias"

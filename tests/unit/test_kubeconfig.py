@@ -5,8 +5,6 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
-from hypothesis import strategies as st
 
 from fedssh.access import MemberAccess
 from fedssh.errors import RefusedError
@@ -259,7 +257,7 @@ def test_an_empty_document_is_a_kubeconfig_without_entries(text: str) -> None:
 def test_what_is_no_kubeconfig_is_refused_without_a_word_of_it(text: str, canary: str) -> None:
     """It is for a person to repair."""
     for broken in (text, f"{text}\n{canary}: {canary}\n", f"token: {canary}\n{text}"):
-        with pytest.raises(RefusedError, match="/root/.kube/config") as caught:
+        with pytest.raises(RefusedError, match=r"^/root/\.kube/config") as caught:
             parse(broken)
         assert "fedssh has not touched it" in caught.value.hint
         assert caught.value.__context__ is None or caught.value.__suppress_context__
@@ -272,30 +270,3 @@ def test_credentials_are_rendered_for_nothing_else() -> None:
     assert [one["name"] for one in parsed["contexts"]] == ["access.member1", "kubefed.member1"]
     assert parsed["clusters"][1]["cluster"]["certificate-authority-data"] == "Y2E="
     assert "current-context" not in parsed
-
-
-PLAIN = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff"))
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**9), 10**9) | PLAIN | st.sampled_from(["0123", "on", "~", "1e3"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.from_regex(r"k-[a-z]{1,5}", fullmatch=True), inner),
-    max_leaves=8,
-)
-
-
-def as_texts(value: Any) -> Any:
-    """Return a value with nothing but texts in it: only those can be quoted."""
-    if isinstance(value, dict):
-        return {key: as_texts(one) for key, one in value.items()}
-    return [as_texts(one) for one in value] if isinstance(value, list) else str(value)
-
-
-@given(unknown=VALUES, style=st.sampled_from([None, '"', "'"]), flow=st.sampled_from([None, True, False]))
-def test_whatever_a_document_holds_survives_a_member(unknown: Any, style: str | None, flow: bool | None) -> None:  # noqa: FBT001
-    """In any style that YAML has, and twice."""
-    unknown = as_texts(unknown) if style else unknown
-    text = yaml.safe_dump({"x": unknown}, default_style=style, default_flow_style=flow, allow_unicode=True)
-    document = parse(text)
-    put_member(document, access())
-    written = document.render()
-    assert yaml.safe_load(written)["x"] == unknown
-    assert parse(written).render() == written

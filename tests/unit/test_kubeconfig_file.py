@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from fedssh.shell import Result
     from tests.conftest import Leaks
 
 OLD = "apiVersion: v1\n# of the user\n\n\n"
@@ -80,7 +81,7 @@ def test_a_missing_file_is_empty(local: LocalShell, home: Path) -> None:
 
 
 def test_several_files_are_refused(local: LocalShell, monkeypatch: pytest.MonkeyPatch) -> None:
-    """fedssh does not guess which; the lock says so, too."""
+    """It does not guess which; the lock says so, too."""
     monkeypatch.setenv("KUBECONFIG", "/a:/b")
     for use in (lambda: read(local), lambda: lock(local, path=None)):
         with pytest.raises(RefusedError, match="names several files") as caught:
@@ -183,7 +184,7 @@ def test_kubectls_lock_is_respected(local: LocalShell, config: Path) -> None:
 
 
 def test_kubectls_lock_is_waited_for(local: LocalShell, config: Path) -> None:
-    """kubectl holds it for a moment only."""
+    """It is held for a moment only."""
     held = config.with_name("config.lock")
     held.touch()
     local.run(read_command(path=None))
@@ -203,9 +204,9 @@ def test_a_disk_that_is_full_leaves_the_old_file(config: Path) -> None:
 
 
 def test_a_folder_that_takes_no_file_is_a_failed_step(local: LocalShell, tmp_path: Path) -> None:
-    """mktemp says why."""
+    """The tool says why."""
     gone = KubeconfigFile(path=str(tmp_path / "gone" / "config"), text=Sensitive(""))
-    with pytest.raises(StepError, match="write of .*gone/config failed with exit code 1: mktemp"):
+    with pytest.raises(StepError, match=r"write of .*gone/config failed with exit code 1: mktemp"):
         write_file(local, gone, Sensitive("a: 1\n"))
 
 
@@ -239,7 +240,7 @@ def test_an_answer_that_does_not_prove_the_write_is_an_error(code: int, stdout: 
     """The checksum is read back from the machine."""
 
     class Shell(LocalShell):
-        def run(self, *_: object, **__: object) -> list[kubeconfig_file.Result]:  # type: ignore[override]
+        def run(self, *_: object, **__: object) -> list[Result]:
             return [result(stdout, code=code)]
 
     with pytest.raises(StepError, match=message):
