@@ -111,13 +111,7 @@ def list_commands(*, target: Target) -> list[Command]:
     """Return the commands that list the federation and its credentials."""
     where = f"--namespace={NAMESPACE}"
     return [
-        # The raw path tells "no such API" (KubeFed is not installed) from "nothing there" on every kubectl.
-        kubectl(
-            "get",
-            "--raw",
-            f"/apis/core.kubefed.io/v1beta1/namespaces/{NAMESPACE}/kubefedclusters",
-            target=target,
-        ),
+        kubectl("get", "kubefedclusters.core.kubefed.io", where, "-o", "json", target=target),
         # Join makes Opaque ones; Helm's releases, which are large, and token Secrets stay where they are.
         kubectl("get", "secrets", where, "--field-selector=type=Opaque", "-o", "json", target=target),
     ]
@@ -130,7 +124,7 @@ def parse_list(results: Sequence[Result], *, machine: str) -> dict[str, JoinedCl
         StepError: kubectl failed.
     """
     clusters, secrets = results
-    if not clusters.ok and "could not find the requested resource" in clusters.stderr:
+    if not clusters.ok and "the server doesn't have a resource type" in clusters.stderr:
         return {}
     tokens = {
         one["metadata"]["name"]: _decoded(section(one, "data").get("token", ""))

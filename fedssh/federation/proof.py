@@ -53,11 +53,12 @@ _ASK: Final = """
     ask get namespace kube-system -o 'jsonpath=uid {.metadata.uid}{"\\n"}' &&
     make 'jsonpath=allowed {.status.allowed}{"\\n"}' || exit
     printf %s "$whoami" | make 'jsonpath=identity {.status.userInfo.username}{"\\n"}' 2>/dev/null
-    printf 'version '; ask get --raw /version 2>/dev/null | tr -d ' \\n'; echo
+    printf 'version '; ask version -o json 2>/dev/null | tr -d ' \\n'; echo
 """
 
+# Not get --raw /version, which leaves out the path of the server's address.
 _REACH: Final = """
-    kubectl --kubeconfig="$1" --context="$2" --request-timeout="$3s" get --raw /version
+    kubectl --kubeconfig="$1" --context="$2" --request-timeout="$3s" version -o json
 """
 
 
@@ -218,7 +219,7 @@ def _parse_proof(result: Result) -> Proof:
     allowed = [value for key, _, value in lines if key == "allowed"]
     if len(allowed) != len(_REVIEWS) or not found.get("uid"):
         return Proof(cluster_uid="", has_rights=False, problem=last_words(result.stderr, lines=2) or "no answer")
-    version = re.search(r'"gitVersion":"([^"]*)"', found.get("version", ""))
+    version = re.search(r'"serverVersion":\{.*"gitVersion":"([^"]*)"', found.get("version", ""))
     return Proof(
         cluster_uid=found["uid"],
         has_rights=set(allowed) == {"true"},

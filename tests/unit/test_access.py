@@ -9,13 +9,12 @@ from fedssh.access import (
     grant_commands,
     manifests,
     parse_grant,
-    parse_probe,
     parse_token,
-    probe_commands,
     take_back_command,
 )
 from fedssh.errors import FedsshError, RefusedError, StepError
 from fedssh.inventory import Cluster, Machine
+from fedssh.member import parse_probe, probe_commands
 from fedssh.shell import Result
 from tests.unit.kubernetes import CA, Member, account_token, argv_of, base64_of, stdin_of, token_of
 from tests.unit.shells import LocalShell, install_tool, path_with, result

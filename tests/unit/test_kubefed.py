@@ -66,7 +66,7 @@ def test_a_joined_cluster_is_read_with_its_credential() -> None:
     found = parse(cluster(status=condition("Ready", "True", message="/healthz responded with ok")))["member1"]
     assert (found.api_server, found.ca, found.labels) == ("https://m1:6443", CA, {"region": "eu"})
     assert (found.ready, found.message) == (True, "")
-    own = found.credential("uid")
+    own = found.credential(ACCESS)
     assert own
     assert (own.server, own.token.reveal(), own.cluster_uid) == ("https://m1:6443", TOKEN, "uid")
 
@@ -121,7 +121,7 @@ def test_a_cluster_without_its_secret_has_no_credential(secrets: list[dict[str, 
     """Its token is missing, or is none."""
     found = parse(cluster(), secrets=secrets)
     assert found["member1"].token is None
-    assert credentials(found, {"member1": "uid"}) == {}
+    assert credentials(found, {"member1": ACCESS}) == {}
 
 
 def test_a_cluster_with_nothing_in_it_is_still_listed() -> None:
@@ -133,7 +133,7 @@ def test_a_cluster_with_nothing_in_it_is_still_listed() -> None:
 def test_credentials_are_those_of_the_clusters_asked_for() -> None:
     """By name; a cluster that has not joined has none."""
     found = parse(cluster())
-    assert list(credentials(found, {"member1": "uid", "member2": "uid2"})) == ["member1"]
+    assert list(credentials(found, {"member1": ACCESS, "member2": ACCESS})) == ["member1"]
 
 
 def test_without_kubefed_nothing_has_joined() -> None:
