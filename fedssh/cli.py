@@ -150,7 +150,7 @@ def _run(
     c: Context, output: str, *, verbose: bool = False
 ) -> Iterator[Callable[[Callable[[Connect, Reporter], Report]], None]]:
     """Give a function that runs a verb over connections and shows its report; errors become exit codes."""
-    from fedssh.output import drop_stdout, show_error, show_line  # noqa: PLC0415  (imported when needed: start-up)
+    from fedssh.output import show_error, show_line  # noqa: PLC0415  (imported when needed: start-up)
 
     try:
         _check_flags(c, output)
@@ -161,9 +161,6 @@ def _run(
     except KeyboardInterrupt:
         show_line("Interrupted. Run the same command again: it goes on from what is there.")
         code = _INTERRUPTED
-    except BrokenPipeError:
-        drop_stdout()
-        return
     except Exit:
         raise
     except Exception as error:  # noqa: BLE001  (the last line of defence: an exception's text may hold what nobody should see)

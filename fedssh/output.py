@@ -75,7 +75,7 @@ class ProgressView:
 def show_report(report: Report, output: Format) -> None:
     """Print a report: to stdout what it is, to stderr what went wrong."""
     if output == "json":
-        sys.stdout.write(json.dumps(_to_json(report), indent=2) + "\n")
+        _write(json.dumps(_to_json(report), indent=2) + "\n")
     else:
         console = _console(sys.stdout)
         if report.verb != "prepare":
@@ -106,17 +106,33 @@ def show_line(text: str) -> None:
     _print(_console(sys.stderr), Text(text))
 
 
-def drop_stdout() -> None:
-    """Let nothing more be written to a stdout that nobody reads (``fedssh status | head -1``)."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+class _Console(Console):
+    """A console that falls silent when nobody reads it any more; rich's own would end the program half-way."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        _drop(self.file)
 
 
 def _console(stream: Any) -> Console:
     # Lines are as long as they are where no person reads them; rich would fold them at 80 characters.
-    console = Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    console = _Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True)
     if not console.is_terminal:
-        console = Console(file=stream, highlight=False, markup=False, emoji=False, width=_UNLIMITED)
+        console = _Console(file=stream, highlight=False, markup=False, emoji=False, width=_UNLIMITED)
     return console
+
+
+def _write(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop(sys.stdout)
+
+
+def _drop(stream: Any) -> None:
+    """Let nothing more be written to a stream that nobody reads (``fedssh status | head -1``)."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _print(console: Console, what: Text | Table) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import paramiko
 
-from fedssh.errors import AuthenticationError, visible
+from fedssh.errors import AuthenticationError, UnreachableError, visible
 from fedssh.ssh.identities import Agent, Identity, order
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class KeyAuthentication:
 
         Raises:
             AuthenticationError: no key was accepted, or keys are not enough.
+            UnreachableError: the connection was reset meanwhile.
         """
         agent = self._open_agent()
         try:
@@ -78,7 +79,9 @@ class KeyAuthentication:
                     hint="Its sshd may be waiting for a name server (UseDNS) or a login module; try again.",
                 ) from None
             return False
-        except (paramiko.SSHException, OSError):
+        except (paramiko.SSHException, OSError) as error:
+            if isinstance(error, OSError) and not transport.is_active():
+                raise UnreachableError(f"{self._target.place} broke the connection off during the login") from None
             return False  # an agent that would not sign, or the server has had enough
         if more:
             self._not_enough(more)
@@ -100,7 +103,7 @@ class KeyAuthentication:
             lines[0] = f"there is no key to log in with to {self._target.place}"
         hints = []
         if ended and self._tried:
-            lines.append("  it ended the connection: too many keys were tried (MaxAuthTries)")
+            lines.append("  it ended the connection: too many keys were tried (MaxAuthTries), or it is going down")
             hints.append("Name the one right key: identity_file in hosts.yaml (as IdentitiesOnly in ~/.ssh/config).")
         if any(identity.locked for identity in identities):
             hints.append(

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import socket
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.unit.programs import Run
 from tests.unit.shells import LocalShell
 from tests.unit.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.conftest import Leaks
 
 
 @pytest.fixture
@@ -25,3 +30,29 @@ def local() -> Iterator[LocalShell]:
 def world() -> World:
     """Three members that know nothing, and a host without KubeFed."""
     return World()
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    """A port at which every machine of the inventory would be; connecting to it is noticed."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0)
+        yield server
+
+
+@pytest.fixture
+def hosts(tmp_path: Path, listener: socket.socket) -> Path:
+    """An inventory of two members."""
+    path = tmp_path / "hosts.yaml"
+    path.write_text(
+        f"defaults: {{port: {listener.getsockname()[1]}}}\n"
+        "host: {name: fedhost, address: 127.0.0.1}\n"
+        "members:\n  member1: {address: localhost}\n  member2: {address: 127.0.0.2}\n"
+    )
+    return path
+
+
+@pytest.fixture
+def run(tmp_path: Path, leaks: Leaks) -> Run:
+    """Runs programs in the test's folder."""
+    return Run(tmp_path, leaks)
