@@ -57,7 +57,8 @@ class KeyAuthentication:
 
     def _find_identities(self, agent: Agent | None) -> list[Identity]:
         target = self._target
-        files = [self._files.load(path) for path in target.identity_files if target.identities_named or path.exists()]
+        paths = [path for path in target.identity_files if target.identities_named or path.exists()]
+        files = [one for path in paths for one in (self._files.certified(path), self._files.load(path)) if one]
         return order(files, agent.identities() if agent else [], files_only=target.identities_only)
 
     def _accepts(self, transport: paramiko.Transport, identity: Identity) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import re
 import socket
 import threading
@@ -66,6 +67,19 @@ class IdentityFiles:
             if path not in self._loaded:
                 self._loaded[path] = _load(path)
             return self._loaded[path]
+
+    def certified(self, path: Path) -> Identity | None:
+        """Return the key in the file at ``path`` with the certificate beside it, None where there is none."""
+        identity = self.load(path)
+        certificate = path.with_name(f"{path.name}-cert.pub")
+        if identity.key is None or not certificate.exists():
+            return None
+        key = copy.copy(identity.key)
+        try:
+            key.load_certificate(str(certificate))
+        except (paramiko.SSHException, OSError, ValueError) as error:
+            return Identity(source=str(certificate), key=None, public=None, problem=str(error))
+        return Identity(source=str(certificate), key=key, public=None)
 
     def unlock(self, path: Path) -> Identity:
         """Return the key in the file at ``path``, its passphrase asked for; without an answer, it stays locked."""

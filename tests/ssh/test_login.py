@@ -144,6 +144,21 @@ def test_a_file_that_is_no_key_is_named(sshd: Sshd, connections: Connections) ->
     assert "no key" in error.message
 
 
+@pytest.mark.parametrize("kind", ["ed25519", "rsa"])
+def test_a_certificate_beside_the_key(
+    start_sshd: Callable[..., Sshd], connections: Connections, keygen: Callable[..., Path], kind: str
+) -> None:
+    """A user certificate is presented where it lies beside its key, and the bare key where it is not accepted."""
+    authority, key = keygen("authority"), keygen("certified", kind=kind)
+    sign = ["ssh-keygen", "-q", "-s", str(authority), "-I", "me", "-n", "root", str(key.with_suffix(".pub"))]
+    subprocess.run(sign, check=True)
+    trusting, other = start_sshd(f"TrustedUserCAKeys {authority}.pub"), start_sshd()
+    assert connects(connections, trusting, identity_file=key)
+    assert 'certificate ID "me"' in trusting.log()
+    (other.folder / "authorized_keys").write_text(key.with_suffix(".pub").read_text())
+    assert connects(connections, other, identity_file=key)
+
+
 def test_default_keys_are_found(
     sshd: Sshd, connections: Connections, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
