@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lab.clusters import Lab
     from lab.machine import Machine
 
-PREFIX: Final = "fedssh-test"
+PREFIX: Final = os.environ.get("FEDSSH_TEST_PREFIX", "fedssh-test")  # two checkouts can test side by side
 NAMESPACE: Final = "kube-federation-system"
 SECONDS: Final = 240
 
