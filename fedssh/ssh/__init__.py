@@ -94,6 +94,14 @@ class Connections:
                 self._sessions[machine] = session
             return session
 
+    def describe(self, machine: Machine) -> dict[str, str]:
+        """Return how ``machine`` is reached once ssh_config was asked, in words; nothing is connected to.
+
+        Raises:
+            ConfigurationError: ssh_config cannot be read or understood.
+        """
+        return find_target(machine, self._ssh_config).describe()
+
     def close(self) -> None:
         """Close every connection, open or being opened; threads that wait on one end with an error within 2 s.
 

@@ -63,6 +63,25 @@ class Target:
         """The target for a message: ``user@host port 22``."""
         return f"{self.user}@{self.host} port {self.port}"
 
+    def describe(self) -> dict[str, str]:
+        """Return everything that was settled, in words, for a person who wonders why."""
+        ways = [hop.place for hop in self.gateways()] + ([self.proxy_command] if self.proxy_command else [])
+        keys = [str(path) for path in self.identity_files if self.identities_named or path.exists()]
+        keys += [f"the agent at {self.agent}" + (" for these keys only" if self.identities_only else "")] * bool(
+            self.agent
+        )
+        return {
+            "login": self.place,
+            "through": ", ".join(ways) or "nothing: directly",
+            "keys": ", ".join(keys) or "none",
+            "known_hosts": ", ".join(str(path) for path in self.known_hosts) or "none",
+            "host_key_policy": self.host_key_policy,
+        }
+
+    def gateways(self) -> list[Target]:
+        """Return the servers on the way, the first one first."""
+        return [*self.gateway.gateways(), self.gateway] if self.gateway else []
+
     @property
     def known_as(self) -> tuple[str, int]:
         """Host and port under which known_hosts files keep it."""

@@ -225,3 +225,19 @@ def test_host_key_alias(sshd: Sshd, connections: Connections, write_config: Call
     sshd.know("gate {key}")
     write_config(host("lab", sshd, "HostKeyAlias gate"))
     assert connects(connections, Machine(name="member1", address="lab"))
+
+
+def test_what_was_settled_can_be_shown(
+    connections: Connections, write_config: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Login, way, keys and known_hosts of a machine are told without connecting to it."""
+    monkeypatch.setenv("SSH_AUTH_SOCK", "/agent")
+    write_config("Host lab\n  HostName 192.0.2.1\n  User me\n  ProxyJump one@a,two@b:2222\n  IdentitiesOnly yes\n")
+    machine = Machine(name="m", address="lab", identity_file=Path("/key"), known_hosts=Path("/known"))
+    assert connections.describe(machine) == {
+        "login": "me@192.0.2.1 port 22",
+        "through": "one@a port 22, two@b port 2222",
+        "keys": "/key, the agent at /agent for these keys only",
+        "known_hosts": "/known",
+        "host_key_policy": "strict",
+    }
