@@ -34,7 +34,7 @@ class ProgressView:
 
     def __init__(self, *, verbose: bool) -> None:
         self._verbose = verbose
-        self._console = _console(sys.stderr)
+        self._console = _console(sys.stderr, live=True)
         self._live = Live(console=self._console, refresh_per_second=8, transient=True)
         self._rows: dict[str, Progress] = {}
 
@@ -114,10 +114,11 @@ class _Console(Console):
         _drop(self.file)
 
 
-def _console(stream: Any) -> Console:
-    # Lines are as long as they are where no person reads them; rich would fold them at 80 characters.
+def _console(stream: Any, *, live: bool = False) -> Console:
+    # Lines are as long as they are, and a narrow terminal wraps them, as it does kubectl's; rich would cut a table's
+    # columns down to nothing. Only what is drawn again and again has to know the width.
     console = _Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True)
-    if not console.is_terminal:
+    if not (live and console.is_terminal):
         console = _Console(file=stream, highlight=False, markup=False, emoji=False, width=_UNLIMITED)
     return console
 
@@ -142,7 +143,7 @@ def _print(console: Console, what: Text | Table) -> None:
 def _render_table(report: Report) -> Table:
     table = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 3, 0, 0))
     for title in ("CLUSTER", "ROLE", "STATE", "LABELS", "API SERVER"):
-        table.add_column(title, no_wrap=title != "LABELS", overflow="fold", header_style="bold")
+        table.add_column(title, no_wrap=True, header_style="bold")
     for one in report.clusters:
         labels = ",".join(f"{key}={value}" for key, value in sorted(one.labels.items()))
         table.add_row(
