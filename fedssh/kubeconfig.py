@@ -229,8 +229,8 @@ def render_credentials(credentials: Mapping[str, MemberAccess]) -> str:
     """Return a kubeconfig that holds nothing but one context for each of ``credentials``."""
     document = parse_kubeconfig("", source="a new kubeconfig")
     for context, access in credentials.items():
-        user = {"token": access.token.reveal()} if access.token else {}
-        document.put("users", context, user, keep_unknown=False)
+        # Without any credential kubectl would ask for a user's name. A token that means nothing is answered by a 401.
+        document.put("users", context, {"token": access.token.reveal() or "anonymous"}, keep_unknown=False)
         document.put("clusters", context, _stanza(access), keep_unknown=False)
         document.put("contexts", context, {"cluster": context, "user": context}, keep_unknown=False)
     return document.render()
