@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from fedssh.documents import DocumentError, compose, to_value
 from fedssh.endpoint import check_server
-from fedssh.errors import RefusedError
+from fedssh.errors import FedsshError, RefusedError
 from fedssh.federation.proof import reach
 from fedssh.kubectl import Target, kubectl, section
 from fedssh.sensitive import Sensitive
@@ -39,7 +39,12 @@ def advise_address(host: Shell, member: Shell, cluster: Cluster, access: MemberA
         access: What does not work.
         kubeconfig: The path of the host's kubeconfig.
     """
-    answers = member.run(_candidate_commands(cluster))
+    key = f"members.{cluster.name}.api_server"
+    plain = f"Name an address that works from {host.name}: {key}: https://…"
+    try:
+        answers = member.run(_candidate_commands(cluster))
+    except FedsshError:  # what went wrong before is what has to be told
+        return plain
     port = urlsplit(access.server).port or _DEFAULT_PORT
     own, names, numbers, machine, published = answers
     hosts = [cluster.machine.address, *machine.stdout.split(), *_names_in(names.stderr), *_names_in(numbers.stderr)]
@@ -49,13 +54,10 @@ def advise_address(host: Shell, member: Shell, cluster: Cluster, access: MemberA
     tried = {one: replace(access, server=one, token=Sensitive("")) for one in addresses if one != access.server}
     found = reach(host, tried, kubeconfig=kubeconfig)
     works = [one for one, problem in found.items() if not problem]
-    key = f"members.{cluster.name}.api_server"
     if works:
         return f"From {host.name} this works: {key}: {works[0]}" + _also(works[1:])
     listed = "".join(f"\n{one}: {problem}" for one, problem in found.items())
-    return f"Name an address that works from {host.name}: {key}: https://…" + (
-        f"\nTried from there:{listed}" if listed else ""
-    )
+    return plain + (f"\nTried from there:{listed}" if listed else "")
 
 
 def advise_trust(host: Shell, cluster: Cluster, access: MemberAccess, problem: str, *, kubeconfig: str) -> str:

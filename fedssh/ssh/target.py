@@ -122,7 +122,8 @@ def _find(
         raise ConfigurationError(f"ssh_config: more than {_MOST_GATEWAYS} gateways (ProxyJump) to {machine.address}")
     settings = config.about(name, user=user, port=port)
     host = _text(settings, "hostname") or name
-    # A gateway has keys of its own; its host key is judged by the same files.
+    # A gateway has keys of its own. Its host key is judged by the same files and always strictly: what hosts.yaml says
+    # about a machine is not said about the gateway that others share.
     identity_file = machine.identity_file if depth == 0 else None
     named = [str(identity_file)] if identity_file else split_values(settings.get("identityfile"))
     if hops is None:
@@ -152,7 +153,7 @@ def _find(
         agent=_agent(_text(settings, "identityagent")),
         known_hosts=(machine.known_hosts,) if machine.known_hosts else _known_hosts(settings),
         host_key_alias=_text(settings, "hostkeyalias") or None,
-        host_key_policy=machine.host_key_policy,
+        host_key_policy=machine.host_key_policy if depth == 0 else "strict",
         gateway=gateway,
         proxy_command=None if gateway or command.lower() in {"", "none"} else command,
     )

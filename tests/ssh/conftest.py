@@ -170,7 +170,7 @@ def free_port() -> int:
 def make_key(path: Path, *, kind: str = "ed25519", passphrase: str = "") -> Path:
     """Make a key pair at ``path`` and ``path.pub``."""
     subprocess.run(
-        ["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", path.name, "-f", path],
+        ["ssh-keygen", "-q", "-a", "1", "-t", kind, "-N", passphrase, "-C", path.name, "-f", path],
         check=True,
         stdin=subprocess.DEVNULL,
     )

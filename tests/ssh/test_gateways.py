@@ -21,6 +21,7 @@ from fedssh.ssh.target import find_target
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fedssh.hostsfile import HostKeyPolicy
     from fedssh.ssh import Connections
     from tests.ssh.conftest import Sshd
 
@@ -134,15 +135,19 @@ def test_proxy_jump_through_two_gateways(
     assert [sshd.log().count("Accepted publickey") for sshd in (first, second, third)] == [1, 1, 2]
 
 
+@pytest.mark.parametrize("policy", ["strict", "accept-new", "off"])
 def test_fault_03_unknown_key_on_the_gateway(
-    start_sshd: Callable[..., Sshd], connections: Connections, write_config: Callable[[str], Path]
+    start_sshd: Callable[..., Sshd],
+    connections: Connections,
+    write_config: Callable[[str], Path],
+    policy: HostKeyPolicy,
 ) -> None:
-    """A gateway's host key is as strict as a machine's, and the gateway is named."""
+    """A gateway's host key is strict whatever is said about the machine, and the gateway is named."""
     gateway, sshd = start_sshd(), start_sshd()
     gateway.know()
     write_config(host("gate", gateway) + host("behind", sshd, "ProxyJump gate"))
     with pytest.raises(HostKeyError, match=r"member1: connect: gateway root@127.0.0.1 port") as caught:
-        connections.connect(Machine(name="member1", address="behind"))
+        connections.connect(Machine(name="member1", address="behind", host_key_policy=policy))
     assert gateway.fingerprint in caught.value.message
     assert caught.value.exit_code == 5
     assert "Accepted" not in gateway.log()

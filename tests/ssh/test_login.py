@@ -64,7 +64,9 @@ def connects(connections: Connections, sshd: Sshd, **changes: object) -> bool:
 
 def encrypt(key: Path, passphrase: str) -> None:
     """Give a key a passphrase."""
-    subprocess.run(["ssh-keygen", "-q", "-p", "-N", passphrase, "-f", key], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        ["ssh-keygen", "-q", "-a", "1", "-p", "-N", passphrase, "-f", key], check=True, stdout=subprocess.DEVNULL
+    )
 
 
 @pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])

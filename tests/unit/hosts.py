@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from fedssh.shell import Command
 
-NO_SUCH_API = "Error from server (NotFound): the server could not find the requested resource"
+NO_SUCH_API = "error: the server doesn't have a resource type 'kubefedclusters'"
 
 HOST_KUBECONFIG = f"""\
 apiVersion: v1
@@ -85,11 +85,11 @@ class Host:
         argv = argv_of(command)
         if command.title in self.broken:
             return self.broken[command.title]
-        if "--raw" in argv:
-            return self._list()
         doing: dict[str, Callable[[], Answer]] = {
-            "read of the kubeconfig": lambda: Answer("/root/.kube/config\n" + self.kubeconfig),
+            "read of the kubeconfig": lambda: Answer("/root/.kube/config\n-rw-------\n" + self.kubeconfig),
             "write of /root/.kube/config": lambda: self._write(argv[2], stdin_of(command)),
+            "date +%s": lambda: Answer("1000000\n"),
+            "read of /etc/hosts": Answer,
             "helm version": lambda: Answer("v3.18.4"),
             "kubefedctl version": lambda: self._version() if self.kubefedctl else error("not found", code=127),
             "download of kubefedctl": self._download,
@@ -101,6 +101,7 @@ class Host:
             "write of a temporary kubeconfig": lambda: self._keep_proof(stdin_of(command)),
             "removal of the temporary kubeconfig": lambda: self._keep_proof(""),
             "proof": lambda: self._prove(argv[2]),
+            "try": lambda: error("Unable to connect to the server"),
             "kubefedctl join": lambda: self._join(argv[1]),
             "kubectl label": Answer,
             "wait for Ready": self._wait,
@@ -108,6 +109,8 @@ class Host:
         if command.title in doing:
             return doing[command.title]()
         assert command.title == "kubectl get", command.title
+        if "kubefedclusters.core.kubefed.io" in argv:
+            return self._list()
         if "nodes" in argv:
             return Answer("node/one\n")
         if "secrets" in argv:
@@ -145,7 +148,8 @@ class Host:
         for one in self.clusters:
             if one.server == server:
                 allowed = "true" if one.rights else "false"
-                return Answer(f"{one.uid}\n{allowed}\n{allowed}\n") if one.accepts(token) else error("Unauthorized")
+                told = f"uid {one.uid}\nallowed {allowed}\nallowed {allowed}\n"
+                return Answer(told) if one.accepts(token) else error("Unauthorized")
         return error(f"Unable to connect to the server: {server}")
 
     def _join(self, name: str) -> Answer:

@@ -132,11 +132,11 @@ def test_a_member_without_a_name_is_refused_by_invoke_too(run: Run, listener: so
 
 @pytest.mark.parametrize("door", DOORS)
 def test_help_names_every_flag(run: Run, door: str) -> None:
-    """-h is help's; -m and -o are the only other short ones."""
+    """-h is help's; -m, -o and -v are the only other short ones."""
     done = run(*DOORS[door], "--help", "federate")
     assert done.code == 0
     assert set(re.findall(r"(?<![\w-])--?\w[\w-]*", done.out.partition("Options:")[2])) == {
-        *("--all", "--hosts", "--member", "--output", "-m", "-o"),
+        *("--adopt", "--all", "--hosts", "--member", "--output", "--verbose", "-m", "-o", "-v"),
     }
 
 

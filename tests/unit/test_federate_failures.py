@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from fedssh.errors import BusyError, FedsshError, RefusedError, StepError, UnreachableError
+from fedssh.errors import BusyError, ConnectionLostError, FedsshError, RefusedError, StepError, UnreachableError
 from tests.unit.hosts import HOST_KUBECONFIG
 from tests.unit.kubernetes import Member, account_token, base64_of, error, token_of
 from tests.unit.shells import Answer
@@ -220,3 +220,28 @@ def test_what_is_left_when_the_host_fails_is_listed_with_its_error(world: World)
     assert "member2: take the access back: kubectl delete failed" in caught.value.hint
     assert "kubectl delete secret/member2-fedssh-1" in caught.value.hint
     assert "member1" not in caught.value.hint
+
+
+def test_a_member_that_is_lost_while_advice_is_sought_is_alone(world: World) -> None:
+    """Its own address does not work, and then it is gone: the others are federated."""
+    member = world.members["member1"]
+    member.server = "https://127.0.0.1:6443"
+
+    def lose(command: Command) -> Answer:
+        if command.title == "hostname":
+            raise ConnectionLostError("gone", machine="member1")
+        return member.answer(command)
+
+    world.shells["member1"].answer = lose
+    report = world.federate()
+    assert [one.state for one in report.clusters] == ["Ready", "Failed", "Ready", "Ready"]
+    assert "works on that machine only" in str(by_name(report)["member1"].error)
+
+
+def test_an_address_that_cannot_work_is_refused_before_anything_is_granted(world: World) -> None:
+    """With the addresses that were tried instead."""
+    world.members["member1"].server = "https://127.0.0.1:6443"
+    failed = by_name(world.federate())["member1"].error
+    assert isinstance(failed, RefusedError)
+    assert "https://member1.example.com:6443: Unable to connect" in failed.hint
+    assert world.members["member1"].applied == []

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fedssh import kubefed
+from fedssh.access import MemberAccess
 from fedssh.errors import StepError
 from fedssh.kubectl import Target
 from fedssh.kubefed import (
@@ -19,6 +20,7 @@ from fedssh.kubefed import (
     parse_list,
     wait_command,
 )
+from fedssh.sensitive import Sensitive
 from tests.unit.hosts import NO_SUCH_API
 from tests.unit.kubernetes import CA, argv_of, base64_of, token_of
 from tests.unit.shells import LocalShell, install_tool, path_with, result
@@ -26,6 +28,7 @@ from tests.unit.shells import LocalShell, install_tool, path_with, result
 if TYPE_CHECKING:
     from pathlib import Path
 
+ACCESS = MemberAccess(name="member1", server="https://m1:6443", ca=CA, token=Sensitive(""), cluster_uid="uid")
 HOST = Target(kubeconfig="/root/.kube/config", context="fedhost")
 TOKEN = token_of("system:serviceaccount:kube-federation-system:member1-fedhost")
 

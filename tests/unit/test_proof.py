@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,10 +36,13 @@ case $context in
     silent) exit 1 ;;
 esac
 case "$*" in
-    *"get namespace"*) echo "uid-of-$context" ;;
+    *"get namespace"*) echo "uid uid-of-$context" ;;
+    *identity*) [ "$context" != old ] || exit 1; echo "identity system:serviceaccount:default:$context" ;;
     *create*)
         cat >>"$LOG.reviews"
-        case $context in poor) printf 'true\nfalse\n' ;; *) printf 'true\ntrue\n' ;; esac ;;
+        case $context in poor) second=false ;; *) second=true ;; esac
+        printf 'allowed true\nallowed %s\n' "$second" ;;
+    *version*) printf '{"serverVersion": {\n "gitVersion": "v1.33.1"}}' ;;
 esac
 """
 
@@ -60,14 +64,21 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leaks: Leaks) -> Path:
     return tmp_path / "log"
 
 
+def told(name: str, *, has_rights: bool) -> Proof:
+    """Return what the fake tells of a context."""
+    account = f"system:serviceaccount:default:{name}"
+    return Proof(cluster_uid=f"uid-of-{name}", has_rights=has_rights, identity=account, version="v1.33.1", problem="")
+
+
 def test_every_credential_is_tried_from_the_host(local: LocalShell, log: Path, tmp_path: Path) -> None:
     """The real program: each by a context of its own, in a file that only its owner reads and that is gone after."""
-    names = ["member1", "gone", "poor", "silent"]
+    names = ["member1", "gone", "poor", "silent", "old"]
     proofs = prove(local, {one: access(one) for one in names}, kubeconfig=str(tmp_path / "config"))
     assert proofs == {
-        "member1": Proof(cluster_uid="uid-of-member1", has_rights=True, problem=""),
+        "member1": told("member1", has_rights=True),
         "gone": Proof(cluster_uid="", has_rights=False, problem="Unable to connect to the server: no route"),
-        "poor": Proof(cluster_uid="uid-of-poor", has_rights=False, problem=""),
+        "poor": told("poor", has_rights=False),
+        "old": replace(told("old", has_rights=True), identity=""),
         "silent": Proof(cluster_uid="", has_rights=False, problem="no answer"),
     }
     calls = [line.split() for line in log.read_text().splitlines()]
@@ -160,6 +171,11 @@ def test_a_proof_holds_for_one_cluster(proof: Proof, holds: bool) -> None:
             "members.member1.api_server",
         ),
         (Proof(cluster_uid="uid", has_rights=False, problem=""), "does not have the rights", "ClusterRoleBinding"),
+        (
+            Proof(cluster_uid="uid", has_rights=True, identity="system:serviceaccount:default:x", problem=""),
+            "is taken for system:serviceaccount:default:x, not for system:serviceaccount:default:member1",
+            "",
+        ),
     ],
 )
 def test_an_access_that_is_not_proven_is_refused(proof: Proof, message: str, hint: str) -> None:
