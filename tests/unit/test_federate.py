@@ -25,7 +25,7 @@ def test_from_nothing_to_a_federation(world: World) -> None:
     assert by_name(report)["fedhost"].changes == (
         "installed kubefedctl 0.10.0",
         "installed KubeFed 0.10.0",
-        "renamed the context kubernetes-admin@kubernetes",
+        "renamed the context kubernetes-admin@kubernetes to fedhost",
         "joined",
     )
     assert world.host.joined == ["fedhost", *NAMES]
