@@ -154,24 +154,26 @@ def _run(
     c: Context, output: str, *, verbose: bool
 ) -> Iterator[Callable[[Callable[[Connect, Reporter], Report]], None]]:
     """Give a function that runs a verb over connections and shows its report; errors become exit codes."""
-    from fedssh.output import show_error, show_line  # noqa: PLC0415  (imported when needed: start-up)
+    from fedssh.output import show_failure, show_line  # noqa: PLC0415  (imported when needed: start-up)
 
     try:
         _catch_signals()
         _check_flags(c, output)
         yield lambda verb: _connect_and_show(verb, output, verbose=verbose)
     except errors.FedsshError as error:
-        show_error(error)
+        show_failure(error, "json" if output == "json" else "table")
         code = error.exit_code
     except _Interrupted as interrupted:
         show_line("Interrupted. Run the same command again: it goes on from what is there.")
         code = _SIGNALLED + interrupted.number
     except Exit:
         raise
-    except Exception as error:  # noqa: BLE001  (the last line of defence: an exception's text may hold what nobody should see)
+    except Exception as error:  # noqa: BLE001  (the last line of defence; its text may hold a secret)
         if os.environ.get("FEDSSH_DEBUG"):
             traceback.print_exc()
-        show_line(f"error: a bug in fedssh ({type(error).__name__}). FEDSSH_DEBUG=1 shows where it happened.")
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
+        show_line(f"error: a bug in fedssh ({where}). FEDSSH_DEBUG=1 shows more.")
         code = errors.FedsshError.exit_code
     else:
         return
@@ -240,7 +242,7 @@ def _choose(inventory: Inventory, names: list[str], *, everyone: bool) -> list[C
     if everyone == bool(names):
         raise errors.ConfigurationError(
             "which members? Name them by --member NAME (several times, if need be), or say --all",
-            hint=f"{inventory.path.name} has: {', '.join(one.name for one in inventory.members) or 'no members'}",
+            hint=" or ".join([*(f"--member {one.name}" for one in inventory.members), "--all"]),
         )
     if everyone and not inventory.members:
         raise errors.ConfigurationError(f"{inventory.path.name} has no members")

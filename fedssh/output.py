@@ -76,16 +76,20 @@ class ProgressView:
             if event.state != "failed":
                 self._tell(Text(f"{event.cluster}: {event.text}"))
             return
-        if event.state == "changed":
+        # What is done scrolls up; what is being done stays below, until the next step of that cluster.
+        if event.state in {"changed", "confirmed"}:
             self._tell(Text.assemble(("✓ ", "green"), (event.cluster, "bold"), f" {event.text}"))
-        self._rows[event.cluster] = event
+            self._rows.pop(event.cluster, None)
+        else:
+            self._rows[event.cluster] = event
         self._live.update(self._table())
 
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Leave the terminal alone, for a question; what there is to tell meanwhile is told afterwards."""
         with self._lock:
-            self._kept = kept = []
+            kept: list[Text] = []
+            self._kept = kept
             self._live.stop()
         try:
             yield
@@ -107,8 +111,8 @@ class ProgressView:
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 1))
         for event in list(self._rows.values()):
-            spinner = Spinner("dots") if event.state == "running" else Text("✗" if event.state == "failed" else "✓")
-            table.add_row(spinner, Text(event.cluster, style="bold"), Text(event.text.partition("\n")[0]))
+            mark = Spinner("dots") if event.state == "running" else Text("✗", style="red")
+            table.add_row(mark, Text(event.cluster, style="bold"), Text(event.text.partition("\n")[0]))
         return table
 
 
@@ -146,7 +150,7 @@ def show_report(report: Report, output: Format) -> None:
     else:
         console = _console(sys.stdout)
         if report.verb != "prepare":
-            _print(console, _render_table(report))
+            _print_table(console, _render_table(report))
         if summary := _summary(report):
             _print(console, Text(summary))
     for one in report.clusters:
@@ -158,6 +162,14 @@ def show_report(report: Report, output: Format) -> None:
             _print(
                 _console(sys.stderr), Text(f"{one.name} is not ready: {one.message or 'KubeFed has not said why yet'}")
             )
+
+
+def show_failure(error: FedsshError, output: Format) -> None:
+    """Print why a run as a whole failed; as JSON it is a report without clusters, so that a program has one to read."""
+    if output == "json":
+        report = {"apiVersion": "fedssh/v1", "kind": "Report", "exitCode": error.exit_code, "changed": False}
+        _write(json.dumps({**report, "clusters": [], "error": _error_to_json(error)}, indent=2) + "\n")
+    show_error(error)
 
 
 def show_error(error: FedsshError) -> None:
@@ -207,6 +219,13 @@ def _print(console: Console, what: Text | Table) -> None:
     console.print(what, soft_wrap=isinstance(what, Text))
 
 
+def _print_table(console: Console, table: Table) -> None:
+    with console.capture() as captured:
+        console.print(table)
+    # rich fills the last column with blanks.
+    _write("\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n")
+
+
 def _render_table(report: Report) -> Table:
     table = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 3, 0, 0))
     for title in ("CLUSTER", "ROLE", "STATE", "LABELS", "API SERVER"):
@@ -225,7 +244,7 @@ def _render_table(report: Report) -> Table:
 
 def _summary(report: Report) -> str:
     if report.verb == "status":
-        return "" if report.kubefed_version else "KubeFed is not installed."
+        return "" if report.kubefed_version else "KubeFed is not installed yet. Next: federate --all, or --member NAME"
     names = " and ".join(filter(None, [", ".join(one.name for one in report.clusters[:-1]), report.clusters[-1].name]))
     if report.exit_code:
         return ""
@@ -259,13 +278,15 @@ def _cluster_to_json(one: ClusterReport) -> dict[str, Any]:
         "changes": list(one.changes),
         "notices": list(one.notices),
         "message": one.message,
-        "error": {
-            "message": error.message,
-            "machine": error.machine,
-            "step": error.step,
-            "hint": error.hint,
-            "exitCode": error.exit_code,
-        }
-        if error
-        else None,
+        "error": _error_to_json(error) if error else None,
+    }
+
+
+def _error_to_json(error: FedsshError) -> dict[str, Any]:
+    return {
+        "message": error.message,
+        "machine": error.machine,
+        "step": error.step,
+        "hint": error.hint,
+        "exitCode": error.exit_code,
     }

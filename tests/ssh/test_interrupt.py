@@ -129,7 +129,7 @@ def test_what_is_logged_is_shown(host: Sshd, tmp_path: Path) -> None:
     host.stop()
     quiet, told = [
         subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=30)
-        for argv in ([FEDSSH, "status"], [FEDSSH, "status", "-v"])
+        for argv in ((FEDSSH, "status"), (FEDSSH, "status", "-v"))
     ]
     assert (quiet.returncode, told.returncode) == (4, 4)
     assert "attempt 1 of 4" not in quiet.stderr

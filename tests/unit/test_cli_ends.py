@@ -46,7 +46,7 @@ def test_a_bug_shows_no_exceptions_text(run: Run) -> None:
     """It may hold what nobody should see; FEDSSH_DEBUG is for whoever looks for it."""
     done = run(*pretender("raise ValueError('hidden')"))
     assert (done.code, done.out) == (1, "")
-    assert done.err == "error: a bug in fedssh (ValueError). FEDSSH_DEBUG=1 shows where it happened.\n"
+    assert done.err == "error: a bug in fedssh (ValueError at <string>:7). FEDSSH_DEBUG=1 shows more.\n"
 
 
 @pytest.mark.usefixtures("hosts")
