@@ -61,6 +61,12 @@ _REACH: Final = """
     kubectl --kubeconfig="$1" --context="$2" --request-timeout="$3s" version -o json
 """
 
+# When the connection goes, everything that was started there gets a TERM; then the file must go, too.
+_WRITE: Final = """
+    rm -f "$1" && umask 077 && set -C && cat >"$1" || exit
+    ( trap 'rm -f "$1"; exit' TERM; while [ -e "$1" ]; do sleep 1; done ) </dev/null >/dev/null 2>&1 &
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
@@ -136,7 +142,7 @@ def _ask(
         return {}
     path = _path(kubeconfig)
     write = script(
-        'rm -f "$1" && umask 077 && set -C && cat >"$1"',
+        _WRITE,
         path,
         stdin=Sensitive(render_credentials(credentials)),
         title="write of a temporary kubeconfig",

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import re
 import sys
+import time
 from typing import Any
 
 import pytest
@@ -182,6 +184,35 @@ def test_progress_elsewhere_is_one_line_per_step(capsys: pytest.CaptureFixture[s
         view(Progress(cluster="member1", text="granted access", state="changed"))
         view(Progress(cluster="member1", text="failed", state="failed"))
     assert capsys.readouterr() == ("", "member1: granting access\nmember1: granted access\n")
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_what_the_package_logs_is_told(capsys: pytest.CaptureFixture[str], *, verbose: bool) -> None:
+    """Warnings always, harmless for a terminal; the rest for those who ask; nothing once the work is done."""
+    log = logging.getLogger("fedssh.ssh")
+    with ProgressView(verbose=verbose):
+        log.info("attempt 1 of 4")
+        log.warning("%s: not checked", "\x1b[2Jhost")
+    log.warning("too late")
+    expected = "warning: \\x1b[2Jhost: not checked\n"
+    assert capsys.readouterr() == ("", "attempt 1 of 4\n" * verbose + expected)
+
+
+@pytest.mark.parametrize("shown", [False, True])
+def test_a_question_is_not_drawn_over(monkeypatch: pytest.MonkeyPatch, *, shown: bool) -> None:
+    """While one waits for its answer the terminal is left alone; what happened meanwhile is told afterwards."""
+    terminal = open_terminal(monkeypatch)
+    view = ProgressView(verbose=False)
+    if shown:
+        view.__enter__()
+    with view.paused():
+        before = terminal.getvalue()
+        view(Progress(cluster="member1", text="granted access", state="changed"))
+        time.sleep(0.3)  # two pictures long
+        assert terminal.getvalue() == before
+    assert "granted access" in plain(terminal.getvalue())
+    view.__exit__(None, None, None)
+    assert terminal.getvalue().count("\x1b[?25l") == 2 * shown
 
 
 @pytest.mark.parametrize(
