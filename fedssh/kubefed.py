@@ -236,7 +236,7 @@ def _parse_cluster(one: Mapping[str, Any], tokens: Mapping[str, str]) -> JoinedC
     token = tokens.get(section(spec, "secretRef").get("name", ""), "")
     return JoinedCluster(
         name=metadata["name"],
-        api_server=visible(spec.get("apiEndpoint", "")),
+        api_server=visible(" ".join(str(spec.get("apiEndpoint", "")).split())),
         ca=spec.get("caBundle", ""),
         unverified=tuple(spec.get("disabledTLSValidations") or ()),
         token=Sensitive(token) if token else None,

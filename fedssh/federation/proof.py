@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from fedssh.access import NAMESPACE
 from fedssh.errors import RefusedError, StepError, visible
+from fedssh.federation.kubeconfig_file import TEMPORARY_NAME
 from fedssh.kubeconfig import render_credentials
 from fedssh.kubectl import render_documents
 from fedssh.sensitive import Sensitive
@@ -156,7 +157,7 @@ def _ask(
 
 
 def _path(kubeconfig: str) -> str:
-    return str(PurePosixPath(kubeconfig).with_name(".fedssh-proof"))
+    return str(PurePosixPath(kubeconfig).with_name(TEMPORARY_NAME))
 
 
 def in_rounds(commands: Sequence[Command]) -> list[Sequence[Command]]:
