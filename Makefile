@@ -39,6 +39,7 @@ engine: # A Docker engine that answers
 
 lab: setup engine ## Start real clusters in containers: fedhost and MEMBERS members (MEMBERS=1)
 	@$(BIN)/python -m lab up --members $(MEMBERS)
+	@test $(MEMBERS) = 1 || echo "All of them: $(BIN)/invoke federate --all --hosts .lab/hosts.yaml"
 
 lab-down: setup engine ## Remove them
 	@$(BIN)/python -m lab down

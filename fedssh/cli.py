@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ from fedssh import errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from threading import Event
+    from types import FrameType
 
     from invoke.context import Context
     from invoke.parser.argument import Argument
@@ -29,8 +32,9 @@ if TYPE_CHECKING:
     from fedssh.events import Report, Reporter
     from fedssh.federation.host import Connect
     from fedssh.inventory import Cluster, Inventory
+    from fedssh.sensitive import Sensitive
 
-_INTERRUPTED: Final = 130
+_SIGNALLED: Final = 128  # and the signal's number, as shells have it: 130 for Ctrl-C, 143 for SIGTERM
 _FORMATS: Final = ("table", "json")
 _SHORT_FLAGS: Final = {"member": "m", "output": "o", "verbose": "v"}
 _HELP: Final = {
@@ -39,7 +43,7 @@ _HELP: Final = {
     "hosts": "The inventory; by default hosts.yaml, looked for from here upwards (also FEDSSH_HOSTS).",
     "output": "table (default) or json.",
     "adopt": "Take over objects and kubeconfig entries of the members' names that fedssh did not make.",
-    "verbose": "Show every check.",
+    "verbose": "Show every check, and every attempt to connect.",
 }
 
 
@@ -87,20 +91,20 @@ def federate(
         show(lambda connect, report: work(inventory, members, connect=connect, report=report, adopt=adopt))
 
 
-@_verb("hosts", "output")
-def prepare(c: Context, hosts: str = "", output: str = "table") -> None:
+@_verb("hosts", "output", "verbose")
+def prepare(c: Context, hosts: str = "", output: str = "table", verbose: bool = False) -> None:
     """Install KubeFed and kubefedctl on the host, nothing else."""
-    with _run(c, output) as show:
+    with _run(c, output, verbose=verbose) as show:
         from fedssh.federation.prepare import prepare as work  # noqa: PLC0415  (imported when needed: start-up)
 
         inventory = _load(hosts)
         show(lambda connect, report: work(inventory, connect=connect, report=report))
 
 
-@_verb("hosts", "output")
-def status(c: Context, hosts: str = "", output: str = "table") -> None:
+@_verb("hosts", "output", "verbose")
+def status(c: Context, hosts: str = "", output: str = "table", verbose: bool = False) -> None:
     """Show the federation as KubeFed sees it; exit code 3 when a cluster is not Ready."""
-    with _run(c, output) as show:
+    with _run(c, output, verbose=verbose) as show:
         from fedssh.federation.status import status as work  # noqa: PLC0415  (imported when needed: start-up)
 
         inventory = _load(hosts)
@@ -147,30 +151,58 @@ def _usage() -> Iterator[None]:
 
 @contextmanager
 def _run(
-    c: Context, output: str, *, verbose: bool = False
+    c: Context, output: str, *, verbose: bool
 ) -> Iterator[Callable[[Callable[[Connect, Reporter], Report]], None]]:
     """Give a function that runs a verb over connections and shows its report; errors become exit codes."""
-    from fedssh.output import show_error, show_line  # noqa: PLC0415  (imported when needed: start-up)
+    from fedssh.output import show_failure, show_line  # noqa: PLC0415  (imported when needed: start-up)
 
     try:
+        _catch_signals()
         _check_flags(c, output)
         yield lambda verb: _connect_and_show(verb, output, verbose=verbose)
     except errors.FedsshError as error:
-        show_error(error)
+        show_failure(error, "json" if output == "json" else "table")
         code = error.exit_code
-    except KeyboardInterrupt:
+    except _Interrupted as interrupted:
         show_line("Interrupted. Run the same command again: it goes on from what is there.")
-        code = _INTERRUPTED
+        code = _SIGNALLED + interrupted.number
     except Exit:
         raise
-    except Exception as error:  # noqa: BLE001  (the last line of defence: an exception's text may hold what nobody should see)
+    except Exception as error:  # noqa: BLE001  (the last line of defence; its text may hold a secret)
         if os.environ.get("FEDSSH_DEBUG"):
             traceback.print_exc()
-        show_line(f"error: a bug in fedssh ({type(error).__name__}). FEDSSH_DEBUG=1 shows where it happened.")
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
+        show_line(f"error: a bug in fedssh ({where}). FEDSSH_DEBUG=1 shows more.")
         code = errors.FedsshError.exit_code
     else:
         return
     raise Exit(code=code)
+
+
+class _Interrupted(BaseException):
+    """Somebody wants this to end: connections are closed, and what runs on the machines is ended with them."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+def _catch_signals() -> None:
+    """Make Ctrl-C and SIGTERM an ``_Interrupted``; whatever comes second ends the program at once.
+
+    One that is ignored (``nohup``, a script's background job) stays ignored.
+    """
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        del frame
+        for one in caught:
+            signal.signal(one, signal.SIG_DFL)
+        raise _Interrupted(number)
+
+    caught = [one for one in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(one) != signal.SIG_IGN]
+    for one in caught:
+        signal.signal(one, interrupt)
 
 
 def _check_flags(c: Context, output: str) -> None:
@@ -183,9 +215,16 @@ def _check_flags(c: Context, output: str) -> None:
 
 def _connect_and_show(verb: Callable[[Connect, Reporter], Report], output: str, *, verbose: bool) -> None:
     from fedssh.output import ProgressView, show_report  # noqa: PLC0415  (imported when needed: start-up)
-    from fedssh.ssh import Connections  # noqa: PLC0415  (imported when needed: start-up)
+    from fedssh.ssh import Connections, ask_on_terminal  # noqa: PLC0415  (imported when needed: start-up)
 
-    with Connections() as connections, ProgressView(verbose=verbose) as progress:
+    progress = ProgressView(verbose=verbose)
+
+    def ask(question: str, cancelled: Event) -> Sensitive | None:
+        with progress.paused():
+            return ask_on_terminal(question, cancelled)
+
+    # The terminal is given back first: closing may take a second, and a second Ctrl-C ends that, too.
+    with Connections(ask) as connections, progress:
         report = verb(connections.connect, progress)
     show_report(report, "json" if output == "json" else "table")
     if report.exit_code:
@@ -203,7 +242,7 @@ def _choose(inventory: Inventory, names: list[str], *, everyone: bool) -> list[C
     if everyone == bool(names):
         raise errors.ConfigurationError(
             "which members? Name them by --member NAME (several times, if need be), or say --all",
-            hint=f"{inventory.path.name} has: {', '.join(one.name for one in inventory.members) or 'no members'}",
+            hint=" or ".join([*(f"--member {one.name}" for one in inventory.members), "--all"]),
         )
     if everyone and not inventory.members:
         raise errors.ConfigurationError(f"{inventory.path.name} has no members")

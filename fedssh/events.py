@@ -17,13 +17,13 @@ class Progress:
     Attributes:
         cluster: The cluster's name.
         text: The step that begins, as in "granting access"; what was found in order; what was done, as in "granted
-            access"; or what failed.
-        state: Which of the four it is.
+            access"; what that has come to; or what failed.
+        state: Which of these it is.
     """
 
     cluster: str
     text: str
-    state: Literal["running", "checked", "changed", "failed"]
+    state: Literal["running", "checked", "changed", "confirmed", "failed"]
 
 
 Reporter = Callable[[Progress], None]

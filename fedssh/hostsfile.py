@@ -6,6 +6,7 @@ import difflib
 import json
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
+import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from fedssh.documents import compose, entry, located, quoted, to_value
@@ -28,7 +29,6 @@ from fedssh.forms import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    import yaml
     from pydantic_core import ErrorDetails
 
 RELEASED_VERSION: Final = "0.10.0"
@@ -139,6 +139,7 @@ def parse_hosts_file(text: str, *, source: str) -> HostsFile:
     root = compose(text, source=source)
     if root is None:
         raise ConfigurationError(f"{source}:1:1: empty: a host and its members are wanted")
+    _accept_off(root)
     value = to_value(root, source=source)
     try:
         hosts = HostsFile.model_validate(value)
@@ -156,6 +157,16 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Render "; did you mean …?" with the nearest of the known words, or ""."""
     nearest = difflib.get_close_matches(word, known, n=1)
     return f"; did you mean {quoted(nearest[0])}?" if nearest else ""
+
+
+def _accept_off(root: yaml.Node) -> None:
+    """Let ``host_key_policy: off`` be the word that it looks like; everywhere else it may be meant as false."""
+    members = entry(root, "members")
+    inside = members[1].value if members and isinstance(members[1], yaml.MappingNode) else []
+    for section in (entry(root, "defaults"), entry(root, "host"), *inside):
+        found = entry(section[1], "host_key_policy") if section else None
+        if found and isinstance(found[1], yaml.ScalarNode) and found[1].value == "off":
+            found[1].style = "'"  # as if it were quoted
 
 
 def _clashes(hosts: HostsFile) -> Iterator[tuple[str, str]]:

@@ -90,13 +90,15 @@ class Kubeconfig:
         Raises:
             RefusedError: There is an entry of that name which fedssh did not write.
         """
-        marked = {**value, "extensions": [{"name": _EXTENSION, "extension": {"managed-by": "fedssh", **mark}}]}
-        body = _represent(marked)
         existing = self._find(section, name)
+        found = entry(existing, _SINGULAR[section]) if existing else None
+        others = [one for one in _extensions(found[1]) if one.get("name") != _EXTENSION] if found else []
+        ours = {"name": _EXTENSION, "extension": {"managed-by": "fedssh", **mark}}
+        marked = {**value, "extensions": [*others, ours]}
+        body = _represent(marked)
         if existing is None:
             self._sequence(section).value.append(_represent({"name": name, _SINGULAR[section]: marked}))
             return True
-        found = entry(existing, _SINGULAR[section])
         if not adopt and (found is None or _extension(found[1]) is None):
             raise RefusedError(
                 f"{self._source} has a {_SINGULAR[section]} {visible(name)!r} that fedssh did not write",
@@ -229,8 +231,8 @@ def render_credentials(credentials: Mapping[str, MemberAccess]) -> str:
     """Return a kubeconfig that holds nothing but one context for each of ``credentials``."""
     document = parse_kubeconfig("", source="a new kubeconfig")
     for context, access in credentials.items():
-        user = {"token": access.token.reveal()} if access.token else {}
-        document.put("users", context, user, keep_unknown=False)
+        # Without any credential kubectl would ask for a user's name. A token that means nothing is answered by a 401.
+        document.put("users", context, {"token": access.token.reveal() or "anonymous"}, keep_unknown=False)
         document.put("clusters", context, _stanza(access), keep_unknown=False)
         document.put("contexts", context, {"cluster": context, "user": context}, keep_unknown=False)
     return document.render()

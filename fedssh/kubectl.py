@@ -29,6 +29,7 @@ _HINTS: Final = {
     "Unable to connect to the server": "Is the cluster's API server running, and does its name resolve there?",
     "i/o timeout": "Is the cluster's API server running, and does a firewall let the machine reach it?",
     "must be logged in to the server": "The machine's kubeconfig is not accepted by its own cluster: renew it there.",
+    "current-context must exist": "Log in as a user who has a kubeconfig there, or name one: kubeconfig: /path",
     "no configuration has been provided": "Name the machine's kubeconfig in hosts.yaml (kubeconfig: /path).",
 }
 

@@ -34,6 +34,14 @@ _TERMINATING: Final = 79
 _NOW: Final = "date -u +%Y-%m-%dT%H:%M:%SZ"
 _STEP: Final = "join"
 
+# What KubeFed's controller says of a cluster, and what it means.
+_EXPLANATIONS: Final = {
+    "no such host": "its controller, in a pod, does not resolve the name: DNS must know it, /etc/hosts is not read",
+    "not reachable": "its controller, in a pod, does not get through to the address",
+    "x509": "its controller, in a pod, does not verify the certificate",
+    "Unauthorized": "the member no longer accepts KubeFed's token",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JoinedCluster:
@@ -257,14 +265,19 @@ def _parse_cluster(one: Mapping[str, Any], tokens: Mapping[str, str]) -> JoinedC
     token = tokens.get(section(spec, "secretRef").get("name", ""), "")
     return JoinedCluster(
         name=metadata["name"],
-        api_server=visible(spec.get("apiEndpoint", "")),
+        api_server=visible(" ".join(str(spec.get("apiEndpoint", "")).split())),
         ca=spec.get("caBundle", ""),
         unverified=tuple(spec.get("disabledTLSValidations") or ()),
         token=Sensitive(token) if token else None,
         labels=section(metadata, "labels"),
         ready=is_ready,
-        message="" if is_ready else visible("; ".join(filter(None, reasons))),
+        message="" if is_ready else _explained("; ".join(filter(None, reasons))),
     )
+
+
+def _explained(message: str) -> str:
+    meanings = [meaning for words, meaning in _EXPLANATIONS.items() if words in message]
+    return visible(message) + (f" ({meanings[0]})" if meanings else "")
 
 
 def _decoded(token: str) -> str:

@@ -230,9 +230,13 @@ def failure(result: Result, *, machine: str, step: str, hint: str = "") -> StepE
 
 
 def last_words(text: str, *, lines: int = 5) -> str:
-    """Return the last non-empty ``lines`` of a tool's output, safe to show."""
+    """Return the last non-empty ``lines`` of a tool's output, safe to show; log lines only where there is nothing else.
+
+    Kubernetes's tools log by klog (``E1123 07:19:38.693503 5025 memcache.go:265] …``) around what they have to say.
+    """
     kept = [visible(line.rstrip()) for line in text.splitlines() if line.strip()]
-    return "\n".join(kept[-lines:])
+    said = [line for line in kept if not re.match(r"[IWEF]\d{4} \d\d:\d\d:\d\d\.", line)]
+    return "\n".join((said or kept)[-lines:])
 
 
 def _prelude(separator: str) -> list[str]:

@@ -16,12 +16,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import hypothesis
 import pytest
 
 from fedssh.errors import FedsshError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
+
+# A busy machine is no mistake of the code's.
+hypothesis.settings.register_profile("fedssh", deadline=None)
+hypothesis.settings.load_profile("fedssh")
 
 CANARY: Final = "canary-7d1c0f-never-to-be-seen"
 
@@ -31,6 +36,7 @@ _FOREIGN_VARIABLES: Final = {
     "FORCE_COLOR",
     "KUBECONFIG",
     "NO_COLOR",
+    "PYTHONUNBUFFERED",
     "SSH_AGENT_PID",
     "SSH_ASKPASS",
     "SSH_AUTH_SOCK",

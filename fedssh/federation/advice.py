@@ -46,10 +46,11 @@ def advise_address(host: Shell, member: Shell, cluster: Cluster, access: MemberA
     except FedsshError:  # what went wrong before is what has to be told
         return plain
     port = urlsplit(access.server).port or _DEFAULT_PORT
-    names, numbers, machine, published = answers
+    own, names, numbers, machine, published = answers
     hosts = [cluster.machine.address, *machine.stdout.split(), *_names_in(names.stderr), *_names_in(numbers.stderr)]
     usable = [f"https://{_in_url(one)}:{port}" for one in hosts if _is_for_others(one)]
-    addresses = list(dict.fromkeys([*_cluster_info(published.stdout), *usable]))[:_MOST_CANDIDATES]
+    known = [*_servers([own.stdout]), *_servers(_cluster_info(published.stdout))]
+    addresses = list(dict.fromkeys([*known, *usable]))[:_MOST_CANDIDATES]
     tried = {one: replace(access, server=one, token=Sensitive("")) for one in addresses if one != access.server}
     found = reach(host, tried, kubeconfig=kubeconfig)
     works = [one for one, problem in found.items() if not problem]
@@ -95,6 +96,7 @@ def is_about_trust(problem: str) -> bool:
 def _candidate_commands(cluster: Cluster) -> list[Command]:
     target = Target(kubeconfig=cluster.kubeconfig or "")
     return [
+        kubectl("config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}", target=target),
         # A certificate's names are told by the error for a name, its addresses by the error for an address that is
         # not in it (RFC 2606, RFC 5737: neither can be real).
         kubectl("get", "--raw", "/version", "--tls-server-name=fedssh.invalid", target=target),
@@ -135,12 +137,17 @@ def _cluster_info(text: str) -> list[str]:
     except DocumentError:
         return []
     clusters = value.get("clusters") if isinstance(value, dict) else None
-    found = []
-    for one in clusters if isinstance(clusters, list) else []:
-        server = section(one, "cluster").get("server") if isinstance(one, dict) else None
+    clusters = clusters if isinstance(clusters, list) else []
+    return [str(section(one, "cluster").get("server")) for one in clusters if isinstance(one, dict)]
+
+
+def _servers(found: list[str]) -> list[str]:
+    """Return those that can work from elsewhere."""
+    kept = []
+    for one in found:
         with suppress(RefusedError):
-            found.append(check_server(str(server), member="cluster-info"))
-    return found
+            kept.append(check_server(one, member="candidate"))
+    return kept
 
 
 def _in_url(host: str) -> str:

@@ -16,7 +16,15 @@ from fedssh.federation.advice import advise_address, advise_trust, is_about_trus
 from fedssh.federation.host import OpenHost, install_kubefed, open_host
 from fedssh.federation.join import join_all, write_kubeconfig
 from fedssh.federation.ledger import Ledger
-from fedssh.federation.members import OpenMember, check_distinct, clock_notice, grant_access, open_member, take_back
+from fedssh.federation.members import (
+    OpenMember,
+    check_distinct,
+    clock_notice,
+    grant_access,
+    open_member,
+    take_back,
+    view_notice,
+)
 from fedssh.federation.proof import check_access, check_joined, prove
 from fedssh.federation.reports import cluster_report, exit_code
 from fedssh.federation.trust import Trust, load_ca_file, resolve_trust
@@ -105,6 +113,8 @@ def _probe(
 
 def _rule_out(host: OpenHost, opened: Mapping[str, OpenMember], ledger: Ledger, *, adopt: bool) -> None:
     """Find the members for which going on would be wrong, before anything is changed."""
+    if host.state.has_proxy:
+        ledger.notice(host.shell.name, "its tools go through HTTPS_PROXY; KubeFed's controller, in a pod, does not")
     states = [one.state for one in opened.values()]
     for name, error in check_distinct(states, host=host.shell.name, host_uid=host.state.cluster_uid).items():
         ledger.fail(name, error)
@@ -120,8 +130,12 @@ def _rule_out(host: OpenHost, opened: Mapping[str, OpenMember], ledger: Ledger, 
             put_member(host.state.file.document(), one.state.access(Sensitive("")), adopt=adopt)
         except RefusedError as error:
             ledger.fail(name, RefusedError(f"{host.shell.name}: {error.message}", machine=name, hint=error.hint))
-        if notice := clock_notice(one.state, host=host.shell.name, host_clock=host.state.clock):
-            ledger.notice(name, notice)
+        for notice in (
+            clock_notice(one.state, host=host.shell.name, host_clock=host.state.clock),
+            view_notice(one.state, host=host.shell.name, own_names=host.state.own_names),
+        ):
+            if notice:
+                ledger.notice(name, notice)
 
 
 def _decide_trust(
@@ -151,10 +165,6 @@ def _grant_and_install(
 ) -> dict[str, MemberAccess]:
     """Let the members grant access while the host installs KubeFed; return what was granted, or was there already."""
 
-    def install() -> None:
-        for change in install_kubefed(host, inventory, partial(ledger.begin, inventory.host.name)):
-            ledger.change(inventory.host.name, change)
-
     def grant(one: OpenMember) -> MemberAccess:
         name, token = one.cluster.name, one.state.token
         if token is None:
@@ -169,7 +179,9 @@ def _grant_and_install(
             ledger.change(name, _GRANTED)
         return one.access(token, trusts[name])
 
-    tasks: dict[str, Callable[[], MemberAccess | None]] = {inventory.host.name: install}
+    tasks: dict[str, Callable[[], MemberAccess | None]] = {
+        inventory.host.name: partial(install_kubefed, host, inventory, ledger)
+    }
     tasks |= {name: partial(grant, one) for name, one in opened.items()}
     found = ledger.run_all(tasks)
     if inventory.host.name in ledger.errors:
@@ -252,6 +264,7 @@ def _undo(one: OpenMember, before: FedsshError, ledger: Ledger) -> bool:
     except FedsshError as error:
         before.hint = "\n".join(filter(None, [before.hint, str(error), error.hint]))
         return False
+    before.message += f"\nWhat had been created on {one.cluster.name} is gone again."
     return True
 
 

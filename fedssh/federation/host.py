@@ -16,6 +16,7 @@ from fedssh.shell import command, failure, script
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from fedssh.federation.ledger import Ledger
     from fedssh.inventory import Inventory, Machine
     from fedssh.kubefed import JoinedCluster
     from fedssh.kubefed_install import Installation
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     Connect = Callable[[Machine], Shell]
 
 _STEP: Final = "look at the host"
+_READ_NAMES: Final = """
+    [ -z "${HTTPS_PROXY:-$https_proxy}" ] || echo proxy
+    sed 's/#.*//' /etc/hosts
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +41,8 @@ class HostState:
         cluster_uid: The UID of its namespace kube-system, which tells one cluster from another.
         server: The API address in its kubeconfig.
         clock: What its clock said, in seconds since 1970.
-        hosts_names: The names in its /etc/hosts, which its pods do not read.
+        own_names: The names in its /etc/hosts, which its pods do not read.
+        has_proxy: Whether its tools reach other machines by a proxy, as its pods do not.
         installation: What there is of KubeFed.
         joined: The KubeFedClusters by name.
     """
@@ -46,7 +52,8 @@ class HostState:
     cluster_uid: str
     server: str
     clock: float
-    hosts_names: frozenset[str]
+    own_names: frozenset[str]
+    has_proxy: bool
     installation: Installation
     joined: Mapping[str, JoinedCluster] = field(default_factory=dict)
 
@@ -96,7 +103,7 @@ def probe_host(shell: Shell, inventory: Inventory, *, only_look: bool = False) -
         [
             read_command(path=inventory.host.kubeconfig),
             command("date", "+%s"),
-            script("sed 's/#.*//' /etc/hosts", title="read of /etc/hosts"),
+            script(_READ_NAMES, title="read of /etc/hosts"),
             *kubefed_install.tool_commands(),
         ]
     )
@@ -118,7 +125,8 @@ def probe_host(shell: Shell, inventory: Inventory, *, only_look: bool = False) -
         cluster_uid=visible(uid.stdout.strip()),
         server=visible(server.stdout.strip()),
         clock=float(clock.stdout) if clock.stdout.strip().isdecimal() else 0,
-        hosts_names=frozenset(name for line in names.stdout.splitlines() for name in line.split()[1:]),
+        own_names=frozenset(name for line in names.stdout.splitlines() for name in line.split()[1:]),
+        has_proxy="proxy" in names.stdout.splitlines()[:1],
         installation=kubefed_install.parse_probe(
             tools, rest[: len(install)], version=inventory.kubefed.version, machine=host, only_look=only_look
         ),
@@ -138,27 +146,28 @@ def _choose_context(file: KubeconfigFile, shell: Shell, inventory: Inventory) ->
     return host if host in document.names("contexts") else document.current_context
 
 
-def install_kubefed(host: OpenHost, inventory: Inventory, begin: Callable[[str], None]) -> list[str]:
-    """Install what is missing of KubeFed and wait until it serves; return what was done.
+def install_kubefed(host: OpenHost, inventory: Inventory, ledger: Ledger) -> None:
+    """Install what is missing of KubeFed and wait until it serves.
 
     Args:
         host: The host, and what is there already.
         inventory: Which version, from where, with which values.
-        begin: Called with each step as it begins, as in "installing KubeFed".
+        ledger: Where each step and each change is entered.
 
     Raises:
         StepError: A download, Helm or the rollout failed. Running it again goes on from there.
     """
     wanted, installation, shell = inventory.kubefed, host.state.installation, host.shell
-    done = []
+    if installation.is_complete(wanted.version):
+        return
     if installation.kubefedctl != wanted.version:
-        begin("downloading kubefedctl")
+        ledger.begin(shell.name, "downloading kubefedctl")
         seconds = kubefed_install.INSTALL_SECONDS
         (result,) = shell.run(kubefed_install.kubefedctl_command(wanted.kubefedctl_url), timeout_seconds=seconds)
         kubefed_install.check_kubefedctl(result, version=wanted.version, machine=shell.name)
-        done.append(f"installed kubefedctl {wanted.version}")
+        ledger.change(shell.name, f"installed kubefedctl {wanted.version}")
     if installation.release is None or kubefed_install.is_leftover(installation.release):
-        begin("installing KubeFed")
+        ledger.begin(shell.name, "installing KubeFed")
         commands = kubefed_install.install_commands(
             release=installation.release,
             version=wanted.version,
@@ -170,12 +179,10 @@ def install_kubefed(host: OpenHost, inventory: Inventory, begin: Callable[[str],
             (result,) = shell.run(one, timeout_seconds=kubefed_install.INSTALL_SECONDS)
             if not result.ok:
                 raise failure(result, machine=shell.name, step="prepare KubeFed")
-        done.append(f"installed KubeFed {wanted.version}")
-    if done or not installation.rolled_out:
-        begin("waiting for KubeFed to serve")
-        results = shell.run(
-            kubefed_install.rollout_commands(target=host.state.target),
-            timeout_seconds=kubefed_install.ROLLOUT_SECONDS + 30,
-        )
-        kubefed_install.check_rollout(results, machine=shell.name)
-    return done
+        ledger.change(shell.name, f"installed KubeFed {wanted.version}")
+    ledger.begin(shell.name, "waiting for KubeFed to serve")
+    results = shell.run(
+        kubefed_install.rollout_commands(target=host.state.target),
+        timeout_seconds=kubefed_install.ROLLOUT_SECONDS + 30,
+    )
+    kubefed_install.check_rollout(results, machine=shell.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from fedssh import kubefed
@@ -55,7 +56,7 @@ def join_all(
     missing = [one for one, access in wanted.items() if not _has_joined(host, access, proofs.get(one))]
     since, joined = _join(host, missing, target, ledger)
     since |= _patch(host, joined, ledger.without_failed(accesses), target, ledger)
-    _label(inventory, host, joined, ledger.without_failed(wanted), target=target, ledger=ledger)
+    joined = _label(inventory, host, joined, ledger.without_failed(wanted), target=target, ledger=ledger)
     waiting = {one: "" for one in wanted if one in joined and not joined[one].ready} | since
     if not waiting:
         return joined
@@ -123,8 +124,10 @@ def _put_entries(
     changed = {}
     old = document.current_context
     if document.name_host_context(inventory.host.name, how=inventory.host_context):
-        verb = "renamed the context" if inventory.host_context == "rename" else "added a context for"
-        changed[inventory.host.name] = f"{verb} {old}"
+        new = inventory.host.name
+        changed[new] = f"renamed the context {old} to {new}"
+        if inventory.host_context == "alias":
+            changed[new] = f"added the context {new} beside {old}"
     for access in accesses:
         if put_member(document, access, tls=inventory.member(access.name).tls, adopt=adopt):
             changed[access.name] = f"wrote context {access.name}"
@@ -208,8 +211,8 @@ def _label(
     *,
     target: Target,
     ledger: Ledger,
-) -> None:
-    """Label the KubeFedClusters as hosts.yaml says; labels that it does not name stay."""
+) -> dict[str, JoinedCluster]:
+    """Label the KubeFedClusters as hosts.yaml says; labels that it does not name stay. Return all as they are then."""
     wanted = {one.name: one.labels for one in (inventory.host, *inventory.members)}
     missing = {
         name: {key: value for key, value in wanted[name].items() if joined[name].labels.get(key) != value}
@@ -217,12 +220,15 @@ def _label(
         if name in joined
     }
     missing = {name: labels for name, labels in missing.items() if labels}
+    labelled = dict(joined)
     commands = [kubefed.label_command(name, labels, target=target) for name, labels in missing.items()]
     for (name, labels), result in zip(missing.items(), _run_in_rounds(host, commands), strict=True):
         if result.ok:
             ledger.change(name, "labelled " + ", ".join(f"{key}={value}" for key, value in labels.items()))
+            labelled[name] = replace(joined[name], labels={**joined[name].labels, **labels})
         else:
             ledger.fail(name, explain(result, machine=name, step="label"))
+    return labelled
 
 
 def _verify(
@@ -234,7 +240,7 @@ def _verify(
 ) -> dict[str, JoinedCluster]:
     """Wait for KubeFed's own view, then prove the credentials of what was changed."""
     for name in waiting:
-        ledger.begin(name, "waiting for KubeFed to find it healthy")
+        ledger.begin(name, "waiting for KubeFed's health check")
     _, *listed = host.shell.run(
         kubefed.wait_command(waiting, target=target),
         kubefed.list_commands(target=target),
@@ -245,7 +251,10 @@ def _verify(
     proofs = prove(host.shell, own, kubeconfig=target.kubeconfig)
     for name, access in changed.items():
         proof = proofs.get(name)
-        if proof is None or not proof.holds_for(access.cluster_uid):
+        if proof and proof.holds_for(access.cluster_uid):
+            if clusters[name].ready:
+                ledger.confirm(name, "is Ready, and KubeFed's own credential works")
+        else:
             ledger.fail(
                 name,
                 StepError(

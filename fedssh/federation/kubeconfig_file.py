@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 LOCK_WAIT_SECONDS: Final = 10
 """How long kubectl's lock is waited for; kubectl itself holds it for milliseconds."""
 
+TEMPORARY_NAME: Final = ".fedssh-proof"
+"""A kubeconfig for trying credentials, beside the host's; it goes with the lock, however the run ends."""
+
 _READ_ATTEMPTS: Final = 20
 _STEP: Final = "write the kubeconfig"
 _BUSY: Final = 75
@@ -65,6 +68,7 @@ _LOCK: Final = f"""exec 2>&1{_FIND}
     flock -n 7 || exit {_BUSY}
     echo locked
     cat >/dev/null
+    rm -f "$(dirname "$path")/{TEMPORARY_NAME}"
 """
 
 # kubectl writes in place: what is read while it holds its lock may be half a file. A lock that stays, or was left
@@ -198,6 +202,8 @@ def parse_file(result: Result, shell: Shell) -> KubeconfigFile:
     if not result.ok:
         raise failure(result, machine=shell.name, step="read the kubeconfig")
     path, mode, text = result.stdout.split("\n", 2)
+    if "\ufffd" in text:  # what could not be decoded could not be written again, either
+        raise RefusedError(f"{visible(path)} is not UTF-8 text", machine=shell.name, step="read the kubeconfig")
     return KubeconfigFile(path=visible(path), text=Sensitive(text), mode=visible(mode))
 
 

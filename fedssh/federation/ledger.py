@@ -50,6 +50,10 @@ class Ledger:
         """Report a check that went well, for those who want to know each."""
         self._report(Progress(cluster=cluster, text=text, state="checked"))
 
+    def confirm(self, cluster: str, text: str) -> None:
+        """Report what was found to be as it should after a change."""
+        self._report(Progress(cluster=cluster, text=text, state="confirmed"))
+
     def fail(self, cluster: str, error: FedsshError) -> None:
         """Enter what went wrong; the first error of a cluster counts."""
         if cluster not in self.errors:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from fedssh import access, member
 from fedssh.errors import RefusedError, StepError
@@ -96,3 +97,11 @@ def clock_notice(state: MemberState, *, host: str, host_clock: float) -> str:
         f"its clock is {abs(skew) // 60} minutes {'ahead of' if skew > 0 else 'behind'} that of {host}: certificates "
         "and tokens may count as expired, or as not yet valid (NotBefore)"
     )
+
+
+def view_notice(state: MemberState, *, host: str, own_names: frozenset[str]) -> str:
+    """Return what has to be said when KubeFed's controller may not resolve a member's name, or ""."""
+    name = urlsplit(state.server).hostname or ""
+    if name not in own_names:
+        return ""
+    return f"{name} stands in /etc/hosts of {host}; KubeFed's controller, in a pod, resolves it by DNS only"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from fedssh.events import Report
@@ -25,7 +24,6 @@ def prepare(inventory: Inventory, *, connect: Connect, report: Reporter) -> Repo
     ledger, name = Ledger(report), inventory.host.name
     ledger.begin(name, "looking at the host")
     host = open_host(inventory, connect)
-    for change in install_kubefed(host, inventory, partial(ledger.begin, name)):
-        ledger.change(name, change)
+    install_kubefed(host, inventory, ledger)
     told = cluster_report(name, host.state.joined.get(name), role="host", changes=ledger.changes[name])
     return Report(verb="prepare", clusters=(told,), kubefed_version=inventory.kubefed.version, exit_code=0)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from fedssh.access import NAMESPACE, delete_token
 from fedssh.errors import RefusedError, StepError, visible
+from fedssh.federation.kubeconfig_file import TEMPORARY_NAME
 from fedssh.kubeconfig import render_credentials
 from fedssh.kubectl import render_documents
 from fedssh.sensitive import Sensitive
@@ -59,6 +60,12 @@ _ASK: Final = """
 # Not get --raw /version, which leaves out the path of the server's address.
 _REACH: Final = """
     kubectl --kubeconfig="$1" --context="$2" --request-timeout="$3s" version -o json
+"""
+
+# When the connection goes, everything that was started there gets a TERM; then the file must go, too.
+_WRITE: Final = """
+    rm -f "$1" && umask 077 && set -C && cat >"$1" || exit
+    ( trap 'rm -f "$1"; exit' TERM; while [ -e "$1" ]; do sleep 1; done ) </dev/null >/dev/null 2>&1 &
 """
 
 
@@ -141,7 +148,7 @@ def _ask(
         return {}
     path = _path(kubeconfig)
     write = script(
-        'rm -f "$1" && umask 077 && set -C && cat >"$1"',
+        _WRITE,
         path,
         stdin=Sensitive(render_credentials(credentials)),
         title="write of a temporary kubeconfig",
@@ -155,7 +162,7 @@ def _ask(
 
 
 def _path(kubeconfig: str) -> str:
-    return str(PurePosixPath(kubeconfig).with_name(".fedssh-proof"))
+    return str(PurePosixPath(kubeconfig).with_name(TEMPORARY_NAME))
 
 
 def in_rounds(commands: Sequence[Command]) -> list[Sequence[Command]]:

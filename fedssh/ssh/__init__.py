@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from fedssh.ssh.prompting import Ask
     from fedssh.ssh.target import Target
 
-__all__ = ["Connections"]
+__all__ = ["Connections", "ask_on_terminal"]
 
 ATTEMPTS = 4
 """How often a connection is tried that is refused, reset or dropped before the login."""
@@ -108,6 +108,7 @@ class Connections:
         What still runs on the machines is ended there.
         """
         self._closing.close()
+        self._prompting.end()
 
     def __enter__(self) -> Self:
         return self

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     """Puts a question; returns the answer, or None if there is nobody to ask or the event was set meanwhile."""
 
 _POLL_SECONDS = 0.2
+_ENDING_SECONDS = 1.0
 _LONGEST_BYTES = 4096
 
 
@@ -36,6 +37,11 @@ class Prompting:
         """Return the answer, None if there is nobody to ask."""
         with self._lock:
             return None if self._cancelled.is_set() else self._ask(question, self._cancelled)
+
+    def end(self) -> None:
+        """Wait until a question that was cancelled has left its terminal as it was."""
+        if self._lock.acquire(timeout=_ENDING_SECONDS):
+            self._lock.release()
 
 
 def ask_on_terminal(question: str, cancelled: threading.Event) -> Sensitive | None:

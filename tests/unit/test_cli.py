@@ -30,7 +30,7 @@ def connections(listener: socket.socket) -> int:
 @pytest.mark.parametrize(
     ("door", "flags", "words"),
     [
-        ("fedssh", [], ["which members?", "--member NAME", "--all", "hosts.yaml has: member1, member2"]),
+        ("fedssh", [], ["which members?", "--member NAME", "--all", "--member member1 or --member member2 or --all"]),
         ("fedssh", ["--all", "--member", "member1"], ["which members?"]),
         (
             "invoke",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -45,15 +46,43 @@ def test_a_bug_shows_no_exceptions_text(run: Run) -> None:
     """It may hold what nobody should see; FEDSSH_DEBUG is for whoever looks for it."""
     done = run(*pretender("raise ValueError('hidden')"))
     assert (done.code, done.out) == (1, "")
-    assert done.err == "error: a bug in fedssh (ValueError). FEDSSH_DEBUG=1 shows where it happened.\n"
+    assert done.err == "error: a bug in fedssh (ValueError at <string>:7). FEDSSH_DEBUG=1 shows more.\n"
 
 
 @pytest.mark.usefixtures("hosts")
-def test_an_interruption_ends_with_130(run: Run) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interruption_has_its_exit_code(run: Run, number: int, code: int) -> None:
     """And says how to go on."""
-    done = run(*pretender("raise KeyboardInterrupt"))
-    assert (done.code, done.out) == (130, "")
+    done = run(*pretender(f"import os; os.kill(os.getpid(), {number}); import time; time.sleep(9)"))
+    assert (done.code, done.out) == (code, "")
     assert done.err.startswith("Interrupted. Run the same command again")
+
+
+@pytest.mark.usefixtures("hosts")
+def test_fault_11_the_second_interruption_is_hard(tmp_path: Path) -> None:
+    """Whoever does not want to wait for the clean-up presses again."""
+    slow = """import time
+    try: print(flush=True); time.sleep(30)
+    finally: print(flush=True); time.sleep(30)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(pretender(slow), cwd=tmp_path, env=environment, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        for _ in range(2):
+            assert process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+        assert process.wait(2) == -signal.SIGINT
+
+
+@pytest.mark.usefixtures("hosts")
+def test_an_ignored_signal_stays_ignored(tmp_path: Path) -> None:
+    """A script's background job is not ended by a Ctrl-C that is meant for something else."""
+    body = "import os; os.kill(os.getpid(), 2); return " + REPORT.format(clusters=READY, code=0)
+    done = subprocess.run(
+        ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", *pretender(body)],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0
 
 
 @pytest.mark.usefixtures("hosts")

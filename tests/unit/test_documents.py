@@ -107,9 +107,9 @@ def test_what_is_refused_is_named_with_its_place(text: str, expected: str) -> No
 @pytest.mark.parametrize("opening", ["[", "{a: ", "- ", "? ", "[{a: "])
 def test_depth_is_refused_before_it_hurts(opening: str) -> None:
     """A hundred thousand levels are an answer within a second, not a RecursionError."""
-    begun = time.monotonic()
+    begun = time.process_time()
     assert "nested deeper than 20 levels" in refusal(opening * 100_000).message
-    assert time.monotonic() - begun < 1
+    assert time.process_time() - begun < 1
 
 
 def test_twenty_levels_are_fine() -> None:
@@ -121,9 +121,9 @@ def test_twenty_levels_are_fine() -> None:
 
 def test_size_is_refused_before_parsing() -> None:
     """Ten megabytes are refused at once; the limit counts bytes, not characters, and can be chosen."""
-    begun = time.monotonic()
+    begun = time.process_time()
     assert "larger than 1048576 bytes" in refusal("- a\n" * 2_500_000).message
-    assert time.monotonic() - begun < 1
+    assert time.process_time() - begun < 1
     assert compose("ä: b", source="f", largest_bytes=5) is not None
     with pytest.raises(DocumentError, match="larger than 4 bytes"):
         compose("ä: b", source="f", largest_bytes=4)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fedssh.endpoint import check_ca, check_server
 from fedssh.errors import RefusedError
-from tests.unit.kubernetes import CA, ca_of
+from tests.unit.kubernetes import CA, base64_of, ca_of
 
 
 def refused(server: str) -> RefusedError:
@@ -127,7 +127,7 @@ def test_what_is_no_certificate_is_refused(ca: str) -> None:
 
 def test_a_private_key_beside_a_certificate_is_refused(canary: str) -> None:
     """It is no business of the host's."""
-    key = f"-----BEGIN PRIVATE KEY-----\n{canary}\n-----END PRIVATE KEY-----\n"
+    key = f"-----BEGIN PRIVATE KEY-----\n{base64_of(canary)}\n-----END PRIVATE KEY-----\n"
     with pytest.raises(RefusedError) as caught:
         check_ca(ca_of(base64.b64decode(CA).decode() + key), member="m")
     assert caught.value.machine == "m"

@@ -124,6 +124,18 @@ def test_keys_without_a_value_count_as_absent() -> None:
     assert mistakes("host:\n  name: a\n  address:\n") == ["hosts.yaml:3:3: host.address: is missing"]
 
 
+@pytest.mark.parametrize("word", ["off", "'off'", '"off"'])
+@pytest.mark.parametrize("place", ["defaults: {", "host: {name: a, address: a, ", "members: {m: {address: b, "])
+def test_off_needs_no_quotes_where_it_is_a_policy(place: str, word: str) -> None:
+    """It is the natural spelling; anywhere else, and in another spelling, it may be meant as false."""
+    text = f"{place}host_key_policy: {word}}}" + "}" * (place.count("{") - 1) + "\n"
+    hosts = parse_hosts_file(text if place.startswith("host:") else HOST + text, source="hosts.yaml")
+    assert "off" in [one.host_key_policy for one in (hosts.defaults, hosts.host, *hosts.members.values())]
+    if word == "off":
+        assert "not clear" in mistakes(HOST + "kubefed: {values: {host_key_policy: off}}\n")[0]
+        assert "not clear" in mistakes(HOST + "defaults: {host_key_policy: Off}\n")[0]
+
+
 def test_helm_values_pass_as_they_are() -> None:
     """Nested, with nulls, which helm understands as: take the default away."""
     text = HOST + "kubefed:\n  values: {a: {b: null, c: [1, 1.5, true]}, d: '1.30', e: null}\n"

@@ -30,7 +30,7 @@ members:
     port: 3022
     user: 4711-42
     identity_file: /keys/zeta
-    host_key_policy: "off"
+    host_key_policy: off
     sudo: false
     labels: {region: eu}
     api_server: https://zeta.example.com/api/

@@ -32,6 +32,7 @@ users:
 - name: kubernetes-admin
   user:
     client-key-data: {CA * 3}
+x-note: {"words " * 40}end
 """
 UNUSUAL = """\
 apiVersion: v1

@@ -83,7 +83,7 @@ def test_a_joined_cluster_is_read_with_its_credential() -> None:
         (None, None, ""),
         (condition("Ready", "False", message="not healthy"), False, "not healthy"),
         (condition("Ready", "Unknown", reason="ClusterNotReady"), False, "ClusterNotReady"),
-        (condition("Offline", "True", message="cluster is not reachable"), False, "cluster is not reachable"),
+        (condition("Offline", "True", message="cluster is not there"), False, "cluster is not there"),
         (condition("Offline", "False", message="cluster is reachable"), None, ""),
         (condition("ConfigMalformed", "True", message="\x1b[31mbad"), False, "\\x1b[31mbad"),
         (

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import re
 import sys
+import time
 from typing import Any
 
 import pytest
@@ -184,11 +186,40 @@ def test_progress_elsewhere_is_one_line_per_step(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr() == ("", "member1: granting access\nmember1: granted access\n")
 
 
+@pytest.mark.parametrize("verbose", [False, True])
+def test_what_the_package_logs_is_told(capsys: pytest.CaptureFixture[str], *, verbose: bool) -> None:
+    """Warnings always, harmless for a terminal; the rest for those who ask; nothing once the work is done."""
+    log = logging.getLogger("fedssh.ssh")
+    with ProgressView(verbose=verbose):
+        log.info("attempt 1 of 4")
+        log.warning("%s: not checked", "\x1b[2Jhost")
+    log.warning("too late")
+    expected = "warning: \\x1b[2Jhost: not checked\n"
+    assert capsys.readouterr() == ("", "attempt 1 of 4\n" * verbose + expected)
+
+
+@pytest.mark.parametrize("shown", [False, True])
+def test_a_question_is_not_drawn_over(monkeypatch: pytest.MonkeyPatch, *, shown: bool) -> None:
+    """While one waits for its answer the terminal is left alone; what happened meanwhile is told afterwards."""
+    terminal = open_terminal(monkeypatch)
+    view = ProgressView(verbose=False)
+    if shown:
+        view.__enter__()
+    with view.paused():
+        before = terminal.getvalue()
+        view(Progress(cluster="member1", text="granted access", state="changed"))
+        time.sleep(0.3)  # two pictures long
+        assert terminal.getvalue() == before
+    assert "granted access" in plain(terminal.getvalue())
+    view.__exit__(None, None, None)
+    assert terminal.getvalue().count("\x1b[?25l") == 2 * shown
+
+
 @pytest.mark.parametrize(
     ("told", "summary"),
     [
         (report(HOST, exit_code=0), ""),
-        (report(HOST, kubefed_version=""), "KubeFed is not installed."),
+        (report(HOST, kubefed_version=""), "KubeFed is not installed yet. Next: federate --all, or --member NAME"),
         (report(HOST, *CLUSTERS[1:], verb="federate"), ""),
         (report(HOST, verb="federate", exit_code=0), "fedhost are federated."),
         (
@@ -208,7 +239,7 @@ def test_the_last_line_says_how_it_ended(capsys: pytest.CaptureFixture[str], tol
     out = capsys.readouterr().out
     assert ("CLUSTER" in out) == (told.verb != "prepare")
     last = out.splitlines()[-1]
-    assert last == summary if summary else not last.endswith(".")
+    assert last == summary if summary else last.startswith(("CLUSTER", "fedhost", LONG, "member"))
 
 
 def test_an_error_without_a_hint_has_no_next_line(capsys: pytest.CaptureFixture[str]) -> None:
