@@ -222,11 +222,17 @@ def put_member(document: Kubeconfig, access: MemberAccess, *, tls: str = "ca", a
             _stanza(access),
             keep_unknown=True,
             adopt=adopt,
-            mark={"tls": tls} if tls != "ca" else {},
+            mark={"tls": tls, "cluster-uid": access.cluster_uid},
         ),
         document.put("contexts", access.name, context, keep_unknown=True, adopt=adopt),
     ]
     return any(changed)
+
+
+def member_mark(document: Kubeconfig, name: str) -> dict[str, Any]:
+    """Return what ``put_member`` has noted of a member: ``tls`` and ``cluster-uid``; {} when it has written none."""
+    found = document.find("clusters", remote_cluster(name))
+    return found[1] if found else {}
 
 
 def render_credentials(credentials: Mapping[str, MemberAccess]) -> str:

@@ -28,7 +28,7 @@ from fedssh.federation.members import (
 from fedssh.federation.proof import check_access, check_joined, prove
 from fedssh.federation.reports import cluster_report, exit_code
 from fedssh.federation.trust import Trust, load_ca_file, resolve_trust
-from fedssh.kubeconfig import put_member
+from fedssh.kubeconfig import member_mark, put_member
 from fedssh.kubefed import credentials
 from fedssh.sensitive import Sensitive
 
@@ -115,8 +115,10 @@ def _rule_out(host: OpenHost, opened: Mapping[str, OpenMember], ledger: Ledger, 
     """Find the members for which going on would be wrong, before anything is changed."""
     if host.state.has_proxy:
         ledger.notice(host.shell.name, "its tools go through HTTPS_PROXY; KubeFed's controller, in a pod, does not")
-    states = [one.state for one in opened.values()]
-    for name, error in check_distinct(states, host=host.shell.name, host_uid=host.state.cluster_uid).items():
+    document = host.state.file.document()
+    known = {name: uid for name in host.state.joined if (uid := member_mark(document, name).get("cluster-uid"))}
+    known[host.shell.name] = host.state.cluster_uid
+    for name, error in check_distinct([one.state for one in opened.values()], known).items():
         ledger.fail(name, error)
     for name, one in ledger.without_failed(opened).items():
         if one.state.problem:

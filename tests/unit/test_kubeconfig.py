@@ -123,6 +123,7 @@ def test_a_members_entries_are_those_of_an_administrator() -> None:
     document = parse("")
     put_member(document, access())
     mark = [{"name": "fedssh", "extension": {"managed-by": "fedssh"}}]
+    noted = {"managed-by": "fedssh", "tls": "ca", "cluster-uid": access().cluster_uid}
     assert yaml.safe_load(document.render()) == {
         "apiVersion": "v1",
         "kind": "Config",
@@ -133,7 +134,7 @@ def test_a_members_entries_are_those_of_an_administrator() -> None:
                 "cluster": {
                     "server": "https://member1.example.com:6443",
                     "certificate-authority-data": CA,
-                    "extensions": mark,
+                    "extensions": [{"name": "fedssh", "extension": noted}],
                 },
             }
         ],
