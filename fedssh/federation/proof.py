@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
-from fedssh.access import NAMESPACE
+from fedssh.access import NAMESPACE, delete_token
 from fedssh.errors import RefusedError, StepError, visible
 from fedssh.federation.kubeconfig_file import TEMPORARY_NAME
 from fedssh.kubeconfig import render_credentials
@@ -86,6 +86,11 @@ class Proof:
     identity: str = ""
     version: str = ""
     problem: str
+
+    @property
+    def is_about_login(self) -> bool:
+        """Whether the cluster was reached, and did not accept the credential."""
+        return "Unauthorized" in self.problem or "must be logged in" in self.problem
 
     def holds_for(self, cluster_uid: str) -> bool:
         """Whether it is that cluster, and all rights are there."""
@@ -177,6 +182,14 @@ def check_access(proof: Proof, access: MemberAccess, *, host: str, advice: str =
     Raises:
         RefusedError: The host does not reach it, it is another cluster, or the token is not accepted.
     """
+    if proof.is_about_login:
+        raise RefusedError(
+            f"{access.server} does not accept the token",
+            machine=access.name,
+            step=_STEP,
+            hint="If that is the member's address, the token was revoked; let a new one be made: delete it there, and "
+            f"run this again: {delete_token(access.name)}",
+        )
     if proof.problem:
         raise RefusedError(
             f"{host} does not get through to {access.server}: {proof.problem}",
