@@ -262,10 +262,8 @@ def _represent(value: Any) -> Any:
 
 
 def _unflow(node: yaml.Node) -> bool:
-    """Let what cannot be written plainly in braces, ``12:30:00`` and an empty null, stand in lines; tell whether it is.
-
-    In quotes they would be text, so that the emitter adds a tag, which nobody expects in a kubeconfig.
-    """
+    """Let collections be written in lines where one in braces cannot hold what is in them; tell whether so."""
+    # The emitter would put 12:30:00 and an empty null in braces into quotes, with a tag that nobody expects.
     if isinstance(node, yaml.ScalarNode):
         return not node.style and node.tag != _TEXT and (not node.value or ":" in node.value)
     found = [_unflow(part) for item in node.value for part in (item if isinstance(item, tuple) else (item,))]
