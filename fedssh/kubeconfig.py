@@ -117,7 +117,10 @@ class Kubeconfig:
         existing = self._find(section, name)
         found = entry(existing, _SINGULAR[section]) if existing else None
         mark = _extension(found[1]) if found else None
-        return (_plain(found[1]), mark.get("extension", {})) if found and mark else None
+        if not found or not mark:
+            return None
+        noted = mark.get("extension")
+        return _plain(found[1]), noted if isinstance(noted, dict) else {}
 
     def name_host_context(self, name: str, *, how: Literal["rename", "alias"]) -> bool:
         """Let the current context be called ``name``, by renaming it or by a second context beside it.
