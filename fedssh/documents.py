@@ -97,6 +97,19 @@ def entry(node: yaml.Node, key: str) -> tuple[yaml.Node, yaml.Node] | None:
     return None
 
 
+def unflow(node: yaml.Node) -> bool:
+    """Let collections be written in lines where one in braces cannot hold what is in them; tell whether it was so.
+
+    The emitter would put ``12:30:00`` and an empty null in braces into quotes, with a tag that nobody expects.
+    """
+    if isinstance(node, yaml.ScalarNode):
+        return not node.style and node.tag != f"{_TAG}str" and (not node.value or ":" in node.value)
+    found = [unflow(part) for item in node.value for part in (item if isinstance(item, tuple) else (item,))]
+    if any(found) and isinstance(node, yaml.CollectionNode):
+        node.flow_style = False
+    return any(found)
+
+
 def located(source: str, mark: yaml.Mark, problem: str) -> str:
     """Render ``source:line:column: problem``, counted from 1."""
     return f"{source}:{mark.line + 1}:{mark.column + 1}: {problem}"

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import yaml
 
 from fedssh.access import NAMESPACE
-from fedssh.documents import DocumentError, compose, entry
+from fedssh.documents import DocumentError, compose, entry, unflow
 from fedssh.errors import RefusedError, visible
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ LARGEST_BYTES: Final = 4 * 1024 * 1024
 Section = Literal["clusters", "contexts", "users"]
 
 _EXTENSION: Final = "fedssh"
-_TEXT: Final = "tag:yaml.org,2002:str"
 _SINGULAR: Final = {"clusters": "cluster", "contexts": "context", "users": "user"}
 _VERIFICATION: Final = (
     "certificate-authority",
@@ -153,7 +152,7 @@ class Kubeconfig:
 
     def render(self) -> str:
         """Return the document's text."""
-        _unflow(self._root)
+        unflow(self._root)
         rendered: str = yaml.serialize(self._root, Dumper=_Dumper, allow_unicode=True, width=2**31 - 1)
         return rendered
 
@@ -262,17 +261,6 @@ def _stanza(access: MemberAccess) -> dict[str, Any]:
 
 def _represent(value: Any) -> Any:
     return yaml.representer.SafeRepresenter(default_flow_style=False, sort_keys=False).represent_data(value)
-
-
-def _unflow(node: yaml.Node) -> bool:
-    """Let collections be written in lines where one in braces cannot hold what is in them; tell whether so."""
-    # The emitter would put 12:30:00 and an empty null in braces into quotes, with a tag that nobody expects.
-    if isinstance(node, yaml.ScalarNode):
-        return not node.style and node.tag != _TEXT and (not node.value or ":" in node.value)
-    found = [_unflow(part) for item in node.value for part in (item if isinstance(item, tuple) else (item,))]
-    if any(found) and isinstance(node, yaml.CollectionNode):
-        node.flow_style = False
-    return any(found)
 
 
 def _replace(mapping: yaml.MappingNode, key: str, value: yaml.Node) -> None:
