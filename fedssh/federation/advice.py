@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from fedssh.shell import Command, Shell
 
 _MOST_CANDIDATES: Final = 8
+_MOST_LISTED: Final = 100
 _DEFAULT_PORT: Final = 6443
 _LONGEST_NAME: Final = 253
 _LONGEST_URL: Final = 2048
@@ -49,7 +50,8 @@ def advise_address(host: Shell, member: Shell, cluster: Cluster, access: MemberA
         return plain
     port = _port(access.server)
     own, names, numbers, machine, published = answers
-    hosts = [cluster.machine.address, *machine.stdout.split(), *_names_in(names.stderr), *_names_in(numbers.stderr)]
+    itself = machine.stdout.split()[:_MOST_LISTED]
+    hosts = [cluster.machine.address, *itself, *_names_in(names.stderr), *_names_in(numbers.stderr)]
     usable = [f"https://{_in_url(one)}:{port}" for one in hosts if _is_for_others(one)]
     known = _servers([own.stdout, *_cluster_info(published.stdout), *usable])
     addresses = list(dict.fromkeys(known))[:_MOST_CANDIDATES]
@@ -151,7 +153,7 @@ def _cluster_info(text: str) -> list[str]:
         return []
     clusters = value.get("clusters") if isinstance(value, dict) else None
     clusters = clusters if isinstance(clusters, list) else []
-    return [str(section(one, "cluster").get("server")) for one in clusters if isinstance(one, dict)]
+    return [str(section(one, "cluster").get("server")) for one in clusters[:_MOST_LISTED] if isinstance(one, dict)]
 
 
 def _servers(found: list[str]) -> list[str]:

@@ -137,9 +137,9 @@ def test_a_kubeconfig_that_others_could_read_is_told(world: World, mode: str, *,
     assert by_name(world.federate("member1"))["fedhost"].notices == ()
 
 
-def test_a_kubeconfig_that_is_not_written_keeps_its_mode(world: World) -> None:
-    """Nothing is told then that would not be so."""
+def test_a_kubeconfig_that_others_can_read_is_closed_without_another_reason(world: World) -> None:
+    """It need not lack an entry."""
     world.federate("member1")
     world.host.mode = "-rw-r--r--"
-    assert by_name(world.federate("member1"))["fedhost"].notices == ()
-    assert world.host.mode == "-rw-r--r--"
+    assert len(by_name(world.federate("member1"))["fedhost"].notices) == 1
+    assert world.host.mode == "-rw-------"
