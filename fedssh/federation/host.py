@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from fedssh import kubefed, kubefed_install
 from fedssh.access import MemberAccess
-from fedssh.errors import RefusedError, visible
+from fedssh.errors import RefusedError, StepError, visible
 from fedssh.federation.kubeconfig_file import KubeconfigFile, check_usable, lock, parse_file, read_command
 from fedssh.kubectl import Target, explain, kubectl
 from fedssh.member import parse_clock
@@ -99,6 +100,16 @@ def probe_host(shell: Shell, inventory: Inventory, *, only_look: bool = False) -
         StepError: A tool is missing or does not reach the host's cluster.
         RefusedError: The kubeconfig cannot be used, or another KubeFed is installed.
     """
+    try:
+        return _look(shell, inventory, only_look=only_look)
+    except StepError as error:
+        # A kubectl config at work there has dropped a context after it was read, or has it half written.
+        if not re.search(r'context "[^"]*" does not exist', error.message):
+            raise
+    return _look(shell, inventory, only_look=only_look)
+
+
+def _look(shell: Shell, inventory: Inventory, *, only_look: bool) -> HostState:
     host = inventory.host.name
     read, clock, names, *tools = shell.run(
         [
