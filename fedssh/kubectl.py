@@ -83,6 +83,11 @@ def explain(result: Result, *, machine: str, step: str) -> StepError:
     return failure(result, machine=machine, step=step, hint=hints[0] if hints else "")
 
 
+def has_lost_context(words: str) -> bool:
+    """Whether kubectl did not find a context: a ``kubectl config`` has the file half written, or has dropped it."""
+    return bool(re.search(r'context "[^"]*" does not exist|context was not found for specified context', words))
+
+
 def _missing_rights(stderr: str) -> list[str]:
     if "(Forbidden)" not in stderr:
         return []

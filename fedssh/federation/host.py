@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -10,7 +9,7 @@ from fedssh import kubefed, kubefed_install
 from fedssh.access import MemberAccess
 from fedssh.errors import RefusedError, StepError, visible
 from fedssh.federation.kubeconfig_file import KubeconfigFile, check_usable, lock, parse_file, read_command
-from fedssh.kubectl import Target, explain, kubectl
+from fedssh.kubectl import Target, explain, has_lost_context, kubectl
 from fedssh.member import parse_clock
 from fedssh.sensitive import Sensitive
 from fedssh.shell import command, failure, script
@@ -103,8 +102,7 @@ def probe_host(shell: Shell, inventory: Inventory, *, only_look: bool = False) -
     try:
         return _look(shell, inventory, only_look=only_look)
     except StepError as error:
-        # A kubectl config at work there has dropped a context after it was read, or has it half written.
-        if not re.search(r'context "[^"]*" does not exist', error.message):
+        if not has_lost_context(error.message):
             raise
     return _look(shell, inventory, only_look=only_look)
 

@@ -11,7 +11,7 @@ from fedssh.errors import FedsshError, StepError
 from fedssh.federation.kubeconfig_file import hold_kubectls_lock, parse_file, read_command, write_file
 from fedssh.federation.proof import in_rounds, prove
 from fedssh.kubeconfig import put_member
-from fedssh.kubectl import Target, explain, kubectl
+from fedssh.kubectl import Target, explain, has_lost_context, kubectl
 from fedssh.sensitive import Sensitive
 
 if TYPE_CHECKING:
@@ -140,9 +140,10 @@ def _test_contexts(host: OpenHost, names: Sequence[str], target: Target, ledger:
         kubectl("get", "nodes", "-o", "name", target=Target(kubeconfig=target.kubeconfig, context=name))
         for name in names
     ]
-    for name, result in zip(names, _run_in_rounds(host, commands), strict=True):
-        if not result.ok:
-            ledger.fail(name, explain(result, machine=name, step=f"test the context on {host.shell.name}"))
+    for name, result, command in zip(names, _run_in_rounds(host, commands), commands, strict=True):
+        (final,) = host.shell.run(command) if has_lost_context(result.stderr) else (result,)
+        if not final.ok:
+            ledger.fail(name, explain(final, machine=name, step=f"test the context on {host.shell.name}"))
 
 
 def _has_joined(host: OpenHost, access: MemberAccess, proof: Proof | None) -> bool:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 LOCK_WAIT_SECONDS: Final = 10
 """How long kubectl's lock is waited for; kubectl itself holds it for milliseconds."""
 
+SETTLE_SECONDS: Final = 0.5
+"""How long kubectl's lock is kept after a write: whoever has read the old file fails at the lock meanwhile."""
+
 TEMPORARY_NAME: Final = ".fedssh-proof"
 """A kubeconfig for trying credentials, beside the host's; it goes with the lock, however the run ends."""
 
@@ -110,6 +113,8 @@ _WRITE: Final = f"""
     sync "$new" 2>/dev/null || sync
     mv -f "$new" "$path"
     made=
+    # A kubectl config that has read the old file would drop what is new, were it let in now (kubernetes#23964).
+    sleep "$5" 2>/dev/null || sleep 1
     sum "$path"
 """
 
@@ -244,6 +249,7 @@ def write_file(shell: Shell, file: KubeconfigFile, text: Sensitive, *, locked: b
         expected,
         str(LOCK_WAIT_SECONDS),
         "held" * locked,
+        str(SETTLE_SECONDS),
         stdin=text,
         title=f"write of {file.path}",
     )

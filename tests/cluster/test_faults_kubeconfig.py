@@ -27,10 +27,14 @@ def _member2_leaves(federation: Federation) -> Iterator[None]:
         federation.forget("member2")
 
 
+# kubectl writes in place: fedssh's own kubectl may be the one that reads half a file, and says so.
+HALF_WRITTEN = 'context "[^"]*" does not exist|context was not found|current-context must exist'
+
+
 def until_free(fedssh: Callable[..., Run], member: str) -> list[Run]:
     """Run federate again for as long as it says that another run is at work, or that kubectl came in between."""
     runs = [fedssh("federate", "--member", member)]
-    while runs[-1].code == 75 or (runs[-1].code == 3 and "does not exist" in runs[-1].stderr):
+    while runs[-1].code == 75 or (runs[-1].code == 3 and re.search(HALF_WRITTEN, runs[-1].stderr)):
         runs.append(fedssh("federate", "--member", member))
     return runs
 
@@ -72,7 +76,7 @@ def test_fault_14_six_runs_beside_six_kubectl_writers(unwritten: Federation, fed
         for one in writers:
             one.result(timeout=60)
     host.check("rm", "/run/enough")
-    assert [runs[-1].code for runs in tried] == [0] * 6, [runs[-1].stderr for runs in tried]
+    assert [runs[-1].stderr for runs in tried if runs[-1].code] == []
     found = unwritten.contexts()
     assert found | OURS | {"member2": "kubefed-remote-member2"} == found
     written = host.check("sh", "-c", "cat /run/written-*").split()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fedssh.federation import kubeconfig_file
 from tests.unit.kubeconfigs import OLD
 from tests.unit.programs import Run
 from tests.unit.shells import LocalShell
@@ -60,8 +61,9 @@ def run(tmp_path: Path, leaks: Leaks) -> Run:
 
 
 @pytest.fixture
-def config(home: Path) -> Path:
-    """The kubeconfig of this machine's user."""
+def config(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The kubeconfig of this machine's user, whom no kubectl config disturbs."""
+    monkeypatch.setattr(kubeconfig_file, "SETTLE_SECONDS", 0)
     path = home / ".kube" / "config"
     path.parent.mkdir()
     path.write_text(OLD)
