@@ -86,7 +86,7 @@ class Prompting:
 
 def keyring_advice(name: str) -> str:
     """Return what a message says about putting a secret into a keyring."""
-    return f"put it into a keyring (pip install 'fedssh[keyring]'; keyring set {_SERVICE} '{name}')"
+    return f"put it into a keyring (pip install keyring; keyring set {_SERVICE} '{name}')"
 
 
 def ask_on_terminal(question: str, cancelled: threading.Event) -> Sensitive | None:
