@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from fedssh.errors import StepError
+from fedssh.errors import RefusedError, StepError
 from fedssh.kubectl import Target, explain, kubectl, parse_object, render_documents, section
 from fedssh.sensitive import Sensitive
 from fedssh.shell import Command, Result, script
@@ -62,6 +62,11 @@ class MemberAccess:
 def token_secret(name: str) -> str:
     """Return the name of a member's token Secret; a new token will need a new name."""
     return f"{name}-fedssh-1"
+
+
+def delete_token(name: str) -> str:
+    """Return the command line by which an administrator lets fedssh make a new token."""
+    return f"kubectl --namespace={NAMESPACE} delete secret {token_secret(name)}"
 
 
 def manifests(name: str) -> list[dict[str, Any]]:
@@ -137,6 +142,7 @@ def parse_grant(results: Sequence[Result], cluster: Cluster) -> Sensitive:
 
     Raises:
         StepError: An object could not be made, or the token did not come.
+        RefusedError: What came is not its token.
     """
     *_, apply, secret = results
     if not apply.ok:
@@ -169,7 +175,7 @@ def parse_token(secret: dict[str, Any], *, name: str) -> Sensitive:
     """Return the token of a token Secret.
 
     Raises:
-        StepError: It is not a token of the member's ServiceAccount (RFC 7519: three parts, the claim ``sub``).
+        RefusedError: It is not a token of the member's ServiceAccount (RFC 7519: three parts, the claim ``sub``).
     """
     account = f"system:serviceaccount:{NAMESPACE}:{name}"
     try:
@@ -180,7 +186,11 @@ def parse_token(secret: dict[str, Any], *, name: str) -> Sensitive:
         subject, token = None, ""
     # Nothing but base64url's characters: anything else would end up in the host's kubeconfig.
     if subject != account or not _JWT.fullmatch(token):
-        raise StepError(f"the Secret {token_secret(name)} does not hold a token of {account}", machine=name)
+        raise RefusedError(
+            f"the Secret {token_secret(name)} does not hold a token of {account}",
+            machine=name,
+            hint=f"Delete it there, and run this again: {delete_token(name)}",
+        )
     return Sensitive(token)
 
 

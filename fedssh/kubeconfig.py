@@ -35,6 +35,7 @@ LARGEST_BYTES: Final = 4 * 1024 * 1024
 Section = Literal["clusters", "contexts", "users"]
 
 _EXTENSION: Final = "fedssh"
+_TEXT: Final = "tag:yaml.org,2002:str"
 _SINGULAR: Final = {"clusters": "cluster", "contexts": "context", "users": "user"}
 _VERIFICATION: Final = (
     "certificate-authority",
@@ -90,13 +91,15 @@ class Kubeconfig:
         Raises:
             RefusedError: There is an entry of that name which fedssh did not write.
         """
-        marked = {**value, "extensions": [{"name": _EXTENSION, "extension": {"managed-by": "fedssh", **mark}}]}
-        body = _represent(marked)
         existing = self._find(section, name)
+        found = entry(existing, _SINGULAR[section]) if existing else None
+        others = [one for one in _extensions(found[1]) if one.get("name") != _EXTENSION] if found else []
+        ours = {"name": _EXTENSION, "extension": {"managed-by": "fedssh", **mark}}
+        marked = {**value, "extensions": [*others, ours]}
+        body = _represent(marked)
         if existing is None:
             self._sequence(section).value.append(_represent({"name": name, _SINGULAR[section]: marked}))
             return True
-        found = entry(existing, _SINGULAR[section])
         if not adopt and (found is None or _extension(found[1]) is None):
             raise RefusedError(
                 f"{self._source} has a {_SINGULAR[section]} {visible(name)!r} that fedssh did not write",
@@ -147,6 +150,7 @@ class Kubeconfig:
 
     def render(self) -> str:
         """Return the document's text."""
+        _unflow(self._root)
         rendered: str = yaml.serialize(self._root, Dumper=_Dumper, allow_unicode=True, width=2**31 - 1)
         return rendered
 
@@ -218,11 +222,17 @@ def put_member(document: Kubeconfig, access: MemberAccess, *, tls: str = "ca", a
             _stanza(access),
             keep_unknown=True,
             adopt=adopt,
-            mark={"tls": tls} if tls != "ca" else {},
+            mark={"tls": tls, "cluster-uid": access.cluster_uid},
         ),
         document.put("contexts", access.name, context, keep_unknown=True, adopt=adopt),
     ]
     return any(changed)
+
+
+def member_mark(document: Kubeconfig, name: str) -> dict[str, Any]:
+    """Return what ``put_member`` has noted of a member: ``tls`` and ``cluster-uid``; {} when it has written none."""
+    found = document.find("clusters", remote_cluster(name))
+    return found[1] if found else {}
 
 
 def render_credentials(credentials: Mapping[str, MemberAccess]) -> str:
@@ -249,6 +259,19 @@ def _stanza(access: MemberAccess) -> dict[str, Any]:
 
 def _represent(value: Any) -> Any:
     return yaml.representer.SafeRepresenter(default_flow_style=False, sort_keys=False).represent_data(value)
+
+
+def _unflow(node: yaml.Node) -> bool:
+    """Let what cannot be written plainly in braces, ``12:30:00`` and an empty null, stand in lines; tell whether it is.
+
+    In quotes they would be text, so that the emitter adds a tag, which nobody expects in a kubeconfig.
+    """
+    if isinstance(node, yaml.ScalarNode):
+        return not node.style and node.tag != _TEXT and (not node.value or ":" in node.value)
+    found = [_unflow(part) for item in node.value for part in (item if isinstance(item, tuple) else (item,))]
+    if any(found) and isinstance(node, yaml.CollectionNode):
+        node.flow_style = False
+    return any(found)
 
 
 def _replace(mapping: yaml.MappingNode, key: str, value: yaml.Node) -> None:

@@ -6,6 +6,7 @@ kubectl runs on the machines, never on the laptop, with that machine's own kubec
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,7 +28,6 @@ _HINTS: Final = {
     "was refused - did you specify the right host or port": "Is the cluster's API server running?",
     "Unable to connect to the server": "Is the cluster's API server running, and does its name resolve there?",
     "i/o timeout": "Is the cluster's API server running, and does a firewall let the machine reach it?",
-    "(Forbidden)": "fedssh needs a cluster administrator's kubeconfig on the machine.",
     "must be logged in to the server": "The machine's kubeconfig is not accepted by its own cluster: renew it there.",
     "current-context must exist": "Log in as a user who has a kubeconfig there, or name one: kubeconfig: /path",
     "unknown flag": "The machine's kubectl is too old: install that of its cluster's version there.",
@@ -79,8 +79,18 @@ def explain(result: Result, *, machine: str, step: str) -> StepError:
     """Return the error for a kubectl that failed, with what to do next where its words tell."""
     if result.code == NOT_FOUND:
         return missing_tool("kubectl", machine=machine, step=step)
-    hints = [hint for words, hint in _HINTS.items() if words in result.stderr]
+    hints = _missing_rights(result.stderr)
+    hints += [hint for words, hint in _HINTS.items() if words in result.stderr]
     return failure(result, machine=machine, step=step, hint=hints[0] if hints else "")
+
+
+def _missing_rights(stderr: str) -> list[str]:
+    if "(Forbidden)" not in stderr:
+        return []
+    found = re.findall(r'cannot (\w+) resource "([\w./-]+)"', stderr)
+    missing = ", ".join(dict.fromkeys(f"{verb} {resource}" for verb, resource in found))
+    needed = "fedssh needs a cluster administrator's kubeconfig on the machine."
+    return [f"The one used there may not {missing}: {needed}" if missing else needed]
 
 
 def missing_tool(tool: str, *, machine: str, step: str) -> StepError:

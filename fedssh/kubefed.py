@@ -27,6 +27,10 @@ JOIN_SECONDS: Final = 120
 READY_SECONDS: Final = 60
 """How long KubeFed may take to find a joined cluster healthy; it looks every 10 s."""
 
+TERMINATING_SECONDS: Final = 30
+"""How long KubeFed's namespace on a member, when it is being deleted, may take to go."""
+
+_TERMINATING: Final = 79
 _NOW: Final = "date -u +%Y-%m-%dT%H:%M:%SZ"
 _STEP: Final = "join"
 
@@ -151,8 +155,25 @@ def join_command(name: str, *, target: Target) -> Command:
     an ``@`` breaks it, without ``--secret-name`` every run leaves one more Secret (kubefed#1009). With
     ``--error-on-existing=false`` a join that stopped half-way is completed. The Secret's name holds a dot, so that it
     cannot be one that KubeFed itself chooses. One failure is retried: the webhook may be a moment behind its rollout.
+    Nothing can be made in a namespace that is being deleted, as after an unjoin: it is waited for.
     """
-    text = """
+    there = Target(kubeconfig=target.kubeconfig, context=name)
+    phase = kubectl("get", "namespace", NAMESPACE, "--ignore-not-found", "-o", "jsonpath={.status.phase}", target=there)
+    gone = kubectl(
+        "wait", "--for=delete", f"namespace/{NAMESPACE}", f"--timeout={TERMINATING_SECONDS}s", target=there,
+        request_timeout_seconds=0,
+    )  # fmt: skip
+    reasons = kubectl(
+        "get", "namespace", NAMESPACE, "-o",
+        'jsonpath={range .status.conditions[?(@.status=="True")]}{.message}{"\\n"}{end}', target=there,
+    )  # fmt: skip
+    text = f"""
+        if [ "$({phase.line} 2>/dev/null)" = Terminating ] && ! {gone.line} >/dev/null 2>&1; then
+            {reasons.line} >&2
+            exit {_TERMINATING}
+        fi
+    """
+    text += """
         join() { kubefedctl join "$@" --error-on-existing=false --v=2; }
         join "$@" >/dev/null 2>&1 || { sleep 3; join "$@" >/dev/null; } || exit
     """
@@ -177,6 +198,14 @@ def parse_join(result: Result, *, machine: str) -> str:
     """
     if result.code == NOT_FOUND:
         raise missing_tool("kubefedctl", machine=machine, step=_STEP)
+    if result.code == _TERMINATING:
+        raise StepError(
+            f"the namespace {NAMESPACE} is being deleted there, and did not go within {TERMINATING_SECONDS} s: "
+            + last_words(result.stderr),
+            machine=machine,
+            step=_STEP,
+            hint="Run this again when it is gone; what it waits for has to be removed by whoever made it.",
+        )
     if not result.ok:
         reasons = re.findall(r"^[EF]\d{4} [^\]]*\] (.+)$", result.stderr, re.MULTILINE)
         if reasons:
@@ -236,7 +265,7 @@ def _parse_cluster(one: Mapping[str, Any], tokens: Mapping[str, str]) -> JoinedC
     token = tokens.get(section(spec, "secretRef").get("name", ""), "")
     return JoinedCluster(
         name=metadata["name"],
-        api_server=visible(spec.get("apiEndpoint", "")),
+        api_server=visible(" ".join(str(spec.get("apiEndpoint", "")).split())),
         ca=spec.get("caBundle", ""),
         unverified=tuple(spec.get("disabledTLSValidations") or ()),
         token=Sensitive(token) if token else None,

@@ -7,14 +7,14 @@ kubeconfig nor the federation is touched; what was created on a member for an ac
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fedssh.access import added
-from fedssh.errors import FedsshError, RefusedError
+from fedssh.errors import FedsshError, RefusedError, UnknownOutcomeError
 from fedssh.events import Report
 from fedssh.federation.advice import advise_address, advise_trust, is_about_trust
 from fedssh.federation.host import OpenHost, install_kubefed, open_host
-from fedssh.federation.join import join_all
+from fedssh.federation.join import join_all, write_kubeconfig
 from fedssh.federation.ledger import Ledger
 from fedssh.federation.members import (
     OpenMember,
@@ -28,7 +28,7 @@ from fedssh.federation.members import (
 from fedssh.federation.proof import check_access, check_joined, prove
 from fedssh.federation.reports import cluster_report, exit_code
 from fedssh.federation.trust import Trust, load_ca_file, resolve_trust
-from fedssh.kubeconfig import put_member
+from fedssh.kubeconfig import member_mark, put_member
 from fedssh.kubefed import credentials
 from fedssh.sensitive import Sensitive
 
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from fedssh.federation.proof import Proof
     from fedssh.inventory import Cluster, Inventory
     from fedssh.kubefed import JoinedCluster
+
+
+_GRANTED: Final = "granted access"
 
 
 def federate(
@@ -70,10 +73,19 @@ def federate(
     if not opened:
         return _report(inventory, members, ledger, host.state.joined)
     accesses = _grant_and_install(inventory, host, opened, trusts, ledger, adopt=adopt)
-    proofs = _prove(host, opened, accesses, ledger)
-    _take_back(host, [opened[name] for name in accesses if name in ledger.errors], ledger)
-    accesses = ledger.without_failed(accesses)
-    joined = join_all(inventory, host, accesses, proofs, ledger, adopt=adopt) if accesses else host.state.joined
+    try:
+        proofs = _prove(host, opened, accesses, ledger)
+        _take_back(host, [opened[name] for name in accesses if name in ledger.errors], ledger)
+        accesses = ledger.without_failed(accesses)
+        if accesses:
+            write_kubeconfig(inventory, host, accesses.values(), ledger, adopt=adopt)
+    except UnknownOutcomeError:
+        raise
+    except FedsshError as error:
+        ledger.fail(host.shell.name, error)
+        _take_back(host, [opened[name] for name in accesses], ledger)
+        raise
+    joined = join_all(inventory, host, accesses, proofs, ledger) if accesses else host.state.joined
     return _report(inventory, members, ledger, joined)
 
 
@@ -103,8 +115,10 @@ def _rule_out(host: OpenHost, opened: Mapping[str, OpenMember], ledger: Ledger, 
     """Find the members for which going on would be wrong, before anything is changed."""
     if host.state.has_proxy:
         ledger.notice(host.shell.name, "its tools go through HTTPS_PROXY; KubeFed's controller, in a pod, does not")
-    states = [one.state for one in opened.values()]
-    for name, error in check_distinct(states, host=host.shell.name, host_uid=host.state.cluster_uid).items():
+    document = host.state.file.document()
+    known = {name: uid for name in host.state.joined if (uid := member_mark(document, name).get("cluster-uid"))}
+    known[host.shell.name] = host.state.cluster_uid
+    for name, error in check_distinct([one.state for one in opened.values()], known).items():
         ledger.fail(name, error)
     for name, one in ledger.without_failed(opened).items():
         if one.state.problem:
@@ -157,8 +171,14 @@ def _grant_and_install(
         name, token = one.cluster.name, one.state.token
         if token is None:
             ledger.begin(name, "granting access")
-            token = grant_access(one, adopt=adopt)
-            ledger.change(name, "granted access")
+            try:
+                token = grant_access(one, adopt=adopt)
+            except UnknownOutcomeError:
+                raise
+            except FedsshError as error:
+                _undo(one, error, ledger)
+                raise
+            ledger.change(name, _GRANTED)
         return one.access(token, trusts[name])
 
     tasks: dict[str, Callable[[], MemberAccess | None]] = {
@@ -190,7 +210,8 @@ def _prove(
     for name, access in accesses.items():
         proof = proofs[f"access.{name}"]
         try:
-            advice = _advise(host, opened[name], access, proof.problem) if proof.problem else ""
+            lost = proof.problem and not proof.is_about_login
+            advice = _advise(host, opened[name], access, proof.problem) if lost else ""
             check_access(proof, access, host=host.shell.name, advice=advice)
             check_joined(found.get(name), access, host=host.shell.name)
         except FedsshError as error:
@@ -220,21 +241,33 @@ def _tell_checks(name: str, access: MemberAccess, proof: Proof, ledger: Ledger) 
 
 
 def _take_back(host: OpenHost, members: Sequence[OpenMember], ledger: Ledger) -> None:
-    """Delete what this run has created on ``members``; what cannot be deleted is listed with what went wrong before."""
+    """Delete what this run has created on ``members``, unless the host's kubeconfig holds it already."""
 
     def delete(one: OpenMember) -> None:
-        ledger.begin(one.cluster.name, "taking the access back")
-        before = ledger.errors.get(one.cluster.name) or ledger.errors[host.shell.name]
-        try:
-            take_back(one)
-        except FedsshError as error:
-            before.hint = "\n".join(filter(None, [before.hint, str(error), error.hint]))
-        else:
-            ledger.changes.pop(one.cluster.name)
-            before.message += f"\nWhat had been created on {one.cluster.name} is gone again."
+        name = one.cluster.name
+        if _undo(one, ledger.errors.get(name) or ledger.errors[host.shell.name], ledger):
+            ledger.changes.pop(name)
 
-    created = [one for one in members if one.cluster.name in ledger.changes and added(one.cluster, one.state.present)]
+    created = [one for one in members if ledger.changes.get(one.cluster.name) == [_GRANTED]]
     ledger.run_all({one.cluster.name: partial(delete, one) for one in created})
+
+
+def _undo(one: OpenMember, before: FedsshError, ledger: Ledger) -> bool:
+    """Delete what this run has created on a member; what cannot be deleted is listed with what went wrong before.
+
+    Returns:
+        Whether nothing of it is left.
+    """
+    if not added(one.cluster, one.state.present):
+        return False
+    ledger.begin(one.cluster.name, "taking the access back")
+    try:
+        take_back(one)
+    except FedsshError as error:
+        before.hint = "\n".join(filter(None, [before.hint, str(error), error.hint]))
+        return False
+    before.message += f"\nWhat had been created on {one.cluster.name} is gone again."
+    return True
 
 
 def _report(

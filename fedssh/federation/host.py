@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from fedssh import kubefed, kubefed_install
 from fedssh.access import MemberAccess
-from fedssh.errors import visible
-from fedssh.federation.kubeconfig_file import KubeconfigFile, lock, parse_file, read_command
+from fedssh.errors import RefusedError, visible
+from fedssh.federation.kubeconfig_file import KubeconfigFile, check_usable, lock, parse_file, read_command
 from fedssh.kubectl import Target, explain, kubectl
 from fedssh.sensitive import Sensitive
 from fedssh.shell import command, failure, script
@@ -108,10 +108,7 @@ def probe_host(shell: Shell, inventory: Inventory, *, only_look: bool = False) -
         ]
     )
     file = parse_file(read, shell)
-    document = file.document()
-    target = Target(
-        kubeconfig=file.path, context=host if host in document.names("contexts") else document.current_context
-    )
+    target = Target(kubeconfig=file.path, context=_choose_context(file, shell, inventory))
     where = [
         kubectl("config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}", target=target),
         kubectl("get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}", target=target),
@@ -135,6 +132,18 @@ def probe_host(shell: Shell, inventory: Inventory, *, only_look: bool = False) -
         ),
         joined=kubefed.parse_list(rest[len(install) :], machine=host),
     )
+
+
+def _choose_context(file: KubeconfigFile, shell: Shell, inventory: Inventory) -> str:
+    check_usable(shell, file)
+    host = inventory.host.name
+    try:
+        document = file.document()
+        # A trial: it tells whether there is a context that can bear the host's name.
+        file.document().name_host_context(host, how=inventory.host_context)
+    except RefusedError as error:
+        raise RefusedError(error.message, machine=host, step=_STEP, hint=error.hint) from None
+    return host if host in document.names("contexts") else document.current_context
 
 
 def install_kubefed(host: OpenHost, inventory: Inventory, ledger: Ledger) -> None:

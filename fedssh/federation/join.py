@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from fedssh import kubefed
 from fedssh.errors import FedsshError, StepError
-from fedssh.federation.kubeconfig_file import parse_file, read_command, write_file
+from fedssh.federation.kubeconfig_file import hold_kubectls_lock, parse_file, read_command, write_file
 from fedssh.federation.proof import in_rounds, prove
 from fedssh.kubeconfig import put_member
 from fedssh.kubectl import Target, explain, kubectl
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from fedssh.access import MemberAccess
     from fedssh.federation.host import OpenHost
+    from fedssh.federation.kubeconfig_file import KubeconfigFile
     from fedssh.federation.ledger import Ledger
     from fedssh.federation.proof import Proof
     from fedssh.inventory import Inventory
@@ -34,28 +36,21 @@ def join_all(
     accesses: Mapping[str, MemberAccess],
     proofs: Mapping[str, Proof],
     ledger: Ledger,
-    *,
-    adopt: bool,
 ) -> dict[str, JoinedCluster]:
-    """Write proven accesses into the host's kubeconfig, join what has not joined, and verify.
+    """Join what has not joined, and verify.
 
     Args:
         inventory: What hosts.yaml says.
         host: The host, with KubeFed installed.
-        accesses: What the host's kubeconfig is to hold, by member; all proven.
+        accesses: What the host's kubeconfig holds, by member; all proven.
         proofs: Whether KubeFed's own credentials work, for the clusters that have one.
         ledger: Where changes and errors are entered.
-        adopt: Whether kubeconfig entries that fedssh did not write are taken over.
 
     Returns:
         The federation's clusters as they are at the end, by name.
-
-    Raises:
-        FedsshError: The kubeconfig could not be written; nothing was joined.
     """
     name = host.shell.name
     target = Target(kubeconfig=host.state.file.path, context=name)
-    _write_kubeconfig(inventory, host, accesses.values(), ledger, adopt=adopt)
     _test_contexts(host, [name, *accesses], target, ledger)
     wanted = ledger.without_failed({name: host.state.access(name), **accesses})
     missing = [one for one, access in wanted.items() if not _has_joined(host, access, proofs.get(one))]
@@ -68,34 +63,58 @@ def join_all(
     return _verify(host, waiting, {one: wanted[one] for one in since}, target, ledger)
 
 
-def _write_kubeconfig(
+def write_kubeconfig(
     inventory: Inventory, host: OpenHost, accesses: Iterable[MemberAccess], ledger: Ledger, *, adopt: bool
 ) -> None:
-    """Write all entries at once, and see that they stay; begin anew when somebody else changes the file meanwhile."""
-    name, file = host.shell.name, host.state.file
-    accesses, told = list(accesses), False
-    for _ in range(_WRITE_ATTEMPTS):
-        document = file.document()
-        changed = _put_entries(document, inventory, accesses, adopt=adopt)
-        if not changed:
+    """Write all entries at once, and see that they stay; begin anew when somebody else changes the file meanwhile.
+
+    Args:
+        inventory: What hosts.yaml says.
+        host: The host.
+        accesses: What its kubeconfig is to hold; all proven.
+        ledger: Where changes are entered.
+        adopt: Whether kubeconfig entries that fedssh did not write are taken over.
+
+    Raises:
+        FedsshError: It could not be written.
+    """
+    name, file, told = host.shell.name, host.state.file, False
+    accesses = list(accesses)
+    for attempt in range(_WRITE_ATTEMPTS):
+        if not file.is_open and not _put_entries(file.document(), inventory, accesses, adopt=adopt):
             return
         if not told:
             ledger.begin(name, f"writing {file.path}")
-        if write_file(host.shell, file, Sensitive(document.render())) and not told:
+        # A kubectl config that has read the file before drops what was written meanwhile (kubernetes#23964). Once one
+        # has interfered, all are kept out for the time between reading and writing, and those under way fail.
+        with hold_kubectls_lock(host.shell, file) if attempt else nullcontext():
+            file = _read_file(inventory, host, locked=True) if attempt else file
+            document = file.document()
+            changed = _put_entries(document, inventory, accesses, adopt=adopt)
+            written = write_file(host.shell, file, Sensitive(document.render()), locked=attempt > 0)
+        if written and not told:
             told = True
-            for cluster, change in changed.items():
-                ledger.change(cluster, change)
-            if file.mode[4:].strip("-.+"):
-                ledger.notice(name, f"{file.path} could be read by others ({file.mode}); it is 0600 now")
-        # Read back: a kubectl config that ran at the same time drops what it had not read (kubernetes#23964).
-        (result,) = host.shell.run(read_command(path=inventory.host.kubeconfig))
-        file = parse_file(result, host.shell)
+            _tell_written(file, changed, name, ledger)
+        file = _read_file(inventory, host)
     raise StepError(
         f"{file.path} was changed by somebody else {_WRITE_ATTEMPTS} times in a row",
         machine=name,
         step="write the kubeconfig",
         hint="Run this again when it is left alone.",
     )
+
+
+def _read_file(inventory: Inventory, host: OpenHost, *, locked: bool = False) -> KubeconfigFile:
+    (result,) = host.shell.run(read_command(path=inventory.host.kubeconfig, locked=locked))
+    return parse_file(result, host.shell)
+
+
+def _tell_written(file: KubeconfigFile, changed: Mapping[str, str], host: str, ledger: Ledger) -> None:
+    for cluster, change in changed.items():
+        ledger.change(cluster, change)
+    if file.is_open:
+        ledger.change(host, f"closed {file.path} to others")
+        ledger.notice(host, f"{file.path} could be read by others ({file.mode}); it is 0600 now")
 
 
 def _put_entries(

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 LOCK_WAIT_SECONDS: Final = 10
 """How long kubectl's lock is waited for; kubectl itself holds it for milliseconds."""
 
+TEMPORARY_NAME: Final = ".fedssh-proof"
+"""A kubeconfig for trying credentials, beside the host's; it goes with the lock, however the run ends."""
+
+_READ_ATTEMPTS: Final = 20
 _STEP: Final = "write the kubeconfig"
 _BUSY: Final = 75
 _CHANGED: Final = 76
@@ -34,48 +38,78 @@ _FIND: Final = f"""
     path=$(readlink -f "$path" 2>/dev/null || printf %s "$path")
 """
 
+# Sets lock to kubectl's lock, once it is ours; $wait seconds are waited for it.
+_TAKE: Final = f"""
+    end=$(( $(date +%s) + wait ))
+    until (set -C; : >"$path.lock") 2>/dev/null; do
+        if [ "$(date +%s)" -ge "$end" ]; then
+            echo "it is $(($(date +%s) - $(stat -c %Y "$path.lock"))) seconds old" >&2
+            exit {_BUSY}
+        fi
+        sleep 0.1 2>/dev/null || sleep 1
+    done
+    lock=$path.lock
+"""
+
+_HOLD: Final = f"""exec 2>&1
+    path=$1 wait=$2 lock=
+    umask 077
+    trap 'rm -f ${{lock:+"$lock"}}' EXIT
+    trap 'exit 1' HUP INT TERM
+    {_TAKE}
+    echo locked
+    cat >/dev/null
+"""
+
 _LOCK: Final = f"""exec 2>&1{_FIND}
-    dir=$(dirname "$path")
-    [ -d "$dir" ] || (umask 077; mkdir -p "$dir") || exit 1
+    [ -e "$path" ] || {{ echo "absent $path"; exit 1; }}
     umask 077
     exec 7>>"$path.fedssh.lock" || exit 1
     flock -n 7 || exit {_BUSY}
     echo locked
     cat >/dev/null
+    rm -f "$(dirname "$path")/{TEMPORARY_NAME}"
 """
 
+# kubectl writes in place: what is read while it holds its lock may be half a file. A lock that stays, or was left
+# behind, does not keep anybody from reading.
 _READ: Final = f"""{_FIND}
     printf '%s\\n' "$path"
-    if [ -e "$path" ]; then mode=$(ls -ld "$path") && printf '%s\\n' "${{mode%% *}}" && cat "$path"; else echo; fi
+    [ -e "$path" ] || {{ echo; exit 0; }}
+    mode=$(ls -ld "$path") && printf '%s\\n' "${{mode%% *}}" || exit
+    tries=0
+    while :; do
+        tries=$((tries + 1))
+        before=$(stat -c '%i %s %y' "$path")
+        text=$(cat "$path" && echo .) || exit
+        [ "$tries" -lt {_READ_ATTEMPTS} ] || break
+        if [ -n "$2" ] || [ ! -e "$path.lock" ] && [ "$(stat -c '%i %s %y' "$path")" = "$before" ]; then break; fi
+        sleep 0.1 2>/dev/null || sleep 1
+    done
+    printf %s "${{text%.}}"
 """
 
 _WRITE: Final = f"""
     set -eu
-    path=$1 expected=$2 wait=$3 lock=
+    path=$1 expected=$2 wait=$3 held=$4 lock= made=
     umask 077
     new=$(mktemp "$path.XXXXXX")
-    trap 'rm -f "$new" ${{lock:+"$lock"}}' EXIT
+    trap 'rm -f "$new" ${{made:+"$made"}} ${{lock:+"$lock"}}' EXIT
     trap 'exit 1' HUP INT TERM
     cat >"$new"
     sum() {{ line=$(sha256sum <"$1"); printf %s "${{line%% *}}"; }}
-    until (set -C; : >"$path.lock") 2>/dev/null; do
-        if [ "$wait" -le 0 ]; then
-            echo "it is $(($(date +%s) - $(stat -c %Y "$path.lock"))) seconds old" >&2
-            exit {_BUSY}
-        fi
-        wait=$((wait - 1)); sleep 1
-    done
-    lock=$path.lock
+    if [ -z "$held" ]; then {_TAKE} fi
     if [ -s "$path" ]; then actual=$(sum "$path"); else actual=absent; fi
     [ "$actual" = "$expected" ] || exit {_CHANGED}
     if [ -e "$path" ]; then
         copy=$path.fedssh-$(date -u +%Y%m%dT%H%M%SZ)
-        [ -e "$copy" ] || cp "$path" "$copy"
+        [ -e "$copy" ] || {{ made=$copy; cp "$path" "$copy"; }}
         # Root may be at work on another user's file.
         chown -h "$(stat -c %u:%g "$path")" "$new" "$copy" 2>/dev/null || :
     fi
     sync "$new" 2>/dev/null || sync
     mv -f "$new" "$path"
+    made=
     sum "$path"
 """
 
@@ -100,7 +134,14 @@ class KubeconfigFile:
         Raises:
             RefusedError: It is no kubeconfig.
         """
+        if "\ufffd" in self.text.reveal():
+            raise RefusedError(f"{self.path} is not UTF-8", hint="Repair it by hand; fedssh has not touched it.")
         return parse_kubeconfig(self.text.reveal(), source=self.path)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be read by others than its owner."""
+        return bool(self.mode[4:].strip("-.+"))
 
 
 def lock(shell: Shell, *, path: str | None) -> Held:
@@ -108,6 +149,7 @@ def lock(shell: Shell, *, path: str | None) -> Held:
 
     Raises:
         BusyError: Another run holds it.
+        RefusedError: There is no kubeconfig.
         StepError: It cannot be made.
     """
     held = shell.hold(script(_LOCK, path or "", title="lock").line)
@@ -117,20 +159,35 @@ def lock(shell: Shell, *, path: str | None) -> Held:
         raise BusyError(
             "another fedssh is at work here", machine=shell.name, hint="Wait for it to end and run this again."
         )
-    raise (
-        _several(shell)
-        if held.code == _SEVERAL
-        else StepError(
-            f"cannot lock the kubeconfig: {visible(held.first_line) or held.code}",
-            machine=shell.name,
-            hint="flock (of util-linux or busybox) must be there, and the kubeconfig's folder writable.",
-        )
+    if held.code == _SEVERAL:
+        raise _several(shell)
+    if held.first_line.startswith("absent "):
+        raise _unusable(shell, f"there is no kubeconfig at {visible(held.first_line.removeprefix('absent '))}")
+    raise StepError(
+        f"cannot lock the kubeconfig: {visible(held.first_line) or held.code}",
+        machine=shell.name,
+        hint="flock (of util-linux or busybox) must be there, and the kubeconfig's folder writable.",
     )
 
 
-def read_command(*, path: str | None) -> Command:
-    """Return the command that finds and reads the kubeconfig, for ``parse_file``."""
-    return script(_READ, path or "", title="read of the kubeconfig")
+def hold_kubectls_lock(shell: Shell, file: KubeconfigFile) -> Held:
+    """Take kubectl's lock until it is released: ``kubectl config`` fails meanwhile, instead of interfering.
+
+    Raises:
+        BusyError: It is held, or was left behind.
+        StepError: It cannot be made.
+    """
+    held = shell.hold(script(_HOLD, file.path, str(LOCK_WAIT_SECONDS), title="lock").line)
+    if held.first_line == "locked":
+        return held
+    if held.first_line.startswith("it is "):
+        raise _held_by_kubectl(shell, file, visible(held.first_line))
+    raise StepError(f"cannot lock {file.path}: {visible(held.first_line) or held.code}", machine=shell.name, step=_STEP)
+
+
+def read_command(*, path: str | None, locked: bool = False) -> Command:
+    """Return the command that finds and reads the kubeconfig, for ``parse_file``; ``locked`` as in ``write_file``."""
+    return script(_READ, path or "", "held" * locked, title="read of the kubeconfig")
 
 
 def parse_file(result: Result, shell: Shell) -> KubeconfigFile:
@@ -145,11 +202,29 @@ def parse_file(result: Result, shell: Shell) -> KubeconfigFile:
     if not result.ok:
         raise failure(result, machine=shell.name, step="read the kubeconfig")
     path, mode, text = result.stdout.split("\n", 2)
+    if "\ufffd" in text:  # what could not be decoded could not be written again, either
+        raise RefusedError(f"{visible(path)} is not UTF-8 text", machine=shell.name, step="read the kubeconfig")
     return KubeconfigFile(path=visible(path), text=Sensitive(text), mode=visible(mode))
 
 
-def write_file(shell: Shell, file: KubeconfigFile, text: Sensitive) -> bool:
+def check_usable(shell: Shell, file: KubeconfigFile) -> None:
+    """Check that there is something in the kubeconfig; who has none cannot reach the cluster.
+
+    Raises:
+        RefusedError: It is missing or empty.
+    """
+    if not file.text.reveal():
+        raise _unusable(shell, f"{file.path} is empty" if file.mode else f"there is no kubeconfig at {file.path}")
+
+
+def write_file(shell: Shell, file: KubeconfigFile, text: Sensitive, *, locked: bool = False) -> bool:
     """Replace the kubeconfig, if it still is as it was read; read it back.
+
+    Args:
+        shell: The host.
+        file: The kubeconfig as it was read.
+        text: What is to stand in it.
+        locked: Whether kubectl's lock is held already.
 
     Returns:
         Whether it was replaced; False when somebody else has changed it meanwhile.
@@ -160,17 +235,20 @@ def write_file(shell: Shell, file: KubeconfigFile, text: Sensitive) -> bool:
     """
     old = file.text.reveal()
     expected = _digest(old) if old else "absent"
-    command = script(_WRITE, file.path, expected, str(LOCK_WAIT_SECONDS), stdin=text, title=f"write of {file.path}")
+    command = script(
+        _WRITE,
+        file.path,
+        expected,
+        str(LOCK_WAIT_SECONDS),
+        "held" * locked,
+        stdin=text,
+        title=f"write of {file.path}",
+    )
     (result,) = shell.run(command)
     if result.code == _CHANGED:
         return False
     if result.code == _BUSY:
-        raise BusyError(
-            f"kubectl's lock {file.path}.lock is held: {last_words(result.stderr)}",
-            machine=shell.name,
-            step=_STEP,
-            hint=f"If no kubectl is running there, it was left behind: rm {file.path}.lock",
-        )
+        raise _held_by_kubectl(shell, file, last_words(result.stderr))
     if not result.ok:
         raise failure(result, machine=shell.name, step=_STEP, hint="The old kubeconfig is as it was.")
     if result.stdout.strip() != _digest(text.reveal()):
@@ -180,6 +258,25 @@ def write_file(shell: Shell, file: KubeconfigFile, text: Sensitive) -> bool:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _held_by_kubectl(shell: Shell, file: KubeconfigFile, age: str) -> BusyError:
+    return BusyError(
+        f"kubectl's lock {file.path}.lock is held: {age}",
+        machine=shell.name,
+        step=_STEP,
+        hint=f"If no kubectl is running there, it was left behind: rm {file.path}.lock",
+    )
+
+
+def _unusable(shell: Shell, problem: str) -> RefusedError:
+    return RefusedError(
+        problem,
+        machine=shell.name,
+        step="look at the host",
+        hint="Say in hosts.yaml where the cluster administrator's kubeconfig is: host.kubeconfig: /path "
+        "(kubeadm's is /etc/kubernetes/admin.conf)",
+    )
 
 
 def _several(shell: Shell) -> RefusedError:

@@ -11,7 +11,7 @@ from fedssh.errors import RefusedError, StepError
 from fedssh.kubectl import explain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from fedssh.access import MemberAccess
     from fedssh.federation.host import Connect
@@ -71,20 +71,25 @@ def take_back(one: OpenMember) -> None:
         )
 
 
-def check_distinct(states: Sequence[MemberState], *, host: str, host_uid: str) -> dict[str, RefusedError]:
-    """Return an error for every member that is the host's cluster, or the cluster of another member."""
-    owners: dict[str, list[str]] = {host_uid: [host]}
-    for state in states:
-        owners.setdefault(state.cluster_uid, []).append(state.name)
+def check_distinct(states: Sequence[MemberState], known: Mapping[str, str]) -> dict[str, RefusedError]:
+    """Return an error for every member whose cluster goes by another name, too.
+
+    Args:
+        states: The members.
+        known: The UIDs of the clusters that are known already, by name: the host's and those that have joined.
+    """
+    names: dict[str, list[str]] = {}
+    for name, uid in {**known, **{state.name: state.cluster_uid for state in states}}.items():
+        names.setdefault(uid, []).append(name)
     return {
         state.name: RefusedError(
-            f"it is the same cluster as {', '.join(name for name in owners[state.cluster_uid] if name != state.name)}",
+            f"it is the same cluster as {', '.join(one for one in names[state.cluster_uid] if one != state.name)}",
             machine=state.name,
             step="look at the member",
             hint="Check the addresses in hosts.yaml: every member must be a cluster of its own.",
         )
         for state in states
-        if len(owners[state.cluster_uid]) > 1
+        if len(names[state.cluster_uid]) > 1
     }
 
 

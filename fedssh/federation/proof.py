@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
-from fedssh.access import NAMESPACE
+from fedssh.access import NAMESPACE, delete_token
 from fedssh.errors import RefusedError, StepError, visible
+from fedssh.federation.kubeconfig_file import TEMPORARY_NAME
 from fedssh.kubeconfig import render_credentials
 from fedssh.kubectl import render_documents
 from fedssh.sensitive import Sensitive
@@ -86,6 +87,11 @@ class Proof:
     version: str = ""
     problem: str
 
+    @property
+    def is_about_login(self) -> bool:
+        """Whether the cluster was reached, and did not accept the credential."""
+        return "Unauthorized" in self.problem or "must be logged in" in self.problem
+
     def holds_for(self, cluster_uid: str) -> bool:
         """Whether it is that cluster, and all rights are there."""
         return not self.problem and self.has_rights and self.cluster_uid == cluster_uid
@@ -156,7 +162,7 @@ def _ask(
 
 
 def _path(kubeconfig: str) -> str:
-    return str(PurePosixPath(kubeconfig).with_name(".fedssh-proof"))
+    return str(PurePosixPath(kubeconfig).with_name(TEMPORARY_NAME))
 
 
 def in_rounds(commands: Sequence[Command]) -> list[Sequence[Command]]:
@@ -176,6 +182,14 @@ def check_access(proof: Proof, access: MemberAccess, *, host: str, advice: str =
     Raises:
         RefusedError: The host does not reach it, it is another cluster, or the token is not accepted.
     """
+    if proof.is_about_login:
+        raise RefusedError(
+            f"{access.server} does not accept the token",
+            machine=access.name,
+            step=_STEP,
+            hint="If that is the member's address, the token was revoked; let a new one be made: delete it there, and "
+            f"run this again: {delete_token(access.name)}",
+        )
     if proof.problem:
         raise RefusedError(
             f"{host} does not get through to {access.server}: {proof.problem}",

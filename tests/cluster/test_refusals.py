@@ -233,3 +233,36 @@ def test_invoke_is_the_same(joined: Federation, fedssh: Callable[..., Run], tmp_
     assert done.returncode == 0, done.stderr
     assert "Nothing to do" in done.stdout
     assert joined.ready()["member1"] == "True"
+
+
+def test_fault_34_a_cluster_that_has_joined_under_another_name(
+    inventory: dict[str, Any], joined: Federation, fedssh: Callable[..., Run]
+) -> None:
+    """Also when the two names are federated one after the other."""
+    inventory["members"] = {"another": inventory["members"]["member1"]}
+    done = fedssh("federate", "--member", "another")
+    assert done.code == 6, done.stderr
+    assert "same cluster as member1" in done.stderr
+    assert "another" not in joined.contexts()
+
+
+def test_names_of_ones_own(inventory: dict[str, Any], unjoined: Federation, fedssh: Callable[..., Run]) -> None:
+    """Host and member are called as hosts.yaml says; an alias leaves the host's context as it is."""
+    unjoined.kubectl(unjoined.host, "-n", "kube-federation-system", "delete", "kubefedclusters", "--all")
+    inventory["host"] |= {"name": "control-1", "context": "alias", "labels": {"example.com/role": "host"}}
+    inventory["members"] = {"paris": inventory["members"]["member1"]}
+    try:
+        done = fedssh("federate", "--all")
+        assert done.code == 0, done.stderr
+        assert unjoined.ready() == {"control-1": "True", "paris": "True"}
+        assert unjoined.contexts() == {
+            "kubernetes-admin@kubernetes": "kubernetes",
+            "control-1": "kubernetes",
+            "paris": "kubefed-remote-paris",
+        }
+        current = unjoined.kubectl(unjoined.host, "config", "current-context").strip()
+        assert current == "kubernetes-admin@kubernetes"
+        again = fedssh("federate", "--all")
+        assert "Nothing to do: control-1 and paris are federated." in again.stdout
+    finally:
+        unjoined.forget("control-1", "paris", "member1")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.unit.kubeconfigs import OLD
 from tests.unit.programs import Run
 from tests.unit.shells import LocalShell
 from tests.unit.world import World
@@ -56,3 +57,13 @@ def hosts(tmp_path: Path, listener: socket.socket) -> Path:
 def run(tmp_path: Path, leaks: Leaks) -> Run:
     """Runs programs in the test's folder."""
     return Run(tmp_path, leaks)
+
+
+@pytest.fixture
+def config(home: Path) -> Path:
+    """The kubeconfig of this machine's user."""
+    path = home / ".kube" / "config"
+    path.parent.mkdir()
+    path.write_text(OLD)
+    path.chmod(0o600)
+    return path

@@ -182,7 +182,7 @@ def test_whatever_a_member_answers_it_is_its_own_failure(number: int, printed: s
 )
 def test_a_token_of_anybody_else_is_refused(token: str) -> None:
     """Another account, no JWT at all, or characters that no token has; the token is not quoted."""
-    with pytest.raises(StepError, match="does not hold a token of system:serviceaccount:default:member1") as caught:
+    with pytest.raises(RefusedError, match="does not hold a token of system:serviceaccount:default:member1") as caught:
         parse_token({"data": {"token": base64_of(token)}}, name="member1")
     assert caught.value.__context__ is None
 
@@ -190,7 +190,7 @@ def test_a_token_of_anybody_else_is_refused(token: str) -> None:
 @pytest.mark.parametrize("secret", [{}, {"data": None}, {"data": []}, {"data": {"token": 5}}, {"data": {"token": "%"}}])
 def test_a_secret_without_a_token_is_refused(secret: dict[str, Any]) -> None:
     """Whatever stands there instead."""
-    with pytest.raises(StepError, match="does not hold a token"):
+    with pytest.raises(RefusedError, match="does not hold a token"):
         parse_token(secret, name="member1")
 
 

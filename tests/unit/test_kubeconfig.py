@@ -95,6 +95,14 @@ def test_every_scalar_comes_back_as_it_was_written(text: str) -> None:
     assert scalars(yaml.compose(parse(text).render())) == scalars(yaml.compose(text))
 
 
+@pytest.mark.parametrize("text", ["a: {b: [12:30:00, {c: on}]}\n", "a: [{b: , c: 1}]\n", "a: [2020-01-01 10:00:00]\n"])
+def test_what_braces_cannot_hold_plainly_is_written_in_lines(text: str) -> None:
+    """A tag would be the other way, and fedssh itself refuses those."""
+    rendered = parse(text).render()
+    assert scalars(yaml.compose(rendered)) == scalars(yaml.compose(text))
+    assert parse(rendered).render() == rendered
+
+
 @pytest.mark.parametrize("text", [KUBEADM, UNUSUAL, JSON, HOST_KUBECONFIG], ids=["kubeadm", "unusual", "json", "flow"])
 def test_a_member_is_added_and_nothing_else_changes(text: str) -> None:
     """Three entries more; every other one stays as it was written."""
@@ -115,6 +123,7 @@ def test_a_members_entries_are_those_of_an_administrator() -> None:
     document = parse("")
     put_member(document, access())
     mark = [{"name": "fedssh", "extension": {"managed-by": "fedssh"}}]
+    noted = {"managed-by": "fedssh", "tls": "ca", "cluster-uid": access().cluster_uid}
     assert yaml.safe_load(document.render()) == {
         "apiVersion": "v1",
         "kind": "Config",
@@ -125,7 +134,7 @@ def test_a_members_entries_are_those_of_an_administrator() -> None:
                 "cluster": {
                     "server": "https://member1.example.com:6443",
                     "certificate-authority-data": CA,
-                    "extensions": mark,
+                    "extensions": [{"name": "fedssh", "extension": noted}],
                 },
             }
         ],

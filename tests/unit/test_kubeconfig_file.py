@@ -2,58 +2,33 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import stat
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from fedssh.errors import BusyError, FedsshError, RefusedError, StepError
-from fedssh.federation import kubeconfig_file
-from fedssh.federation.kubeconfig_file import KubeconfigFile, lock, parse_file, read_command, write_file
+from fedssh.errors import FedsshError, RefusedError, StepError
+from fedssh.federation.kubeconfig_file import (
+    KubeconfigFile,
+    check_usable,
+    lock,
+    write_file,
+)
 from fedssh.sensitive import Sensitive
+from tests.unit.kubeconfigs import OLD, beside, read
 from tests.unit.shells import LocalShell, install_tool, path_with, result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from fedssh.shell import Result
     from tests.conftest import Leaks
 
-OLD = "apiVersion: v1\n# of the user\n\n\n"
-
-
-@pytest.fixture
-def config(home: Path) -> Path:
-    """The kubeconfig of this machine's user."""
-    path = home / ".kube" / "config"
-    path.parent.mkdir()
-    path.write_text(OLD)
-    path.chmod(0o600)
-    return path
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits for kubectl's lock."""
-    monkeypatch.setattr(kubeconfig_file, "LOCK_WAIT_SECONDS", 0)
-
-
-def read(shell: LocalShell, path: str | None = None) -> KubeconfigFile:
-    """Read the kubeconfig by the real program."""
-    return parse_file(shell.run(read_command(path=path))[0], shell)
-
 
 def mode(path: Path) -> int:
     """Return a file's permissions."""
     return stat.S_IMODE(path.stat().st_mode)
-
-
-def beside(path: Path) -> list[str]:
-    """Return what else lies in the file's folder."""
-    return sorted(one.name for one in path.parent.iterdir() if one != path)
 
 
 def test_it_is_read_exactly(local: LocalShell, config: Path) -> None:
@@ -171,27 +146,35 @@ def test_a_file_that_appeared_meanwhile_is_not_replaced(local: LocalShell, confi
     assert config.read_text() == OLD
 
 
-@pytest.mark.usefixtures("impatient")
-def test_kubectls_lock_is_respected(local: LocalShell, config: Path) -> None:
-    """Busy: with the lock's age, and what to do if it was left behind. It is never removed."""
+def test_a_file_that_is_being_written_is_read_when_it_is_whole(local: LocalShell, config: Path) -> None:
+    """It writes in place, under its lock: half a file is not what there is."""
+    config.write_text("half")
     held = config.with_name("config.lock")
     held.touch()
-    with pytest.raises(BusyError, match="kubectl's lock") as caught:
-        write_file(local, read(local), Sensitive("a: 1\n"))
-    assert f"rm {held}" in caught.value.hint
-    assert re.search(r"it is \d seconds old", caught.value.message)
-    assert config.read_text() == OLD
-    assert beside(config) == ["config.lock"]
+    with LocalShell().hold(f"echo started; sleep 0.3; echo whole >{config}; rm {held}"):
+        assert read(local).text.reveal() == "whole\n"
 
 
-def test_kubectls_lock_is_waited_for(local: LocalShell, config: Path) -> None:
-    """It is held for a moment only."""
-    held = config.with_name("config.lock")
-    held.touch()
-    local.run(read_command(path=None))
-    with LocalShell().hold(f"echo started; sleep 0.3; rm {held}"):
-        assert write_file(local, read(local), Sensitive("a: 1\n"))
-    assert config.read_text() == "a: 1\n"
+@pytest.mark.parametrize("content", [None, ""])
+def test_nothing_to_work_with_is_refused(local: LocalShell, config: Path, content: str | None) -> None:
+    """A host without a kubeconfig has no administrator; nothing is made for the lock of a missing one."""
+    config.unlink()
+    if content is not None:
+        config.write_text(content)
+    with pytest.raises(RefusedError, match="is empty" if content is not None else "there is no kubeconfig") as caught:
+        check_usable(local, read(local))
+    assert "host.kubeconfig: /path" in caught.value.hint
+    if content is None:
+        with pytest.raises(RefusedError, match=f"there is no kubeconfig at {config}"):
+            lock(local, path=None)
+        assert beside(config) == []
+
+
+def test_what_is_not_utf8_is_refused(config: Path, local: LocalShell) -> None:
+    """It could not be written back as it was."""
+    config.write_bytes(b"a: \xff\n")
+    with pytest.raises(RefusedError, match="is not UTF-8"):
+        read(local).document()
 
 
 def test_a_disk_that_is_full_leaves_the_old_file(config: Path) -> None:
@@ -254,35 +237,3 @@ def test_a_write_passes_the_text_by_stdin_only(local: LocalShell, config: Path, 
     write_file(local, read(local), Sensitive(canary))
     assert canary not in local.ran[-1].line
     assert hashlib.sha256(OLD.encode()).hexdigest() in local.ran[-1].line
-
-
-@pytest.fixture
-def locked(local: LocalShell) -> Iterator[str]:
-    """A lock that is held."""
-    with lock(local, path=None) as held:
-        yield held.first_line
-
-
-def test_a_second_run_is_busy(local: LocalShell, home: Path, locked: str) -> None:
-    """Until the first one ends; the lock's folder is made, for nobody else to read."""
-    assert locked == "locked"
-    assert mode(home / ".kube") == 0o700
-    with pytest.raises(BusyError, match="another fedssh") as caught:
-        lock(local, path=None)
-    assert caught.value.exit_code == 75
-
-
-def test_a_released_lock_is_free(local: LocalShell, config: Path) -> None:
-    """Its file stays and means nothing."""
-    for _ in range(2):
-        with lock(local, path=str(config)) as held:
-            assert held.code is None
-    assert beside(config) == ["config.fedssh.lock"]
-    assert mode(config.with_name("config.fedssh.lock")) == 0o600
-
-
-def test_a_lock_that_cannot_be_made_is_a_failed_step(local: LocalShell, config: Path) -> None:
-    """With the machine's words."""
-    config.with_name("config.fedssh.lock").mkdir()
-    with pytest.raises(StepError, match=r"cannot lock the kubeconfig: .*config\.fedssh\.lock"):
-        lock(local, path=None)

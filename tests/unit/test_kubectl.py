@@ -68,6 +68,14 @@ def test_a_failure_says_what_to_do_where_that_is_known(stderr: str, hint: str) -
     assert bool(error.hint) == bool(hint)
 
 
+def test_missing_rights_are_named() -> None:
+    """Each verb and resource once."""
+    denied = 'Error from server (Forbidden): {0} is forbidden: User "x" cannot {1} resource "{0}" in API group ""'
+    words = [denied.format("secrets", "get"), denied.format("clusterroles", "patch"), denied.format("secrets", "get")]
+    error = explain(result(code=1, stderr="\n".join(words)), machine="m1", step="look")
+    assert error.hint.startswith("The one used there may not get secrets, patch clusterroles: fedssh needs")
+
+
 def test_a_missing_tool_is_told_from_one_that_failed() -> None:
     """127 is the shell's answer."""
     error = explain(result(code=127, stderr="sh: 1: kubectl: not found"), machine="m1", step="look")

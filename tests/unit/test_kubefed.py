@@ -212,6 +212,25 @@ def test_a_failed_join_without_a_reason_gives_its_last_words() -> None:
         parse_join(result(code=127), machine="member1")
 
 
+def test_a_namespace_that_does_not_go_is_told(
+    local: LocalShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real script: it waits on the member, does not join, and says what holds the namespace."""
+    script = """case "$*" in
+        *phase*) printf Terminating ;;
+        *--for=delete*) exit 1 ;;
+        *conditions*) echo held by a finalizer ;;
+    esac"""
+    install_tool(tmp_path / "bin", "kubectl", script)
+    install_tool(tmp_path / "bin", "kubefedctl", "touch joined")
+    monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
+    monkeypatch.chdir(tmp_path)
+    (done,) = local.run(join_command("member1", target=HOST))
+    with pytest.raises(StepError, match=r"is being deleted there.* within 30 s: held by a finalizer"):
+        parse_join(done, machine="member1")
+    assert not (tmp_path / "joined").exists()
+
+
 def test_labels_are_overwritten() -> None:
     """Those named, on the KubeFedCluster."""
     argv = argv_of(label_command("member1", {"region": "eu", "a.b/c": ""}, target=HOST))
