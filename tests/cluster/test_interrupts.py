@@ -39,7 +39,10 @@ _LEFT_BEHIND = """
 
 
 def end_at(step: str, number: int, folder: Path, *, after_seconds: float = 0.2) -> int:
-    """Run a federate of member1 until it says that a step begins, end it, and return its exit code."""
+    """Run a federate of member1 until it says that a step begins, end it, and return its exit code.
+
+    It is 0 where nothing was left to do for the last step: KubeFed goes on while nobody looks.
+    """
     with subprocess.Popen(
         [FEDSSH, "federate", "--member", "member1"], cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE, text=True, env=os.environ,
@@ -51,7 +54,8 @@ def end_at(step: str, number: int, folder: Path, *, after_seconds: float = 0.2) 
             if line.startswith(step):
                 break
         else:
-            pytest.fail(f"{step} never came: {''.join(said)}")
+            assert step == STEPS[-1], f"{step} never came: {''.join(said)}"
+            return process.wait(10)
         time.sleep(after_seconds)
         process.send_signal(number)
         code = process.wait(10)  # tests/ssh measures the 2 s, where no cluster keeps the processors busy
@@ -94,7 +98,7 @@ def test_fault_09_a_run_that_ended_at_any_step_is_finished_by_the_next(
     """Interrupted or killed at each step in turn: nothing is left on the host, and the next run gets further."""
     assert fedssh("status").code in {0, 3}  # writes hosts.yaml
     for step in STEPS:
-        assert end_at(step, number, tmp_path) == code
+        assert end_at(step, number, tmp_path) in {code, 0 if step == STEPS[-1] else code}
         nothing_is_left(unjoined)
     converges(unjoined, fedssh)
 
