@@ -46,6 +46,7 @@ class ProgressView:
         self._console = _console(sys.stderr, live=True)
         self._live = Live(console=self._console, refresh_per_second=8, transient=True)
         self._rows: dict[str, Progress] = {}
+        self._told = False
         self._lock = threading.Lock()
         self._drawn = False
         self._kept: list[Text] | None = None
@@ -80,6 +81,7 @@ class ProgressView:
         if event.state in {"changed", "confirmed"}:
             self._tell(Text.assemble(("✓ ", "green"), (event.cluster, "bold"), f" {event.text}"))
             self._rows.pop(event.cluster, None)
+            self._told = True
         else:
             self._rows[event.cluster] = event
         self._live.update(self._table())

@@ -113,7 +113,7 @@ class Federation:
         return [token for text in listed for token in text.split()]
 
     def forget(self, *names: str) -> None:
-        """Make it as if fedssh had never met these clusters; KubeFed stays installed."""
+        """Make it as if fedssh had never met these clusters; KubeFed, and the accounts of its joins, stay."""
         self.host.exec("/opt/recorded/kubectl", "-n", NAMESPACE, "delete", "kubefedclusters", "--wait=false", *names)
         self.host.exec(
             "/opt/recorded/kubectl", "-n", NAMESPACE, "delete", "secret", "--ignore-not-found",
@@ -126,7 +126,20 @@ class Federation:
                     "/opt/recorded/kubectl", "delete", "sa,clusterrole,clusterrolebinding,secret", "--ignore-not-found",
                     "-n", "default", "-l", "app.kubernetes.io/managed-by=fedssh",
                 )  # fmt: skip
-                one.exec("/opt/recorded/kubectl", "delete", "namespace", NAMESPACE, "--ignore-not-found")
+
+    def uninstall(self) -> None:
+        """Take KubeFed off the host, and what it has made off the members."""
+        remove = f"""
+            kubectl() {{ /opt/recorded/kubectl "$@"; }}
+            kubectl -n {NAMESPACE} delete federatedtypeconfigs --all
+            /opt/recorded/helm -n {NAMESPACE} uninstall kubefed --no-hooks
+            kubectl get crd -o name | grep 'kubefed.io$' | xargs -r /opt/recorded/kubectl delete
+            kubectl delete namespace {NAMESPACE} --ignore-not-found
+            rm -f /usr/local/bin/kubefedctl
+        """
+        self.host.exec("sh", "-c", remove)
+        for one in self.lab.members:
+            one.exec("/opt/recorded/kubectl", "delete", "namespace", NAMESPACE, "--ignore-not-found")
 
 
 @pytest.fixture(scope="session")
@@ -171,6 +184,8 @@ def _record(machine: Machine, tool: str) -> None:
 def inventory(lab: Lab) -> dict[str, Any]:
     """The lab's hosts.yaml as data, for a test to change before it runs fedssh."""
     parsed: dict[str, Any] = yaml.safe_load(lab.inventory_text())
+    # KubeFed's own 10 s would be most of what the tests wait for.
+    parsed["kubefed"]["values"] = {"controllermanager": {"clusterHealthCheckPeriod": "3s"}}
     return parsed
 
 
@@ -218,6 +233,14 @@ def logins(lab: Lab) -> Callable[[], dict[str, tuple[int, int]]]:
         return found
 
     return count
+
+
+@pytest.fixture
+def bare(federation: Federation) -> Federation:
+    """The state before anything: no KubeFed, either."""
+    federation.forget("fedhost", "member1", "member2")
+    federation.uninstall()
+    return federation
 
 
 @pytest.fixture

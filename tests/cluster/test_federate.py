@@ -16,7 +16,7 @@ NAMESPACE = "kube-federation-system"
 
 
 def test_from_nothing_to_a_federation(
-    unjoined: Federation, fedssh: Callable[..., Run], logins: Callable[[], dict[str, tuple[int, int]]]
+    bare: Federation, fedssh: Callable[..., Run], logins: Callable[[], dict[str, tuple[int, int]]]
 ) -> None:
     """One command installs KubeFed, grants, proves, writes and joins; kubectl on the masters sees it all."""
     logins()
@@ -24,23 +24,34 @@ def test_from_nothing_to_a_federation(
     assert done.code == 0, done.stderr
     counted = logins()
 
-    assert unjoined.ready() == {"fedhost": "True", "member1": "True"}
-    assert unjoined.contexts() == {"fedhost": "kubernetes", "member1": "kubefed-remote-member1"}
-    assert unjoined.kubectl(unjoined.host, "config", "current-context").strip() == "fedhost"
-    assert unjoined.kubectl(unjoined.host, "--context", "member1", "get", "nodes", "-o", "name") == "node/member1\n"
-    assert unjoined.objects() == [
+    assert bare.ready() == {"fedhost": "True", "member1": "True"}
+    assert bare.contexts() == {"fedhost": "kubernetes", "member1": "kubefed-remote-member1"}
+    assert bare.kubectl(bare.host, "config", "current-context").strip() == "fedhost"
+    assert bare.kubectl(bare.host, "--context", "member1", "get", "nodes", "-o", "name") == "node/member1\n"
+    assert bare.objects() == [
         "clusterrole.rbac.authorization.k8s.io/member1",
         "clusterrolebinding.rbac.authorization.k8s.io/member1",
         "secret/member1-fedssh-1",
         "serviceaccount/member1",
     ]
-    labelled = unjoined.kubectl(
-        unjoined.host, "-n", NAMESPACE, "get", "kubefedcluster", "member1", "-o", "jsonpath={.metadata.labels.region}"
+    labelled = bare.kubectl(
+        bare.host, "-n", NAMESPACE, "get", "kubefedcluster", "member1", "-o", "jsonpath={.metadata.labels.region}"
     )
     assert labelled == "eu"
-    modes = unjoined.host.check("sh", "-c", "stat -c %a /root/.kube/config /root/.kube/config.fedssh-*").split()
+    modes = bare.host.check("sh", "-c", "stat -c %a /root/.kube/config /root/.kube/config.fedssh-*").split()
     assert len(modes) == 2
     assert set(modes) == {"600"}
+    period = bare.kubectl(
+        bare.host,
+        "-n",
+        NAMESPACE,
+        "get",
+        "kubefedconfig",
+        "kubefed",
+        "-o",
+        "jsonpath={.spec.clusterHealthCheck.period}",
+    )
+    assert period == "3s"  # as the values in hosts.yaml have it
     assert "fedhost and member1 are federated." in done.stdout
     # One connection per machine; the member is looked at once and grants once; nobody speaks to member2.
     assert counted["member1"] == (1, 2)
@@ -116,10 +127,7 @@ def test_a_run_goes_on_from_what_is_there(state: str, joined: Federation, fedssh
     assert joined.contexts() | {"fedhost": "kubernetes", "member1": "kubefed-remote-member1"} == joined.contexts()
     joined.kubectl(joined.host, "--context", "member1", "get", "nodes")
     secrets = joined.kubectl(joined.member(), "get", "secret", "-o", "name").split()
-    assert secrets.count("secret/member1-fedssh-1") == len(secrets)
-    again = fedssh("federate", "--member", "member1")
-    assert again.code == 0
-    assert "Nothing to do" in again.stdout
+    assert secrets == ["secret/member1-fedssh-1"]
 
 
 def test_two_members_at_once(
