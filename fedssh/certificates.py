@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import base64
+import warnings
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_LONGEST_CHAIN: Final = 10
+_LONGEST_CHAIN: Final = 20
 
 
 def parse_chain(text: str) -> list[x509.Certificate]:
     """Return the PEM certificates in a text, in their order; none when there are none, or one is broken."""
-    try:
-        return x509.load_pem_x509_certificates(text.encode("ascii", "ignore"))
-    except ValueError:
-        return []
+    # Trust stores hold old certificates that are not as they should be: cryptography warns, the user can do nothing.
+    with warnings.catch_warnings(action="ignore"):
+        try:
+            return x509.load_pem_x509_certificates(text.encode("ascii", "ignore"))
+        except ValueError:
+            return []
 
 
 def parse_store(text: str) -> list[x509.Certificate]:
@@ -35,11 +38,18 @@ def find_root(chain: Sequence[x509.Certificate], store: Sequence[x509.Certificat
 
     Only names and signatures are looked at; whether it really verifies is proven from the host.
     """
-    current = chain[0] if chain else None
-    for _ in range(_LONGEST_CHAIN):
-        if current is None or current in store:
+    chain = chain[:_LONGEST_CHAIN]
+    waiting, seen = list(chain[:1]), list(chain[:1])
+    while waiting:
+        current = waiting.pop(0)
+        if current in store:
             return current
-        current = _issuer(current, store) or _issuer(current, [one for one in chain[1:] if one != current])
+        if roots := _issuers(current, store):
+            return roots[0]
+        # Several where one was cross-signed, and not every one of them leads to the store.
+        found = [one for one in _issuers(current, chain) if one not in seen]
+        waiting += found
+        seen += found
     return None
 
 
@@ -53,12 +63,25 @@ def to_base64(certificate: x509.Certificate) -> str:
     return base64.b64encode(certificate.public_bytes(Encoding.PEM)).decode()
 
 
-def _issuer(certificate: x509.Certificate, candidates: Sequence[x509.Certificate]) -> x509.Certificate | None:
-    for one in candidates:
-        if one.subject == certificate.issuer:
-            try:
-                certificate.verify_directly_issued_by(one)
-            except (ValueError, TypeError, InvalidSignature):
-                continue
-            return one
-    return None
+def from_base64(ca: str) -> list[x509.Certificate]:
+    """Return the certificates in what a kubeconfig holds; none where that is something else."""
+    try:
+        return parse_chain(base64.b64decode(ca).decode("ascii", "ignore"))
+    except ValueError:
+        return []
+
+
+def _issuers(certificate: x509.Certificate, candidates: Sequence[x509.Certificate]) -> list[x509.Certificate]:
+    return [one for one in candidates if _has_issued(one, certificate)]
+
+
+def _has_issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
+    # A server may present anything: a name is parsed here only, and its key may be of a kind unknown here.
+    with warnings.catch_warnings(action="ignore"):
+        try:
+            if issuer.subject != certificate.issuer:
+                return False
+            certificate.verify_directly_issued_by(issuer)
+        except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+            return False
+    return True

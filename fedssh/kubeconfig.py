@@ -24,6 +24,7 @@ import yaml
 from fedssh.access import NAMESPACE
 from fedssh.documents import DocumentError, compose, entry
 from fedssh.errors import RefusedError, visible
+from fedssh.nodes import plain, render, replace, represent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -35,7 +36,6 @@ LARGEST_BYTES: Final = 4 * 1024 * 1024
 Section = Literal["clusters", "contexts", "users"]
 
 _EXTENSION: Final = "fedssh"
-_TEXT: Final = "tag:yaml.org,2002:str"
 _SINGULAR: Final = {"clusters": "cluster", "contexts": "context", "users": "user"}
 _VERIFICATION: Final = (
     "certificate-authority",
@@ -43,8 +43,6 @@ _VERIFICATION: Final = (
     "insecure-skip-tls-verify",
     "tls-server-name",
 )
-# libyaml's emitter, where PyYAML was built with it, is many times as fast as the one in Python.
-_Dumper: Final[type[yaml.SafeDumper]] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 class Kubeconfig:
@@ -96,9 +94,9 @@ class Kubeconfig:
         others = [one for one in _extensions(found[1]) if one.get("name") != _EXTENSION] if found else []
         ours = {"name": _EXTENSION, "extension": {"managed-by": "fedssh", **mark}}
         marked = {**value, "extensions": [*others, ours]}
-        body = _represent(marked)
+        body = represent(marked)
         if existing is None:
-            self._sequence(section).value.append(_represent({"name": name, _SINGULAR[section]: marked}))
+            self._sequence(section).value.append(represent({"name": name, _SINGULAR[section]: marked}))
             return True
         if not adopt and (found is None or _extension(found[1]) is None):
             raise RefusedError(
@@ -107,9 +105,9 @@ class Kubeconfig:
             )
         if found and keep_unknown and isinstance(found[1], yaml.MappingNode):
             body.value += [pair for pair in found[1].value if pair[0].value not in {*marked, *_VERIFICATION}]
-        if found and _plain(found[1]) == _plain(body):
+        if found and plain(found[1]) == plain(body):
             return False
-        _replace(existing, _SINGULAR[section], body)
+        replace(existing, _SINGULAR[section], body)
         return True
 
     def find(self, section: Section, name: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
@@ -117,7 +115,10 @@ class Kubeconfig:
         existing = self._find(section, name)
         found = entry(existing, _SINGULAR[section]) if existing else None
         mark = _extension(found[1]) if found else None
-        return (_plain(found[1]), mark.get("extension", {})) if found and mark else None
+        if not found or not mark:
+            return None
+        noted = mark.get("extension")
+        return plain(found[1]), noted if isinstance(noted, dict) else {}
 
     def name_host_context(self, name: str, *, how: Literal["rename", "alias"]) -> bool:
         """Let the current context be called ``name``, by renaming it or by a second context beside it.
@@ -139,20 +140,18 @@ class Kubeconfig:
                 hint="Choose it on the host: kubectl config use-context …",
             )
         if how == "alias":
-            value = {key: found for key, found in _plain(context[1]).items() if key != "extensions"}
+            value = {key: found for key, found in plain(context[1]).items() if key != "extensions"}
             return self.put("contexts", name, value, keep_unknown=False)
         others = [one for one in _extensions(context[1]) if one.get("name") != _EXTENSION]
         mark = {"name": _EXTENSION, "extension": {"renamed-from": old}}
-        _replace(context[1], "extensions", _represent([*others, mark]))
-        _replace(existing, "name", _represent(name))
-        _replace(self._root, "current-context", _represent(name))
+        replace(context[1], "extensions", represent([*others, mark]))
+        replace(existing, "name", represent(name))
+        replace(self._root, "current-context", represent(name))
         return True
 
     def render(self) -> str:
         """Return the document's text."""
-        _unflow(self._root)
-        rendered: str = yaml.serialize(self._root, Dumper=_Dumper, allow_unicode=True, width=2**31 - 1)
-        return rendered
+        return render(self._root)
 
     def _entries(self, section: Section) -> Iterator[tuple[str, yaml.MappingNode]]:
         found = entry(self._root, section)
@@ -170,7 +169,7 @@ class Kubeconfig:
         if found and isinstance(found[1], yaml.SequenceNode) and found[1].value:
             return found[1]
         empty = yaml.SequenceNode("tag:yaml.org,2002:seq", [], flow_style=False)
-        _replace(self._root, section, empty)
+        replace(self._root, section, empty)
         return empty
 
 
@@ -186,7 +185,7 @@ def parse_kubeconfig(text: str, *, source: str) -> Kubeconfig:
     except DocumentError as error:
         raise RefusedError(error.message, hint="Repair it by hand; fedssh has not touched it.") from None
     if root is None or (isinstance(root, yaml.ScalarNode) and root.value in {"", "null", "~"}):
-        root = _represent({"apiVersion": "v1", "kind": "Config"})
+        root = represent({"apiVersion": "v1", "kind": "Config"})
     if not isinstance(root, yaml.MappingNode):
         raise RefusedError(f"{source} is not a kubeconfig", hint="Repair it by hand; fedssh has not touched it.")
     return Kubeconfig(root, source=source)
@@ -257,44 +256,9 @@ def _stanza(access: MemberAccess) -> dict[str, Any]:
     return {"server": access.server, **{key: value for key, value in verification.items() if value}}
 
 
-def _represent(value: Any) -> Any:
-    return yaml.representer.SafeRepresenter(default_flow_style=False, sort_keys=False).represent_data(value)
-
-
-def _unflow(node: yaml.Node) -> bool:
-    """Let what cannot be written plainly in braces, ``12:30:00`` and an empty null, stand in lines; tell whether it is.
-
-    In quotes they would be text, so that the emitter adds a tag, which nobody expects in a kubeconfig.
-    """
-    if isinstance(node, yaml.ScalarNode):
-        return not node.style and node.tag != _TEXT and (not node.value or ":" in node.value)
-    found = [_unflow(part) for item in node.value for part in (item if isinstance(item, tuple) else (item,))]
-    if any(found) and isinstance(node, yaml.CollectionNode):
-        node.flow_style = False
-    return any(found)
-
-
-def _replace(mapping: yaml.MappingNode, key: str, value: yaml.Node) -> None:
-    """Set a key of a mapping, at its place when it is there and else at the end."""
-    for index, (key_node, _) in enumerate(mapping.value):
-        if key_node.value == key:
-            mapping.value[index] = (key_node, value)
-            return
-    mapping.value.append((_represent(key), value))
-
-
-def _plain(node: yaml.Node) -> Any:
-    """Return a node as dicts, lists and the text of its scalars, for comparing."""
-    if isinstance(node, yaml.MappingNode):
-        return {key.value: _plain(value) for key, value in node.value}
-    if isinstance(node, yaml.SequenceNode):
-        return [_plain(item) for item in node.value]
-    return node.value
-
-
 def _extensions(body: yaml.Node) -> list[dict[str, Any]]:
     found = entry(body, "extensions")
-    listed = _plain(found[1]) if found else []
+    listed = plain(found[1]) if found else []
     return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
 
 

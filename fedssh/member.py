@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _GRANTING: Final = ("rules", "roleRef", "subjects", "type")
 _FOREIGN_LOGIN: Final = 96
+_LONGEST_CLOCK: Final = 12
 _PROBE: Final = "look at the member"
 
 
@@ -119,10 +120,16 @@ def parse_probe(results: Sequence[Result], cluster: Cluster, *, adopt: bool = Fa
         ca=check_ca(str(stanza.get("certificate-authority-data", "")), member=name) if own_ca else "",
         problem=problem,
         cluster_uid=visible(uid.stdout.strip()),
-        clock=float(clock.stdout) if clock.stdout.strip().isdecimal() else 0,
+        clock=parse_clock(clock),
         present=frozenset(reference(one) for one, actual in expected if actual),
         token=parse_token(secret, name=name) if complete else None,
     )
+
+
+def parse_clock(result: Result) -> float:
+    """Return the seconds since 1970 that ``date +%s`` printed; 0 where it printed something else."""
+    said = result.stdout.strip()
+    return float(said) if len(said) <= _LONGEST_CLOCK and said.isdecimal() else 0
 
 
 def _check_login(stanza: dict[str, Any], result: Result, name: str) -> None:

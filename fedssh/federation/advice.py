@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from fedssh.shell import Command, Shell
 
 _MOST_CANDIDATES: Final = 8
+_MOST_LISTED: Final = 100
 _DEFAULT_PORT: Final = 6443
+_LONGEST_NAME: Final = 253
+_LONGEST_URL: Final = 2048
 
 
 def advise_address(host: Shell, member: Shell, cluster: Cluster, access: MemberAccess, *, kubeconfig: str) -> str:
@@ -45,12 +48,13 @@ def advise_address(host: Shell, member: Shell, cluster: Cluster, access: MemberA
         answers = member.run(_candidate_commands(cluster))
     except FedsshError:  # what went wrong before is what has to be told
         return plain
-    port = urlsplit(access.server).port or _DEFAULT_PORT
+    port = _port(access.server)
     own, names, numbers, machine, published = answers
-    hosts = [cluster.machine.address, *machine.stdout.split(), *_names_in(names.stderr), *_names_in(numbers.stderr)]
+    itself = machine.stdout.split()[:_MOST_LISTED]
+    hosts = [cluster.machine.address, *itself, *_names_in(names.stderr), *_names_in(numbers.stderr)]
     usable = [f"https://{_in_url(one)}:{port}" for one in hosts if _is_for_others(one)]
-    known = [*_servers([own.stdout]), *_servers(_cluster_info(published.stdout))]
-    addresses = list(dict.fromkeys([*known, *usable]))[:_MOST_CANDIDATES]
+    known = _servers([own.stdout, *_cluster_info(published.stdout), *usable])
+    addresses = list(dict.fromkeys(known))[:_MOST_CANDIDATES]
     tried = {one: replace(access, server=one, token=Sensitive("")) for one in addresses if one != access.server}
     found = reach(host, tried, kubeconfig=kubeconfig)
     works = [one for one, problem in found.items() if not problem]
@@ -72,13 +76,16 @@ def advise_trust(host: Shell, cluster: Cluster, access: MemberAccess, problem: s
     """
     bare = replace(access, token=Sensitive(""), insecure=False)
     tried = {"tls: system": replace(bare, ca="")} if cluster.tls != "system" else {}
-    for name in _names_in(problem):
+    for name in filter(_is_host, _names_in(problem)):
         tried[f"server_name: {name}"] = replace(bare, server_name=name)
         if cluster.tls != "system":
             tried[f"tls: system and server_name: {name}"] = replace(bare, ca="", server_name=name)
     found = reach(host, tried, kubeconfig=kubeconfig)
     works = [one for one, why in found.items() if not why]
     if "has expired" in problem:
+        # Go has one sentence for both, and says whether the time is before or after.
+        if " is before " in problem:
+            return f"The certificate is not valid yet: are the clocks of {host.name} and of the member right?"
         return "The certificate has to be renewed on the member's side."
     if works:
         return f"From {host.name} this verifies: members.{cluster.name}.{works[0]}" + _also(works[1:])
@@ -120,13 +127,21 @@ def _names_in(problem: str) -> list[str]:
     return found[1].split(", ")[:_MOST_CANDIDATES] if found else []
 
 
+def _is_host(text: str) -> bool:
+    """Whether it is a name or an address; one with a zone, which may hold any text, is for its own machine only."""
+    with suppress(ValueError):
+        return "%" not in text and bool(ipaddress.ip_address(text))
+    return len(text) <= _LONGEST_NAME and bool(re.fullmatch(r"[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?", text))
+
+
 def _is_for_others(host: str) -> bool:
     """Whether a name or address can lead to the member from elsewhere; anything but those two is left out."""
+    if not _is_host(host):
+        return False
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        is_name = re.fullmatch(r"[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?", host)
-        return bool(is_name) and host != "localhost" and not re.match(r"kubernetes(\.default(\.|$)|$)", host)
+        return host != "localhost" and not re.match(r"kubernetes(\.default(\.|$)|$)", host)
     return not (address.is_loopback or address.is_link_local or address.is_unspecified)
 
 
@@ -138,7 +153,7 @@ def _cluster_info(text: str) -> list[str]:
         return []
     clusters = value.get("clusters") if isinstance(value, dict) else None
     clusters = clusters if isinstance(clusters, list) else []
-    return [str(section(one, "cluster").get("server")) for one in clusters if isinstance(one, dict)]
+    return [str(section(one, "cluster").get("server")) for one in clusters[:_MOST_LISTED] if isinstance(one, dict)]
 
 
 def _servers(found: list[str]) -> list[str]:
@@ -146,8 +161,17 @@ def _servers(found: list[str]) -> list[str]:
     kept = []
     for one in found:
         with suppress(RefusedError):
-            kept.append(check_server(one, member="candidate"))
+            server = check_server(one, member="candidate")
+            if len(server) <= _LONGEST_URL and _is_for_others(urlsplit(server).hostname or ""):
+                kept.append(server)
     return kept
+
+
+def _port(server: str) -> int:
+    """Return the port of an API server's address, which may be no URL at all."""
+    with suppress(ValueError):
+        return urlsplit(server).port or _DEFAULT_PORT
+    return _DEFAULT_PORT
 
 
 def _in_url(host: str) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from fedssh import kubefed, kubefed_install
 from fedssh.access import MemberAccess
-from fedssh.errors import RefusedError, visible
+from fedssh.errors import RefusedError, StepError, visible
 from fedssh.federation.kubeconfig_file import KubeconfigFile, check_usable, lock, parse_file, read_command
 from fedssh.kubectl import Target, explain, kubectl
+from fedssh.member import parse_clock
 from fedssh.sensitive import Sensitive
 from fedssh.shell import command, failure, script
 
@@ -41,7 +43,7 @@ class HostState:
         cluster_uid: The UID of its namespace kube-system, which tells one cluster from another.
         server: The API address in its kubeconfig.
         clock: What its clock said, in seconds since 1970.
-        own_names: The names in its /etc/hosts, which its pods do not read.
+        own_names: The names in its /etc/hosts, in lower case, which its pods do not read.
         has_proxy: Whether its tools reach other machines by a proxy, as its pods do not.
         installation: What there is of KubeFed.
         joined: The KubeFedClusters by name.
@@ -98,6 +100,16 @@ def probe_host(shell: Shell, inventory: Inventory, *, only_look: bool = False) -
         StepError: A tool is missing or does not reach the host's cluster.
         RefusedError: The kubeconfig cannot be used, or another KubeFed is installed.
     """
+    try:
+        return _look(shell, inventory, only_look=only_look)
+    except StepError as error:
+        # A kubectl config at work there has dropped a context after it was read, or has it half written.
+        if not re.search(r'context "[^"]*" does not exist', error.message):
+            raise
+    return _look(shell, inventory, only_look=only_look)
+
+
+def _look(shell: Shell, inventory: Inventory, *, only_look: bool) -> HostState:
     host = inventory.host.name
     read, clock, names, *tools = shell.run(
         [
@@ -124,8 +136,8 @@ def probe_host(shell: Shell, inventory: Inventory, *, only_look: bool = False) -
         target=target,
         cluster_uid=visible(uid.stdout.strip()),
         server=visible(server.stdout.strip()),
-        clock=float(clock.stdout) if clock.stdout.strip().isdecimal() else 0,
-        own_names=frozenset(name for line in names.stdout.splitlines() for name in line.split()[1:]),
+        clock=parse_clock(clock),
+        own_names=frozenset(name for line in names.stdout.lower().splitlines() for name in line.split()[1:]),
         has_proxy="proxy" in names.stdout.splitlines()[:1],
         installation=kubefed_install.parse_probe(
             tools, rest[: len(install)], version=inventory.kubefed.version, machine=host, only_look=only_look

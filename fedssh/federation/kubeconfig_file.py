@@ -136,8 +136,6 @@ class KubeconfigFile:
         Raises:
             RefusedError: It is no kubeconfig.
         """
-        if "\ufffd" in self.text.reveal():
-            raise RefusedError(f"{self.path} is not UTF-8", hint="Repair it by hand; fedssh has not touched it.")
         return parse_kubeconfig(self.text.reveal(), source=self.path)
 
     @property
@@ -205,7 +203,12 @@ def parse_file(result: Result, shell: Shell) -> KubeconfigFile:
         raise failure(result, machine=shell.name, step="read the kubeconfig")
     path, mode, text = result.stdout.split("\n", 2)
     if "\ufffd" in text:  # what could not be decoded could not be written again, either
-        raise RefusedError(f"{visible(path)} is not UTF-8 text", machine=shell.name, step="read the kubeconfig")
+        raise RefusedError(
+            f"{visible(path)} is not UTF-8 text",
+            machine=shell.name,
+            step="read the kubeconfig",
+            hint="Repair it by hand; fedssh has not touched it.",
+        )
     return KubeconfigFile(path=visible(path), text=Sensitive(text), mode=visible(mode))
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from fedssh.certificates import find_root, fingerprint, parse_chain, parse_store, to_base64
+from fedssh.certificates import find_root, fingerprint, from_base64, parse_chain, parse_store, to_base64
 from fedssh.endpoint import check_ca
 from fedssh.errors import ConfigurationError, FedsshError, RefusedError
 from fedssh.kubeconfig import Kubeconfig, remote_cluster
@@ -162,10 +162,11 @@ def _check_pin(presented: Certificate, document: Kubeconfig, cluster: Cluster, h
     fields, mark = entry or ({}, {})
     if mark.get("tls") != "pin":
         return
-    stored = parse_chain(base64.b64decode(fields.get("certificate-authority-data", "")).decode("ascii", "ignore"))
-    if stored and stored[0] != presented:
+    stored = from_base64(str(fields.get("certificate-authority-data", "")))
+    if presented not in stored[:1]:
+        pinned = fingerprint(stored[0]) if stored else f"something that can no longer be read on {host}"
         raise RefusedError(
-            f"the certificate was pinned as {fingerprint(stored[0])}, and {fingerprint(presented)} is presented",
+            f"the certificate was pinned as {pinned}, and {fingerprint(presented)} is presented",
             machine=cluster.name,
             step=_STEP,
             hint=f"If it was renewed, forget the old one on {host} and run this again: "

@@ -19,6 +19,7 @@ import pytest
 import yaml
 
 from lab.clusters import start_lab, stop_lab
+from tests.cluster.files import restore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -198,7 +199,9 @@ def fedssh(
 
     def run(*arguments: str, seconds: float = SECONDS) -> Run:
         hosts = tmp_path / "hosts.yaml"
-        hosts.write_text(yaml.safe_dump(dict(inventory), sort_keys=False))
+        text = yaml.safe_dump(dict(inventory), sort_keys=False)
+        if not hosts.exists() or hosts.read_text() != text:  # another run may be reading it
+            hosts.write_text(text)
         done = subprocess.run(
             [str(Path(sys.executable).with_name("fedssh")), *arguments],
             check=False, cwd=tmp_path, capture_output=True, text=True, timeout=seconds, stdin=subprocess.DEVNULL,
@@ -258,6 +261,17 @@ def joined(federation: Federation, fedssh: Callable[..., Run]) -> Federation:
     done = fedssh("federate", "--member", "member1")
     assert done.code == 0, done.stderr
     return federation
+
+
+@pytest.fixture
+def unwritten(federation: Federation, fedssh: Callable[..., Run]) -> Iterator[Federation]:
+    """member1 has joined, and the host's kubeconfig is as kubeadm wrote it: the next run has to write it."""
+    if federation.ready().get("member1") != "True":
+        done = fedssh("federate", "--member", "member1")
+        assert done.code == 0, done.stderr
+    restore(federation.host)
+    yield federation
+    restore(federation.host)
 
 
 @pytest.fixture

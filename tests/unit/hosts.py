@@ -49,6 +49,8 @@ DEPLOYMENTS = json.dumps(
         ],
     }
 )
+# libyaml's parser, where there is one, is many times as fast.
+_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 RELEASE = json.dumps([{"name": "kubefed", "revision": "1", "status": "deployed", "chart": "kubefed-0.10.0"}])
 
 
@@ -59,6 +61,9 @@ class Host:
     Attributes:
         clusters: The members, and the host's own cluster.
         kubeconfig: The text of the machine's file.
+        mode: Its permissions.
+        store: The machine's trust store.
+        presented: What the members' servers present, by the address that openssl connects to.
         writes: How often it was written.
         joined: The names joined during the test, in order.
         federation: The KubeFedClusters.
@@ -68,6 +73,9 @@ class Host:
     clusters: list[Member]
     name: str = "fedhost"
     kubeconfig: str = HOST_KUBECONFIG
+    mode: str = "-rw-------"
+    store: str = ""
+    presented: dict[str, str] = field(default_factory=dict)
     writes: int = 0
     release: str = "[]"
     deployments: str = '{"kind": "List", "items": []}'
@@ -86,7 +94,7 @@ class Host:
         if command.title in self.broken:
             return self.broken[command.title]
         doing: dict[str, Callable[[], Answer]] = {
-            "read of the kubeconfig": lambda: Answer("/root/.kube/config\n-rw-------\n" + self.kubeconfig),
+            "read of the kubeconfig": lambda: Answer(f"/root/.kube/config\n{self.mode}\n{self.kubeconfig}"),
             "write of /root/.kube/config": lambda: self._write(argv[2], stdin_of(command)),
             "date +%s": lambda: Answer("1000000\n"),
             "read of /etc/hosts": Answer,
@@ -104,6 +112,9 @@ class Host:
             "try": lambda: error("Unable to connect to the server"),
             "kubefedctl join": lambda: self._join(argv[1]),
             "kubectl label": Answer,
+            "kubectl patch": lambda: self._patch(argv),
+            "read of the trust store": lambda: Answer(self.store),
+            "openssl s_client": lambda: Answer(self.presented.get(argv[-1], "")),
             "wait for Ready": self._wait,
         }
         if command.title in doing:
@@ -125,7 +136,7 @@ class Host:
     def _write(self, expected: str, text: str) -> Answer:
         if hashlib.sha256(self.kubeconfig.encode()).hexdigest() != expected:
             return Answer(code=76)
-        self.kubeconfig, self.writes = text, self.writes + 1
+        self.kubeconfig, self.writes, self.mode = text, self.writes + 1, "-rw-------"
         return Answer(hashlib.sha256(text.encode()).hexdigest())
 
     def _version(self) -> Answer:
@@ -165,6 +176,15 @@ class Host:
         self.joined.append(name)
         return Answer("2026-11-23T10:00:00Z\n")
 
+    def _patch(self, argv: list[str]) -> Answer:
+        (name,) = [one.removeprefix("kubefedclusters/") for one in argv if one.startswith("kubefedclusters/")]
+        (patch,) = [one.removeprefix("--patch=") for one in argv if one.startswith("--patch=")]
+        for key, value in json.loads(patch)["spec"].items():
+            self.federation[name]["spec"][key] = value
+            if value is None:
+                del self.federation[name]["spec"][key]
+        return Answer("2026-11-23T10:00:01Z\n")
+
     def _wait(self) -> Answer:
         for one in self.federation.values():
             one["status"] = {"conditions": [{"type": "Ready", "status": "True"}]}
@@ -177,7 +197,7 @@ class Host:
 
 
 def _access(kubeconfig: str, context: str) -> tuple[str, str]:
-    parsed = yaml.safe_load(kubeconfig)
+    parsed = yaml.load(kubeconfig, Loader=_Loader)  # noqa: S506  (either is a safe one)
 
     def pick(section: str, name: str) -> dict[str, Any]:
         (found,) = [one for one in parsed[section] if one["name"] == name]

@@ -6,6 +6,7 @@ import base64
 import json
 import shlex
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from fedssh.sensitive import Sensitive
@@ -54,8 +55,13 @@ def account_token(name: str) -> str:
 
 def argv_of(command: Command) -> list[str]:
     """Return a command's words; of a script, ``sh`` and its arguments."""
-    words = shlex.split(command.line)
-    return ["sh", *words[4:]] if words[:2] == ["sh", "-c"] else words
+    words = _words(command.line)
+    return ["sh", *words[4:]] if words[:2] == ("sh", "-c") else list(words)
+
+
+@cache
+def _words(line: str) -> tuple[str, ...]:
+    return tuple(shlex.split(line))
 
 
 def stdin_of(command: Command) -> str:

@@ -174,7 +174,7 @@ def test_what_is_not_utf8_is_refused(config: Path, local: LocalShell) -> None:
     """It could not be written back as it was."""
     config.write_bytes(b"a: \xff\n")
     with pytest.raises(RefusedError, match="is not UTF-8"):
-        read(local).document()
+        read(local)
 
 
 def test_a_disk_that_is_full_leaves_the_old_file(config: Path) -> None:

@@ -23,7 +23,7 @@ from fedssh.kubefed import (
 from fedssh.sensitive import Sensitive
 from tests.unit.hosts import NO_SUCH_API
 from tests.unit.kubernetes import CA, argv_of, base64_of, token_of
-from tests.unit.shells import LocalShell, install_tool, path_with, result
+from tests.unit.shells import LocalShell, install_tool, make_clock, path_with, result
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -285,6 +285,7 @@ def test_ready_is_waited_for(local: LocalShell, tmp_path: Path, monkeypatch: pyt
         "kubectl",
         f'[ -e {tmp_path}/a ] || {{ touch {tmp_path}/a; exit 1; }}; echo "m1 True {T1}"',
     )
+    make_clock(tmp_path / "bin")
     monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
     monkeypatch.setattr(kubefed, "READY_SECONDS", 5)
     assert local.run(wait_command({"m1": T1}, target=HOST))[0].ok
