@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
     from fedssh.events import Report, Reporter
     from fedssh.federation.host import Connect
-    from fedssh.inventory import Cluster, Inventory
+    from fedssh.inventory import Cluster, Inventory, Machine
     from fedssh.sensitive import Sensitive
+    from fedssh.shell import Shell
 
 _SIGNALLED: Final = 128  # and the signal's number, as shells have it: 130 for Ctrl-C, 143 for SIGTERM
 _FORMATS: Final = ("table", "json")
@@ -214,6 +215,7 @@ def _check_flags(c: Context, output: str) -> None:
 
 
 def _connect_and_show(verb: Callable[[Connect, Reporter], Report], output: str, *, verbose: bool) -> None:
+    from fedssh.events import Progress  # noqa: PLC0415  (imported when needed: start-up)
     from fedssh.output import ProgressView, show_report  # noqa: PLC0415  (imported when needed: start-up)
     from fedssh.ssh import Connections, ask_on_terminal  # noqa: PLC0415  (imported when needed: start-up)
 
@@ -223,9 +225,16 @@ def _connect_and_show(verb: Callable[[Connect, Reporter], Report], output: str, 
         with progress.paused():
             return ask_on_terminal(question, cancelled)
 
+    def connect(machine: Machine) -> Shell:
+        reached = ", ".join(f"{key} {value}" for key, value in connections.describe(machine).items())
+        progress(
+            Progress(cluster=machine.name, text=f"reached as hosts.yaml and ssh_config say: {reached}", state="checked")
+        )
+        return connections.connect(machine)
+
     # The terminal is given back first: closing may take a second, and a second Ctrl-C ends that, too.
     with Connections(ask) as connections, progress:
-        report = verb(connections.connect, progress)
+        report = verb(connect, progress)
     show_report(report, "json" if output == "json" else "table")
     if report.exit_code:
         raise Exit(code=report.exit_code)
