@@ -85,10 +85,10 @@ def federate(
 ) -> None:
     """Federate members with the host: install KubeFed, grant, prove, join. What is done stays as it is."""
     with _run(c, output, verbose=verbose) as show:
-        from fedssh.federation.federate import federate as work  # noqa: PLC0415  (imported when needed: start-up)
-
         inventory = _load(hosts)
         members = _choose(inventory, member, everyone=all)
+        from fedssh.federation.federate import federate as work  # noqa: PLC0415  (imported when needed: start-up)
+
         show(lambda connect, report: work(inventory, members, connect=connect, report=report, adopt=adopt))
 
 
@@ -96,9 +96,9 @@ def federate(
 def prepare(c: Context, hosts: str = "", output: str = "table", verbose: bool = False) -> None:
     """Install KubeFed and kubefedctl on the host, nothing else."""
     with _run(c, output, verbose=verbose) as show:
+        inventory = _load(hosts)
         from fedssh.federation.prepare import prepare as work  # noqa: PLC0415  (imported when needed: start-up)
 
-        inventory = _load(hosts)
         show(lambda connect, report: work(inventory, connect=connect, report=report))
 
 
@@ -106,9 +106,9 @@ def prepare(c: Context, hosts: str = "", output: str = "table", verbose: bool = 
 def status(c: Context, hosts: str = "", output: str = "table", verbose: bool = False) -> None:
     """Show the federation as KubeFed sees it; exit code 3 when a cluster is not Ready."""
     with _run(c, output, verbose=verbose) as show:
+        inventory = _load(hosts)
         from fedssh.federation.status import status as work  # noqa: PLC0415  (imported when needed: start-up)
 
-        inventory = _load(hosts)
         show(lambda connect, report: work(inventory, connect=connect, report=report))
 
 
