@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
     from fedssh.events import Report, Reporter
     from fedssh.federation.host import Connect
-    from fedssh.inventory import Cluster, Inventory
+    from fedssh.inventory import Cluster, Inventory, Machine
     from fedssh.sensitive import Sensitive
+    from fedssh.shell import Shell
 
 _SIGNALLED: Final = 128  # and the signal's number, as shells have it: 130 for Ctrl-C, 143 for SIGTERM
 _FORMATS: Final = ("table", "json")
@@ -84,10 +85,10 @@ def federate(
 ) -> None:
     """Federate members with the host: install KubeFed, grant, prove, join. What is done stays as it is."""
     with _run(c, output, verbose=verbose) as show:
-        from fedssh.federation.federate import federate as work  # noqa: PLC0415  (imported when needed: start-up)
-
         inventory = _load(hosts)
         members = _choose(inventory, member, everyone=all)
+        from fedssh.federation.federate import federate as work  # noqa: PLC0415  (imported when needed: start-up)
+
         show(lambda connect, report: work(inventory, members, connect=connect, report=report, adopt=adopt))
 
 
@@ -95,9 +96,9 @@ def federate(
 def prepare(c: Context, hosts: str = "", output: str = "table", verbose: bool = False) -> None:
     """Install KubeFed and kubefedctl on the host, nothing else."""
     with _run(c, output, verbose=verbose) as show:
+        inventory = _load(hosts)
         from fedssh.federation.prepare import prepare as work  # noqa: PLC0415  (imported when needed: start-up)
 
-        inventory = _load(hosts)
         show(lambda connect, report: work(inventory, connect=connect, report=report))
 
 
@@ -105,9 +106,9 @@ def prepare(c: Context, hosts: str = "", output: str = "table", verbose: bool = 
 def status(c: Context, hosts: str = "", output: str = "table", verbose: bool = False) -> None:
     """Show the federation as KubeFed sees it; exit code 3 when a cluster is not Ready."""
     with _run(c, output, verbose=verbose) as show:
+        inventory = _load(hosts)
         from fedssh.federation.status import status as work  # noqa: PLC0415  (imported when needed: start-up)
 
-        inventory = _load(hosts)
         show(lambda connect, report: work(inventory, connect=connect, report=report))
 
 
@@ -214,6 +215,7 @@ def _check_flags(c: Context, output: str) -> None:
 
 
 def _connect_and_show(verb: Callable[[Connect, Reporter], Report], output: str, *, verbose: bool) -> None:
+    from fedssh.events import Progress  # noqa: PLC0415  (imported when needed: start-up)
     from fedssh.output import ProgressView, show_report  # noqa: PLC0415  (imported when needed: start-up)
     from fedssh.ssh import Connections, ask_on_terminal  # noqa: PLC0415  (imported when needed: start-up)
 
@@ -223,9 +225,16 @@ def _connect_and_show(verb: Callable[[Connect, Reporter], Report], output: str, 
         with progress.paused():
             return ask_on_terminal(question, cancelled)
 
+    def connect(machine: Machine) -> Shell:
+        reached = ", ".join(f"{key} {value}" for key, value in connections.describe(machine).items())
+        progress(
+            Progress(cluster=machine.name, text=f"reached as hosts.yaml and ssh_config say: {reached}", state="checked")
+        )
+        return connections.connect(machine)
+
     # The terminal is given back first: closing may take a second, and a second Ctrl-C ends that, too.
     with Connections(ask) as connections, progress:
-        report = verb(connections.connect, progress)
+        report = verb(connect, progress)
     show_report(report, "json" if output == "json" else "table")
     if report.exit_code:
         raise Exit(code=report.exit_code)

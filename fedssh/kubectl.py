@@ -30,6 +30,7 @@ _HINTS: Final = {
     "i/o timeout": "Is the cluster's API server running, and does a firewall let the machine reach it?",
     "must be logged in to the server": "The machine's kubeconfig is not accepted by its own cluster: renew it there.",
     "current-context must exist": "Log in as a user who has a kubeconfig there, or name one: kubeconfig: /path",
+    "unknown flag": "The machine's kubectl is too old: install that of its cluster's version there.",
     "no configuration has been provided": "Name the machine's kubeconfig in hosts.yaml (kubeconfig: /path).",
 }
 

@@ -189,9 +189,11 @@ def kubefedctl_command(url: str, *, folder: str = "/usr/local/bin") -> Command:
             *) echo "kubefedctl is released for Linux on x86_64 only; this is $(uname -s) on $(uname -m)" >&2; exit 1 ;;
         esac
         umask 077
-        work=$(mktemp -d)
+        work=$(mktemp -du)  # made only once it is sure to be removed
         trap 'rm -rf "$work"' EXIT
         trap 'exit 1' HUP INT TERM
+        trap '' PIPE  # a shell says whom a signal has ended; nobody may be there to read it
+        mkdir "$work"
         fetch() {
             if command -v curl >/dev/null; then curl -fsSL --connect-timeout 15 --retry 2 -o "$2" "$1"
             elif command -v wget >/dev/null; then wget -q -T 15 -O "$2" "$1"

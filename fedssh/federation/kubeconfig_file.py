@@ -59,6 +59,7 @@ _HOLD: Final = f"""exec 2>&1
     umask 077
     trap 'rm -f ${{lock:+"$lock"}}' EXIT
     trap 'exit 1' HUP INT TERM
+    trap '' PIPE  # a shell says whom a signal has ended; nobody may be there to read it
     {_TAKE}
     echo locked
     cat >/dev/null
@@ -96,10 +97,11 @@ _WRITE: Final = f"""
     set -eu
     path=$1 expected=$2 wait=$3 held=$4 lock= made=
     umask 077
-    new=$(mktemp "$path.XXXXXX")
+    new=$(mktemp -u "$path.XXXXXX")  # made only once it is sure to be removed
     trap 'rm -f "$new" ${{made:+"$made"}} ${{lock:+"$lock"}}' EXIT
     trap 'exit 1' HUP INT TERM
-    cat >"$new"
+    trap '' PIPE  # a shell says whom a signal has ended; nobody may be there to read it
+    (set -C; cat >"$new")
     sum() {{ line=$(sha256sum <"$1"); printf %s "${{line%% *}}"; }}
     if [ -z "$held" ]; then {_TAKE} fi
     if [ -s "$path" ]; then actual=$(sum "$path"); else actual=absent; fi

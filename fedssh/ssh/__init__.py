@@ -60,7 +60,7 @@ class Connections:
     def __init__(self, ask: Ask = ask_on_terminal) -> None:
         """Take how to ask a person for a passphrase or password; called by one thread at a time."""
         self._closing = Closing()
-        self._prompting = Prompting(ask, self._closing.closed)
+        self._prompting = Prompting(ask, self._closing)
         self._watchdog = Watchdog(self._closing)
         self._host_keys = HostKeys()
         self._files = IdentityFiles(self._prompting)
@@ -142,6 +142,7 @@ class Connections:
             gateway=gateway,
             host_keys=self._host_keys,
             files=self._files,
+            prompting=self._prompting,
             closing=self._closing,
         )
         link = Link(transport)

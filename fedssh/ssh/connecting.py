@@ -10,7 +10,7 @@ import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
 
 from fedssh.errors import UnreachableError, visible
-from fedssh.ssh.authentication import AUTH_TIMEOUT_SECONDS, KeyAuthentication
+from fedssh.ssh.authentication import AUTH_TIMEOUT_SECONDS, Authentication
 from fedssh.ssh.channels import CHANNEL_TIMEOUT_SECONDS
 from fedssh.ssh.gateways import CommandSocket, open_through
 from fedssh.ssh.host_keys import CheckingPolicy, preferred_types
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fedssh.ssh.closing import Closing
     from fedssh.ssh.host_keys import HostKeys
     from fedssh.ssh.identities import IdentityFiles
+    from fedssh.ssh.prompting import Prompting
     from fedssh.ssh.target import Target
 
 BANNER_TIMEOUT_SECONDS = 10.0
@@ -46,6 +47,7 @@ def open_transport(
     gateway: paramiko.Transport | None,
     host_keys: HostKeys,
     files: IdentityFiles,
+    prompting: Prompting,
     closing: Closing,
 ) -> paramiko.Transport:
     """Return a transport that is logged in to ``target``; ``gateway`` is one that is logged in to its gateway.
@@ -87,7 +89,7 @@ def open_transport(
             "banner_timeout": BANNER_TIMEOUT_SECONDS,
             "auth_timeout": AUTH_TIMEOUT_SECONDS,
             "channel_timeout": CHANNEL_TIMEOUT_SECONDS,
-            "auth_strategy": KeyAuthentication(target, files, closing),
+            "auth_strategy": Authentication(target, files, prompting, closing),
         },
     )
     connection.client.set_missing_host_key_policy(CheckingPolicy(host_keys, target))

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 AGENT_TIMEOUT_SECONDS = 30.0
 """How long an agent may take to answer; some ask their user."""
 
-PASSPHRASE_TRIES = 3
-"""How often a key's passphrase is asked for."""
-
 _KINDS: tuple[type[paramiko.PKey], ...] = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
 _CONTAINER = re.compile(rb"-----BEGIN OPENSSH PRIVATE KEY-----(.*)-----END OPENSSH PRIVATE KEY-----", re.DOTALL)
 _MAGIC = b"openssh-key-v1\0"
@@ -92,16 +89,11 @@ class IdentityFiles:
             return self.load(path)
 
     def _ask(self, path: Path) -> Identity:
-        identity = self.load(path)
-        question = f"Passphrase for {path}: "
-        for prefix in ("", *["That is not it. "] * (PASSPHRASE_TRIES - 1)):
-            passphrase = self._prompting.ask(prefix + question)
-            if not passphrase:
-                break
+        for passphrase in self._prompting.answers(f"Passphrase for {path}", name=str(path)):
             identity = _load(path, passphrase)
             if not identity.locked:
-                break
-        return identity
+                return identity
+        return self.load(path)
 
 
 class Agent(AgentSSH):

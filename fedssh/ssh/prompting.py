@@ -1,7 +1,8 @@
-"""Asking a person for a passphrase or password, one question at a time."""
+"""Passphrases and passwords: from a keyring, or asked of a person, one question at a time."""
 
 from __future__ import annotations
 
+import importlib
 import os
 import select
 import sys
@@ -11,37 +12,81 @@ from typing import TYPE_CHECKING
 from fedssh.sensitive import Sensitive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from fedssh.ssh.closing import Closing
 
     Ask = Callable[[str, threading.Event], Sensitive | None]
     """Puts a question; returns the answer, or None if there is nobody to ask or the event was set meanwhile."""
 
+TRIES = 3
+"""How often one and the same is asked for."""
+
+KEYRING_TIMEOUT_SECONDS = 30.0
+"""How long a keyring may take; some ask their user to open them."""
+
+_SERVICE = "fedssh"
 _POLL_SECONDS = 0.2
 _ENDING_SECONDS = 1.0
 _LONGEST_BYTES = 4096
 
 
 class Prompting:
-    """Puts the questions of all threads one after the other.
+    """Puts the questions of all threads one after the other, and knows what was right before."""
 
-    Attributes:
-        cancelled: Ends the question that is waiting for its answer, and those after it.
-    """
-
-    def __init__(self, ask: Ask, cancelled: threading.Event) -> None:
+    def __init__(self, ask: Ask, closing: Closing) -> None:
         self._ask = ask
-        self._cancelled = cancelled
+        self._closing = closing
         self._lock = threading.Lock()
+        self._right: dict[str, Sensitive] = {}
 
     def ask(self, question: str) -> Sensitive | None:
         """Return the answer, None if there is nobody to ask."""
         with self._lock:
-            return None if self._cancelled.is_set() else self._ask(question, self._cancelled)
+            return None if self._closing.closed.is_set() else self._ask(question, self._closing.closed)
+
+    def answers(self, question: str, *, name: str) -> Iterator[Sensitive]:
+        """Give one answer after the other to try, until there are no more; the caller stops when one is right.
+
+        Args:
+            question: What is asked for, as in "Passphrase for …".
+            name: What a keyring knows it by.
+        """
+        known = self._right.get(name) or self._stored(name)
+        if known:
+            yield known
+        for prefix in ("", *["That is not it. "] * (TRIES - 1)):
+            answer = self.ask(f"{prefix}{question}: ")
+            if not answer:
+                return
+            yield answer
+
+    def remember(self, name: str, answer: Sensitive) -> None:
+        """Have ``answers`` begin with this one, for the rest of the run."""
+        self._right[name] = answer
 
     def end(self) -> None:
         """Wait until a question that was cancelled has left its terminal as it was."""
         if self._lock.acquire(timeout=_ENDING_SECONDS):
             self._lock.release()
+
+    def _stored(self, name: str) -> Sensitive | None:
+        """Return what the keyring holds; None without one. Its own library is optional, and slow to import."""
+
+        def fetch() -> str | None:
+            password: str | None = importlib.import_module("keyring").get_password(_SERVICE, name)
+            return password
+
+        try:
+            password = self._closing.within(KEYRING_TIMEOUT_SECONDS, fetch)
+        except Exception:  # noqa: BLE001 - every backend has exceptions of its own; a keyring that fails is none
+            return None
+        return Sensitive(password) if password else None
+
+
+def keyring_advice(name: str) -> str:
+    """Return what a message says about putting a secret into a keyring."""
+    return f"put it into a keyring (pip install keyring; keyring set {_SERVICE} '{name}')"
 
 
 def ask_on_terminal(question: str, cancelled: threading.Event) -> Sensitive | None:

@@ -10,6 +10,7 @@ from fedssh.errors import AuthenticationError, StepError, UnreachableError
 from fedssh.sensitive import Sensitive
 from fedssh.shell import last_words
 from fedssh.ssh.channels import ShellChannel, Start
+from fedssh.ssh.prompting import keyring_advice
 
 if TYPE_CHECKING:
     from fedssh.ssh.link import Link
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 
 SUDO_TIMEOUT_SECONDS = 15.0
 """How long sudo may take to say yes or no; it may ask a directory server."""
-
-PASSWORD_TRIES = 3
-"""How often sudo's password is asked for."""
 
 _NO_SUCH_COMMAND = 127
 _WORDS_THAT_MEAN_A_PASSWORD = ("password is required", "terminal is required", "askpass")
@@ -44,14 +42,12 @@ def become_root(link: Link, place: str, prompting: Prompting) -> Start:
         raise StepError(f"there is no sudo on {place}", hint="Install it, or log in as root and leave sudo out.")
     if not any(known in words for known in _WORDS_THAT_MEAN_A_PASSWORD):
         raise _refusal(place, words)
-    question = f"sudo password for {place}: "
-    for prefix in ("", *["That is not it. "] * (PASSWORD_TRIES - 1)):
-        password = prompting.ask(prefix + question)
-        if not password:
-            break
+    name = f"sudo {place}"
+    for password in prompting.answers(f"sudo password for {place}", name=name):
         first = Sensitive(f"{password.reveal()}\n")
         code, words = _try(link, Start(command="exec env LC_ALL=C sudo -k -S -H -p '' true", first=first))
         if code == 0:
+            prompting.remember(name, password)
             return Start(command="exec sudo -k -S -H -p '' sh", first=first)
         if not any(known in words for known in _WORDS_THAT_MEAN_A_WRONG_ONE):
             break
@@ -79,6 +75,6 @@ def _try(link: Link, start: Start) -> tuple[int | None, str]:
 def _refusal(place: str, words: str) -> AuthenticationError:
     return AuthenticationError(
         f"sudo on {place} does not let us be root: {words or 'it said nothing'}",
-        hint="Give the user a rule with NOPASSWD (visudo; and !requiretty where that is set), or run on a terminal and "
-        "be asked for the password.",
+        hint="Give the user a rule with NOPASSWD (visudo; and !requiretty where that is set), run on a terminal and be "
+        f"asked for the password, or {keyring_advice(f'sudo {place}')}.",
     )

@@ -61,7 +61,7 @@ def closed_port() -> int:
     return port
 
 
-def test_an_unreachable_member_alone(
+def test_fault_04_an_unreachable_member_alone(
     inventory: dict[str, Any], closed_port: int, unjoined: Federation, fedssh: Callable[..., Run]
 ) -> None:
     """When the only member does not answer, nothing is done on the host: exit code 4, naming it."""
@@ -73,7 +73,7 @@ def test_an_unreachable_member_alone(
     assert unjoined.host.check("sha256sum", "/root/.kube/config") == before
 
 
-def test_an_unreachable_member_beside_another(
+def test_fault_04_an_unreachable_member_beside_another(
     inventory: dict[str, Any], closed_port: int, joined: Federation, fedssh: Callable[..., Run]
 ) -> None:
     """One member's failure is its own: the other is federated, exit code 3, the report lists both."""
@@ -86,7 +86,7 @@ def test_an_unreachable_member_beside_another(
     assert joined.ready()["member1"] == "True"
 
 
-def test_an_unreachable_host(inventory: dict[str, Any], closed_port: int, unjoined: Federation,
+def test_fault_04_an_unreachable_host(inventory: dict[str, Any], closed_port: int, unjoined: Federation,
                              fedssh: Callable[..., Run]) -> None:  # fmt: skip
     """Without the host nothing is done on a member, either: exit code 4."""
     inventory["host"]["port"] = closed_port
@@ -96,7 +96,7 @@ def test_an_unreachable_host(inventory: dict[str, Any], closed_port: int, unjoin
     assert unjoined.objects() == []
 
 
-def test_an_unknown_host_key(
+def test_fault_01_nothing_is_sent_to_an_unknown_member(
     inventory: dict[str, Any],
     lab: Lab,
     unjoined: Federation,
@@ -138,7 +138,7 @@ def test_an_access_that_does_not_hold_is_taken_back(
     assert unjoined.host.exec("test", "-e", "/root/.kube/.fedssh-proof").code == 1
 
 
-def test_one_cluster_under_two_names(
+def test_fault_35_one_cluster_under_two_names(
     inventory: dict[str, Any], lab: Lab, unjoined: Federation, fedssh: Callable[..., Run]
 ) -> None:
     """A member that is the host's own cluster, reached at another address, is refused."""
@@ -154,7 +154,7 @@ def test_one_cluster_under_two_names(
     assert unjoined.contexts() == {"kubernetes-admin@kubernetes": "kubernetes"}
 
 
-def test_somebody_elses_entry_stays(unjoined: Federation, fedssh: Callable[..., Run]) -> None:
+def test_fault_19_somebody_elses_entry_stays(unjoined: Federation, fedssh: Callable[..., Run]) -> None:
     """A context of the member's name that fedssh did not write is not overwritten, and nothing is granted."""
     unjoined.host.check("kubectl", "config", "set-context", "member1", "--cluster=kubernetes")
     before = unjoined.host.check("sha256sum", "/root/.kube/config")
@@ -177,7 +177,9 @@ def test_somebody_elses_account_stays(unjoined: Federation, fedssh: Callable[...
 
 
 @pytest.mark.parametrize(("machine", "tool"), [("member1", "kubectl"), ("fedhost", "helm"), ("fedhost", "kubectl")])
-def test_a_missing_tool_is_named(machine: str, tool: str, unjoined: Federation, fedssh: Callable[..., Run]) -> None:
+def test_fault_26_a_missing_tool_is_named(
+    machine: str, tool: str, unjoined: Federation, fedssh: Callable[..., Run]
+) -> None:
     """Kubectl or helm missing on a machine: exit code 3, naming what and where; nothing is granted."""
     where = unjoined.host if machine == "fedhost" else unjoined.member(machine)
     where.check("mv", f"/usr/local/bin/{tool}", "/root/away")
@@ -191,7 +193,7 @@ def test_a_missing_tool_is_named(machine: str, tool: str, unjoined: Federation, 
     assert unjoined.objects() == []
 
 
-def test_a_second_run_at_the_same_time_is_busy(joined: Federation, fedssh: Callable[..., Run]) -> None:
+def test_fault_13_a_second_run_at_the_same_time_is_busy(joined: Federation, fedssh: Callable[..., Run]) -> None:
     """While a run holds the host's lock, another one ends at once: exit code 75."""
     holder = threading.Thread(
         target=joined.host.exec,

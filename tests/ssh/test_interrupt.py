@@ -9,12 +9,14 @@ import subprocess
 import sys
 import termios
 import time
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from fedssh.shell import command
+from fedssh.federation.kubeconfig_file import _WRITE
+from fedssh.shell import command, script
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +26,16 @@ if TYPE_CHECKING:
 
 FEDSSH = Path(sys.executable).with_name("fedssh")
 
-# The first tool that fedssh looks for on the host, and it never answers.
+KUBECONFIG = """\
+apiVersion: v1
+kind: Config
+clusters: [{name: a, cluster: {server: "https://127.0.0.1:1"}}]
+contexts: [{name: a, context: {cluster: a, user: a}}]
+users: [{name: a, user: {}}]
+current-context: a
+"""
+
+# A tool that fedssh looks for on the host, and it never answers.
 SLOW = """#!/bin/sh
 echo $$ >"$HOME/pid"
 exec sleep 30
@@ -38,6 +49,8 @@ def host(start_sshd: Callable[..., Sshd], tmp_path: Path) -> Sshd:
     tools.mkdir()
     (tools / "helm").write_text(SLOW)
     (tools / "helm").chmod(0o755)
+    (tmp_path / ".kube").mkdir(mode=0o700)
+    (tmp_path / ".kube/config").write_text(KUBECONFIG)
     sshd = start_sshd(f"SetEnv HOME={tmp_path} PATH={tools}:{os.environ['PATH']}")
     (tmp_path / "hosts.yaml").write_text(
         f"host: {{name: fedhost, address: 127.0.0.1, port: {sshd.port}, user: root,"
@@ -86,7 +99,30 @@ def test_fault_11_an_end_from_outside_leaves_nothing(
         words = process.stderr.read()
     assert ("Interrupted. Run the same command again" in words) == (code > 0)
     assert "Traceback" not in words
-    assert [one.name for one in (tmp_path / ".kube").iterdir()] == ["config.fedssh.lock"]
+    assert {one.name for one in (tmp_path / ".kube").iterdir()} == {"config", "config.fedssh.lock"}
+
+
+def test_fault_11_a_write_that_is_ended_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its lock and its files go, even if what reads its messages is gone first: a shell tells whom a signal ended."""
+    tools, path = tmp_path / "tools", tmp_path / "config"
+    tools.mkdir()
+    (tools / "mv").write_text("#!/bin/sh\nexec sleep 30\n")
+    (tools / "mv").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    path.write_text("old: 1\n")
+    line = script(_WRITE, str(path), sha256(b"old: 1\n").hexdigest(), "1", "", title="write").line
+    reader, writer = os.pipe()
+    with subprocess.Popen(["sh", "-c", line], stdin=subprocess.PIPE, stderr=writer, start_new_session=True) as process:
+        os.close(writer)
+        os.close(reader)
+        assert process.stdin
+        process.stdin.write(b"new: 1\n")
+        process.stdin.close()
+        until(lambda: len(list(tmp_path.iterdir())) == 5, 5)  # the tools, the file, its copy, its lock, the new one
+        time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGTERM)
+    until(lambda: {one.name for one in tmp_path.iterdir()} == {"tools", "config"}, 2)
+    assert path.read_text() == "old: 1\n"
 
 
 def test_fault_11_a_question_gives_the_terminal_back(host: Sshd, tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def test_an_ignored_signal_stays_ignored(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("hosts")
 @pytest.mark.parametrize("flags", ["", "-o json"])
 @pytest.mark.parametrize("number", [1, 2000])
-def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path, flags: str, number: int) -> None:
+def test_fault_47_a_reader_that_leaves_early_is_no_error(tmp_path: Path, flags: str, number: int) -> None:
     """``fedssh status | head -1``: no traceback, no message, and the report's exit code."""
     process = subprocess.Popen(
         [*pretender("return " + REPORT.format(clusters=f"{READY} " * number, code=3)), *flags.split()],
@@ -106,7 +106,7 @@ def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path, flags: str, numb
 
 
 @pytest.mark.usefixtures("hosts")
-def test_nobody_reading_the_progress_does_not_end_the_work(tmp_path: Path) -> None:
+def test_fault_47_nobody_reading_the_progress_does_not_end_the_work(tmp_path: Path) -> None:
     """A federation is not left half-way because of a closed stderr."""
     body = "import time; from fedssh.events import Progress; time.sleep(0.3)"
     body += "; [report(Progress(cluster='m', text='x', state='running')) for _ in range(3)]"

@@ -60,7 +60,7 @@ AMBIGUOUS = (
 
 
 @pytest.mark.parametrize("word", AMBIGUOUS.split())
-def test_what_yaml_versions_read_differently_must_be_quoted(word: str) -> None:
+def test_fault_44_what_yaml_versions_read_differently_must_be_quoted(word: str) -> None:
     """As a value and as a key, with its place; the same in quotes is text."""
     assert refusal(f"x: 1\nkey: {word}\n").message.startswith("f.yaml:2:6: not clear whether this is text or ")
     assert refusal(f"x: 1\n{word}: value\n").message.endswith("is not clearly text: quote it")
@@ -99,13 +99,13 @@ def test_all_unclear_values_are_named_at_once() -> None:
         ("a: [1, 2\n", "f.yaml:2:1: "),
     ],
 )
-def test_what_is_refused_is_named_with_its_place(text: str, expected: str) -> None:
+def test_fault_43_what_is_refused_is_named_with_its_place(text: str, expected: str) -> None:
     """Lines and columns count from 1."""
     assert refusal(text).message.startswith(expected)
 
 
 @pytest.mark.parametrize("opening", ["[", "{a: ", "- ", "? ", "[{a: "])
-def test_depth_is_refused_before_it_hurts(opening: str) -> None:
+def test_fault_43_depth_is_refused_before_it_hurts(opening: str) -> None:
     """A hundred thousand levels are an answer within a second, not a RecursionError."""
     begun = time.process_time()
     assert "nested deeper than 20 levels" in refusal(opening * 100_000).message
@@ -119,7 +119,7 @@ def test_twenty_levels_are_fine() -> None:
     assert refusal("[" + text + "]").message.startswith("f.yaml:1:21: nested deeper")
 
 
-def test_size_is_refused_before_parsing() -> None:
+def test_fault_43_size_is_refused_before_parsing() -> None:
     """Ten megabytes are refused at once; the limit counts bytes, not characters, and can be chosen."""
     begun = time.process_time()
     assert "larger than 1048576 bytes" in refusal("- a\n" * 2_500_000).message
@@ -129,7 +129,7 @@ def test_size_is_refused_before_parsing() -> None:
         compose("ä: b", source="f", largest_bytes=4)
 
 
-def test_an_alias_bomb_is_refused() -> None:
+def test_fault_43_an_alias_bomb_is_refused() -> None:
     """The first alias ends it."""
     levels = "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 9))
     assert refusal(f"a0: &a0 [x]\n{levels}").message.startswith("f.yaml:2:10: aliases")

@@ -37,7 +37,7 @@ def test_helm_3_is_accepted(version: str) -> None:
 
 
 @pytest.mark.parametrize("version", ["v4.0.0", "v2.17.0", "v30.1", "", "\x1b[31m" + "x" * 99])
-def test_any_other_helm_is_not(version: str) -> None:
+def test_fault_26_any_other_helm_is_not(version: str) -> None:
     """Helm 4 cannot install the chart; what it says is cut and escaped."""
     with pytest.raises(StepError, match="needs Helm 3") as caught:
         check_version(result(version), machine="fedhost", step="s")
@@ -46,7 +46,7 @@ def test_any_other_helm_is_not(version: str) -> None:
     assert len(str(caught.value)) < 120
 
 
-def test_a_missing_helm_is_told_from_one_that_fails() -> None:
+def test_fault_26_a_missing_helm_is_told_from_one_that_fails() -> None:
     """The one is to be installed, the other to be looked at."""
     with pytest.raises(StepError, match="helm is not there"):
         check_version(result(code=127), machine="m", step="s")

@@ -143,7 +143,7 @@ def test_helm_values_pass_as_they_are() -> None:
     assert hosts.kubefed.values == {"a": {"b": None, "c": [1, 1.5, True]}, "d": "1.30", "e": None}
 
 
-def test_clashes_are_mistakes() -> None:
+def test_fault_43_clashes_are_mistakes() -> None:
     """A member with the host's name, and machines that are the same one, defaults included."""
     text = """\
 defaults: {user: root, port: 22}
@@ -171,7 +171,7 @@ BAD_NAMES = [
 
 
 @pytest.mark.parametrize("name", BAD_NAMES)
-def test_bad_names_are_mistakes(name: str) -> None:
+def test_fault_42_bad_names_are_mistakes(name: str) -> None:
     """As a member's key and as the host's name."""
     written = json_text(name)
     assert not accepted(HOST + f"members: {{{written}: {{address: a}}}}\n")
@@ -179,7 +179,7 @@ def test_bad_names_are_mistakes(name: str) -> None:
 
 
 @given(st.text(max_size=70) | st.text(alphabet=string.ascii_lowercase + string.digits + "-", max_size=70))
-def test_exactly_rfc_1123_labels_are_names(name: str) -> None:
+def test_fault_42_exactly_rfc_1123_labels_are_names(name: str) -> None:
     """Nothing that a shell, a tool or a path could take for something else gets in."""
     letters = set(string.ascii_lowercase + string.digits)
     good = 0 < len(name) <= 63 and {name[0], name[-1]} <= letters and set(name) <= letters | {"-"}

@@ -56,6 +56,7 @@ def test_what_is_applied_goes_by_stdin(canary: str) -> None:
         ('Error from server (Forbidden): pods is forbidden: User "x" cannot list', "administrator"),
         ("error: You must be logged in to the server (Unauthorized)", "renew"),
         ("error: invalid configuration: no configuration has been provided", "kubeconfig: /path"),
+        ("Error: unknown flag: --server-side", "too old"),
         ("error: something else", ""),
     ],
 )

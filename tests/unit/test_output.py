@@ -66,7 +66,7 @@ def plain(text: str) -> str:
     return re.sub(r"\x1b\[[\d;]*m", "", text)
 
 
-def test_what_is_piped_has_no_escapes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_fault_47_what_is_piped_has_no_escapes(capsys: pytest.CaptureFixture[str]) -> None:
     """One line per cluster, nothing cut or folded; errors on stderr with what to do next."""
     show_report(report(*CLUSTERS), "table")
     out, err = capsys.readouterr()
@@ -139,7 +139,7 @@ def test_text_of_machines_is_never_markup(capsys: pytest.CaptureFixture[str], te
 
 
 @pytest.mark.parametrize("columns", ["20", "60", "200"])
-def test_a_narrow_terminal_loses_nothing(monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
+def test_fault_47_a_narrow_terminal_loses_nothing(monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
     """It wraps the lines itself, as it does kubectl's; the state above all is never cut."""
     terminal = open_terminal(monkeypatch, columns=columns)
     show_report(report(*CLUSTERS), "table")
@@ -149,7 +149,7 @@ def test_a_narrow_terminal_loses_nothing(monkeypatch: pytest.MonkeyPatch, column
     assert len(shown.splitlines()) == 8
 
 
-def test_a_terminal_gets_colours_unless_no_color_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fault_47_a_terminal_gets_colours_unless_no_color_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """https://no-color.org; TERM=dumb is no terminal for colours, either."""
     terminal = open_terminal(monkeypatch)
     show_report(report(HOST), "table")
