@@ -12,6 +12,7 @@ from fedssh.kubectl import (
     Target,
     explain,
     find_item,
+    has_lost_context,
     kubectl,
     missing_tool,
     parse_items,
@@ -141,3 +142,17 @@ def test_documents_are_read_back_as_they_were() -> None:
     """One text of several YAML documents."""
     documents: list[dict[str, Any]] = [{"a": "---\n"}, {"b": ["\u00fc", 1, None]}]
     assert list(yaml.safe_load_all(render_documents(documents))) == documents
+
+
+@pytest.mark.parametrize(
+    ("words", "lost"),
+    [
+        ('error: context "fedhost" does not exist', True),
+        ("Error in configuration: context was not found for specified context: member2", True),
+        ("error: cannot locate context fedhost", True),
+        ("error: no", False),
+    ],
+)
+def test_a_context_that_was_lost_is_recognised(words: str, lost: bool) -> None:
+    """There are three ways to say so."""
+    assert has_lost_context(words) is lost
