@@ -76,7 +76,7 @@ def test_fault_37_overloaded(
 ) -> None:
     """An API server that turns everybody away is asked again a few times; then its reason is told (3)."""
     member = joined.member("member2")
-    again = "add_header Retry-After 1 always;" if status == 429 else ""
+    again = "add_header Retry-After 0 always;" if status == 429 else ""
     answer = f'{again} default_type text/plain; return {status} "later";'
     server = f"server {{ listen 127.0.0.1:7443; location / {{ {answer} }} }}"
     put(member, "/root/busy.conf", f"pid /run/busy.pid; events {{}} http {{ access_log off; {server} }}")
