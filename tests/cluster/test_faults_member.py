@@ -10,6 +10,7 @@ import base64
 import json
 import os
 import re
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,6 +130,10 @@ def revoked(federation: Federation) -> str:
     }
     for one in (account, secret):
         federation.kubectl(member, "create", "-f", "-", stdin=json.dumps(one))
+    # The API server remembers for some seconds that it has accepted a token.
+    asked = ["--request-timeout=5s", "get", "namespace", "kube-system"]
+    while federation.host.exec("/opt/recorded/kubectl", "--context", "member1", *asked).code == 0:
+        time.sleep(0.5)
     return "does not accept the token"
 
 
