@@ -110,7 +110,7 @@ def test_fault_11_an_interrupted_installation_is_finished_by_the_next(
 ) -> None:
     """Helm is ended with the run that called it; the next one installs anew and does not wait for it."""
     fedssh("status")
-    unjoined.host.exec("helm", "-n", "kube-federation-system", "uninstall", "kubefed", "--wait")
+    unjoined.uninstall()
     assert end_at("fedhost: installing KubeFed", signal.SIGINT, tmp_path, after_seconds=1.5) == 130
     nothing_is_left(unjoined)
     assert end_at("fedhost: waiting for KubeFed to serve", signal.SIGINT, tmp_path) == 130
