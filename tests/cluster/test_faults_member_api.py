@@ -106,6 +106,8 @@ def test_fault_40_a_namespace_that_is_going(joined: Federation, fedssh: Callable
     """A namespace of KubeFed's that is being deleted on the member is waited for; then 3, with what holds it."""
     member = joined.member("member2")
     holder = {"name": "holder", "namespace": NAMESPACE, "finalizers": ["example.com/fault-40"]}
+    joined.forget("member2")
+    joined.kubectl(member, "delete", "namespace", NAMESPACE, "--ignore-not-found")
     joined.kubectl(member, "create", "namespace", NAMESPACE)
     document = json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": holder})
     joined.kubectl(member, "create", "-f", "-", stdin=document)
