@@ -1,16 +1,15 @@
-"""KubeFed's installation on the host cluster: the Helm chart, and kubefedctl on the host's machine."""
+"""KubeFed's installation on the host cluster: the Helm chart and what it comes to."""
 
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from fedssh import helm
+from fedssh import helm, kubefedctl
 from fedssh.errors import RefusedError, StepError
-from fedssh.kubectl import NOT_FOUND, Target, explain, kubectl, parse_items
-from fedssh.shell import Command, Result, command, failure, script
+from fedssh.kubectl import Target, explain, kubectl, parse_items
+from fedssh.shell import Command, Result, script
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +25,10 @@ ROLLOUT_SECONDS: Final = 300
 """How long KubeFed's images may take to be pulled and started."""
 
 INSTALL_SECONDS: Final = 180
-"""How long Helm may take to fetch the chart and create its objects, and kubefedctl to be downloaded."""
+"""How long Helm may take to fetch the chart and create its objects."""
+
+ESTABLISHED_SECONDS: Final = 30
+"""How long the API server may take to serve KubeFed's custom resources."""
 
 _STEP: Final = "prepare KubeFed"
 
@@ -53,7 +55,7 @@ class Installation:
 
 def tool_commands() -> list[Command]:
     """Return the commands that ask the host's tools for their versions."""
-    return [helm.version(), command("kubefedctl", "version")]
+    return [helm.version(), kubefedctl.version_command()]
 
 
 def probe_commands(*, target: Target) -> list[Command]:
@@ -80,7 +82,8 @@ def parse_probe(
 
     Raises:
         StepError: A tool is missing or failed.
-        RefusedError: Another version is installed, or a release is in a state that only a person can judge.
+        RefusedError: Another version is installed, or in another way, or a release is in a state that only a person
+            can judge.
     """
     helm_version, kubefedctl_version = tools
     found_release, deployments = results
@@ -89,10 +92,12 @@ def parse_probe(
     if release and not only_look:
         _check_release(release, version=version, machine=machine)
     items = parse_items(deployments, machine=machine, step=_STEP)
+    if release is None and not only_look:
+        _check_nobodys(items, machine=machine)
     return Installation(
         release=release,
         rolled_out=all(_is_rolled_out(items, name) for name in (WEBHOOK, CONTROLLER)),
-        kubefedctl=_parse_kubefedctl_version(kubefedctl_version),
+        kubefedctl=kubefedctl.parse_version(kubefedctl_version),
     )
 
 
@@ -111,22 +116,47 @@ def install_commands(
     KubeFedConfig, is done by ``gate_commands``.
     """
     uninstall = [helm.helm("uninstall", RELEASE, f"--namespace={NAMESPACE}", "--no-hooks", target=target)]
+    chart = [f"{REPOSITORY}/kubefed", f"--version={version}"]
+    where, given = f"--namespace={NAMESPACE}", json.dumps(values or {})
     return [
         *(uninstall if is_leftover(release) else []),
         helm.helm("repo", "add", REPOSITORY, repository, "--force-update"),
-        helm.helm(
-            "install",
-            RELEASE,
-            f"{REPOSITORY}/kubefed",
-            f"--version={version}",
-            f"--namespace={NAMESPACE}",
-            "--create-namespace",
-            "--no-hooks",
-            "--values=-",
-            target=target,
-            stdin=json.dumps(values or {}),
-        ),
+        _configure_command(chart, values=given, target=target),
+        helm.helm("install", RELEASE, *chart, where, "--no-hooks", "--values=-", target=target, stdin=given),
     ]
+
+
+def _configure_command(chart: Sequence[str], *, values: str, target: Target) -> Command:
+    """Return the command that creates the chart's KubeFedConfig before everything else, marked as its release's own.
+
+    KubeFed's controller makes one with other values when it finds none (cmd/controller-manager/app, v0.10.0), and
+    where its image is at hand it is there before Helm comes to the chart's, which then "already exists".
+    """
+    config = "charts/controllermanager/templates/kubefedconfig.yaml"
+    crds = helm.helm("show", "crds", *chart).line
+    rendered = helm.helm(
+        "template", RELEASE, *chart, f"--namespace={NAMESPACE}", f"--show-only={config}", "--values=-"
+    ).line
+    marks = [f"meta.helm.sh/release-name={RELEASE}", f"meta.helm.sh/release-namespace={NAMESPACE}"]
+    annotated = kubectl("annotate", "--local", "--filename=-", "--output=json", *marks).line
+    labelled = kubectl("label", "--local", "--filename=-", "--output=json", "app.kubernetes.io/managed-by=Helm").line
+    apply = kubectl(
+        "apply", "--server-side", "--force-conflicts", "--field-manager=fedssh", "--filename=-", target=target
+    ).line
+    known = kubectl(
+        "wait", "--for=condition=Established", "customresourcedefinitions/kubefedconfigs.core.kubefed.io",
+        f"--timeout={ESTABLISHED_SECONDS}s", target=target, request_timeout_seconds=0,
+    ).line  # fmt: skip
+    exists = kubectl("get", "namespace", NAMESPACE, target=target).line
+    create = kubectl("create", "namespace", NAMESPACE, target=target).line
+    text = f"""
+        set -e
+        {crds} </dev/null | {apply}
+        {known}
+        {exists} >/dev/null 2>&1 || {create}
+        {rendered} | {annotated} | {labelled} | {apply}
+    """
+    return script(text, title="helm template", stdin=values)
 
 
 def gate_commands(values: Mapping[str, Any], *, target: Target) -> list[Command]:
@@ -180,58 +210,6 @@ def check_rollout(results: Sequence[Result], *, machine: str) -> None:
             raise StepError(error.message, machine=machine, step=_STEP, hint=f"See why on the host: {pods}")
 
 
-def kubefedctl_command(url: str, *, folder: str = "/usr/local/bin") -> Command:
-    """Return the command that puts kubefedctl into ``folder``, checked against the checksum at ``url`` + .sha."""
-    text = """
-        set -eu
-        case $(uname -s)/$(uname -m) in
-            Linux/x86_64) ;;
-            *) echo "kubefedctl is released for Linux on x86_64 only; this is $(uname -s) on $(uname -m)" >&2; exit 1 ;;
-        esac
-        umask 077
-        work=$(mktemp -du)  # made only once it is sure to be removed
-        trap 'rm -rf "$work"' EXIT
-        trap 'exit 1' HUP INT TERM
-        trap '' PIPE  # a shell says whom a signal has ended; nobody may be there to read it
-        mkdir "$work"
-        fetch() {
-            if command -v curl >/dev/null; then curl -fsSL --connect-timeout 15 --retry 2 -o "$2" "$1"
-            elif command -v wget >/dev/null; then wget -q -T 15 -O "$2" "$1"
-            else echo "neither curl nor wget is there" >&2; return 1
-            fi || { echo "cannot download $1" >&2; return 1; }
-        }
-        fetch "$1" "$work/kubefedctl.tgz"
-        fetch "$1.sha" "$work/sum"
-        read -r expected rest <"$work/sum" || [ -n "$expected" ]
-        actual=$(sha256sum <"$work/kubefedctl.tgz")
-        [ "${actual%% *}" = "$expected" ] || {
-            echo "$1 has the SHA-256 checksum ${actual%% *}, but $1.sha says $expected" >&2
-            exit 1
-        }
-        tar -xzf "$work/kubefedctl.tgz" -C "$work" kubefedctl
-        (umask 022; mkdir -p "$2")
-        cp "$work/kubefedctl" "$2/.kubefedctl.new"
-        chmod 0755 "$2/.kubefedctl.new"
-        mv -f "$2/.kubefedctl.new" "$2/kubefedctl"
-        "$2/kubefedctl" version
-    """
-    return script(text, url, folder, title="download of kubefedctl")
-
-
-def check_kubefedctl(result: Result, *, version: str, machine: str) -> None:
-    """Check the answer to ``kubefedctl_command``.
-
-    Raises:
-        StepError: It could not be downloaded, its checksum is wrong, or it is another version.
-    """
-    if not result.ok:
-        hint = "hosts.yaml can name another address: kubefed.kubefedctl_url"
-        raise failure(result, machine=machine, step=_STEP, hint=hint)
-    found = _parse_kubefedctl_version(result)
-    if found != version:
-        raise StepError(f"the downloaded kubefedctl is version {found or 'unknown'}, not {version}", machine=machine)
-
-
 def _check_release(release: helm.Release, *, version: str, machine: str) -> None:
     if release.version != version:
         raise RefusedError(
@@ -250,6 +228,18 @@ def _check_release(release: helm.Release, *, version: str, machine: str) -> None
         )
 
 
+def _check_nobodys(deployments: Sequence[Mapping[str, Any]], *, machine: str) -> None:
+    """Raise RefusedError where KubeFed runs without a Helm release: installing it would be a second installation."""
+    for one in deployments:
+        if one["metadata"]["name"] in {WEBHOOK, CONTROLLER} and "deletionTimestamp" not in one["metadata"]:
+            raise RefusedError(
+                f"KubeFed is installed in {NAMESPACE}, but not by Helm as the release {RELEASE}",
+                machine=machine,
+                step=_STEP,
+                hint=f"Take it off the host, or install it by Helm under that name: helm -n {NAMESPACE} list --all",
+            )
+
+
 def _is_rolled_out(deployments: Sequence[Mapping[str, Any]], name: str) -> bool:
     """Whether a Deployment is complete, by the rules of ``kubectl rollout status``."""
     for one in deployments:
@@ -261,11 +251,3 @@ def _is_rolled_out(deployments: Sequence[Mapping[str, Any]], name: str) -> bool:
                 and status.get("availableReplicas", 0) >= wanted
             )
     return False
-
-
-def _parse_kubefedctl_version(result: Result) -> str:
-    """Return the version that ``kubefedctl version`` prints (``version.Info{Version:"v0.10.0", …``), or ""."""
-    if result.code == NOT_FOUND:
-        return ""
-    found = re.search(r'Version:"v?(\d+\.\d+\.\d+)', result.stdout)
-    return found[1] if found else ""

@@ -154,6 +154,20 @@ def script(text: str, *arguments: str, title: str, stdin: str | Sensitive = "") 
     return Command(line=shlex.join(("sh", "-c", text, "sh", *arguments)), title=title, stdin=stdin)
 
 
+def clean_up(*paths: str) -> str:
+    """Return the lines with which a script begins that leaves nothing behind, however it ends.
+
+    Args:
+        *paths: What is removed, in shell syntax: ``"$new"``. Its variables may be set later.
+    """
+    return f"""
+    umask 077
+    trap 'rm -rf {" ".join(paths)}' EXIT
+    trap 'exit 1' HUP INT TERM
+    trap '' PIPE  # a shell says whom a signal has ended; nobody may be there to read it
+"""
+
+
 def render_program(stages: Sequence[Command | Sequence[Command]], *, separator: str) -> str:
     """Return the program that runs ``stages``; ``separator`` is a random word no output can contain by chance."""
     limit = OUTPUT_LIMIT_BYTES

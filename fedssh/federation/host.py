@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from fedssh import kubefed, kubefed_install
+from fedssh import kubefed, kubefed_install, kubefedctl
 from fedssh.access import MemberAccess
 from fedssh.errors import RefusedError, StepError, visible
 from fedssh.federation.kubeconfig_file import KubeconfigFile, check_usable, lock, parse_file, read_command
@@ -172,9 +172,9 @@ def install_kubefed(host: OpenHost, inventory: Inventory, ledger: Ledger) -> Non
         return
     if installation.kubefedctl != wanted.version:
         ledger.begin(shell.name, "downloading kubefedctl")
-        seconds = kubefed_install.INSTALL_SECONDS
-        (result,) = shell.run(kubefed_install.kubefedctl_command(wanted.kubefedctl_url), timeout_seconds=seconds)
-        kubefed_install.check_kubefedctl(result, version=wanted.version, machine=shell.name)
+        download = kubefedctl.install_command(wanted.kubefedctl_url, version=wanted.version)
+        (result,) = shell.run(download, timeout_seconds=kubefedctl.INSTALL_SECONDS)
+        kubefedctl.check_install(result, version=wanted.version, machine=shell.name)
         ledger.change(shell.name, f"installed kubefedctl {wanted.version}")
     if installation.release is None or kubefed_install.is_leftover(installation.release):
         ledger.begin(shell.name, "installing KubeFed")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from fedssh.errors import BusyError, RefusedError, StepError, visible
 from fedssh.kubeconfig import Kubeconfig, parse_kubeconfig
 from fedssh.sensitive import Sensitive
-from fedssh.shell import Command, Result, failure, last_words, script
+from fedssh.shell import Command, Result, clean_up, failure, last_words, script
 
 if TYPE_CHECKING:
     from fedssh.shell import Held, Shell
@@ -56,10 +56,7 @@ _TAKE: Final = f"""
 
 _HOLD: Final = f"""exec 2>&1
     path=$1 wait=$2 lock=
-    umask 077
-    trap 'rm -f ${{lock:+"$lock"}}' EXIT
-    trap 'exit 1' HUP INT TERM
-    trap '' PIPE  # a shell says whom a signal has ended; nobody may be there to read it
+    {clean_up('${lock:+"$lock"}')}
     {_TAKE}
     echo locked
     cat >/dev/null
@@ -96,11 +93,8 @@ _READ: Final = f"""{_FIND}
 _WRITE: Final = f"""
     set -eu
     path=$1 expected=$2 wait=$3 held=$4 lock= made=
-    umask 077
     new=$(mktemp -u "$path.XXXXXX")  # made only once it is sure to be removed
-    trap 'rm -f "$new" ${{made:+"$made"}} ${{lock:+"$lock"}}' EXIT
-    trap 'exit 1' HUP INT TERM
-    trap '' PIPE  # a shell says whom a signal has ended; nobody may be there to read it
+    {clean_up('"$new"', '${made:+"$made"}', '${lock:+"$lock"}')}
     (set -C; cat >"$new")
     sum() {{ line=$(sha256sum <"$1"); printf %s "${{line%% *}}"; }}
     if [ -z "$held" ]; then {_TAKE} fi

@@ -59,6 +59,30 @@ def test_from_nothing_to_a_federation(
     assert counted["fedhost"][0] == 1
 
 
+# What KubeFed's controller makes when it is quicker than Helm, as where its image is at hand.
+CONTROLLERS_OWN = """
+    helm repo add kubefed-charts http://artefacts/charts --force-update >/dev/null &&
+    helm show crds kubefed-charts/kubefed --version 0.10.0 | kubectl create -f - >/dev/null &&
+    kubectl wait --for=condition=Established crd/kubefedconfigs.core.kubefed.io >/dev/null &&
+    kubectl create namespace kube-federation-system >/dev/null &&
+    printf '{"apiVersion": "core.kubefed.io/v1beta1", "kind": "KubeFedConfig", "metadata": {"name": "kubefed"}, %s}' \
+        '"spec": {"scope": "Cluster", "clusterHealthCheck": {"period": "10s"}}' |
+        kubectl -n kube-federation-system create -f -
+"""
+
+
+def test_a_controller_that_is_quicker_than_helm(bare: Federation, fedssh: Callable[..., Run]) -> None:
+    """A KubeFedConfig that is there before Helm's does not stop the installation, and gets the wanted values."""
+    bare.host.check("sh", "-c", CONTROLLERS_OWN)
+    done = fedssh("prepare")
+    assert done.code == 0, done.stderr
+    period = "jsonpath={.spec.clusterHealthCheck.period}"
+    assert bare.kubectl(bare.host, "-n", NAMESPACE, "get", "kubefedconfig", "kubefed", "-o", period) == "3s"
+    listed = bare.host.check("helm", "list", "--namespace", NAMESPACE, "--output", "json")
+    assert [one["status"] for one in json.loads(listed)] == ["deployed"]
+    assert fedssh("prepare").stdout.count("Nothing to do") == 1
+
+
 def test_a_second_run_changes_nothing_and_says_so(
     joined: Federation, fedssh: Callable[..., Run], logins: Callable[[], dict[str, tuple[int, int]]]
 ) -> None:

@@ -103,6 +103,7 @@ class Host:
             "download of kubefedctl": self._download,
             "helm list": lambda: Answer(self.release),
             "helm repo": Answer,
+            "helm template": Answer,
             "helm install": self._install,
             "kubectl rollout": Answer,
             "kubectl config": lambda: Answer(f"https://{self.name}.example.com:6443"),

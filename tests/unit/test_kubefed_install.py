@@ -10,7 +10,6 @@ from fedssh.helm import Release
 from fedssh.kubectl import Target
 from fedssh.kubefed_install import (
     Installation,
-    check_kubefedctl,
     check_rollout,
     gate_commands,
     install_commands,
@@ -96,23 +95,34 @@ def test_an_interrupted_first_installation_is_done_again(status: str) -> None:
     release = probe(json.dumps([{**json.loads(RELEASE)[0], "status": status}])).release
     assert is_leftover(release)
     commands = install_commands(release=release, version="0.10.0", repository="https://r", values={}, target=HOST)
-    assert [argv_of(one)[1] for one in commands] == ["uninstall", "repo", "install"]
+    assert [one.title for one in commands] == ["helm uninstall", "helm repo", "helm template", "helm install"]
 
 
 def test_the_chart_is_installed_without_its_hooks() -> None:
     """Of the wanted version, into its own namespace, with the inventory's values from stdin."""
     values = {"controllermanager": {"replicaCount": 1}}
     commands = install_commands(release=None, version="0.10.0", repository="https://charts", values=values, target=HOST)
-    add, install = [argv_of(one) for one in commands]
+    add, _, install = [argv_of(one) for one in commands]
     assert add == ["helm", "repo", "add", "kubefed-charts", "https://charts", "--force-update"]
     assert install[1:4] == ["install", "kubefed", "kubefed-charts/kubefed"]
     assert {
-        *("--no-hooks", "--version=0.10.0", "--namespace=kube-federation-system", "--create-namespace"),
+        *("--no-hooks", "--version=0.10.0", "--namespace=kube-federation-system"),
         *("--values=-", "--kubeconfig=/root/.kube/config", "--kube-context=fedhost"),
     } <= set(install)
-    assert json.loads(stdin_of(commands[1])) == values
+    assert [json.loads(stdin_of(one)) for one in commands[1:]] == [values, values]
     (*_, empty) = install_commands(release=None, version="0.10.0", repository="r", values={}, target=HOST)
     assert stdin_of(empty) == "{}"
+
+
+def test_a_kubefed_that_helm_has_not_installed_is_refused() -> None:
+    """Unless one only looks, or it is just being deleted."""
+    with pytest.raises(RefusedError, match="but not by Helm"):
+        probe("[]")
+    assert probe("[]", only_look=True).release is None
+    deployments = json.loads(DEPLOYMENTS)
+    for one in deployments["items"]:
+        one["metadata"]["deletionTimestamp"] = "2026-11-23T10:00:00Z"
+    assert probe("[]", json.dumps(deployments)).release is None
 
 
 @pytest.mark.parametrize("values", [{}, {"controllermanager": None}, {"controllermanager": {"featureGates": {}}}])
@@ -145,10 +155,3 @@ def test_the_rollout_is_waited_for() -> None:
     with pytest.raises(StepError, match="timed out") as caught:
         check_rollout([result(), result(code=1, stderr="error: timed out waiting")], machine="fedhost")
     assert "describe pods" in caught.value.hint
-
-
-@pytest.mark.parametrize("stdout", ["", "v0.10.0", 'Version:"v0.9.2"', 'Version:"canary"'])
-def test_a_downloaded_kubefedctl_of_another_version_is_a_failed_step(stdout: str) -> None:
-    """Whatever it says."""
-    with pytest.raises(StepError, match=r"the downloaded kubefedctl is version (unknown|0\.9\.2), not 0\.10\.0"):
-        check_kubefedctl(result(stdout), version="0.10.0", machine="fedhost")

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fedssh.errors import StepError
-from fedssh.kubefed_install import check_kubefedctl, kubefedctl_command
+from fedssh.kubefedctl import check_install, install_command, parse_version, version_command
 from tests.unit.kubernetes import argv_of
-from tests.unit.shells import LocalShell, install_tool
+from tests.unit.shells import LocalShell, install_tool, result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,13 +28,10 @@ ARCHIVE = "kubefedctl-0.10.0-linux-amd64.tgz"
 VERSION = 'kubefedctl version: version.Info{Version:"v0.10.0", GitCommit:"x"}\n'
 
 
-@pytest.fixture
-def releases(tmp_path: Path) -> Path:
-    """The folder of a download server, with a kubefedctl and its checksum."""
-    folder = tmp_path / "releases"
-    folder.mkdir()
+def pack(folder: Path, says: str) -> None:
+    """Put a kubefedctl that says so for its version into a folder, with its checksum."""
     with tarfile.open(folder / ARCHIVE, "w:gz") as archive:
-        content = f"#!/bin/sh\n[ $1 = version ] && echo '{VERSION.strip()}'\n".encode()
+        content = f"#!/bin/sh\n[ $1 = version ] && echo '{says.strip()}'\n".encode()
         for name in ("kubefedctl", "LICENSE"):
             member = tarfile.TarInfo(name)
             member.size = len(content)
@@ -42,6 +39,14 @@ def releases(tmp_path: Path) -> Path:
             archive.addfile(member, io.BytesIO(content))
     checksum = hashlib.sha256((folder / ARCHIVE).read_bytes()).hexdigest()
     (folder / f"{ARCHIVE}.sha").write_text(f"{checksum}  {ARCHIVE}\n")
+
+
+@pytest.fixture
+def releases(tmp_path: Path) -> Path:
+    """The folder of a download server, with a kubefedctl and its checksum."""
+    folder = tmp_path / "releases"
+    folder.mkdir()
+    pack(folder, VERSION)
     return folder
 
 
@@ -63,7 +68,7 @@ def url(releases: Path) -> Iterator[str]:
 
 def download(shell: LocalShell, url: str, folder: Path) -> Result:
     """Run the real installer."""
-    return shell.run(kubefedctl_command(url, folder=str(folder)))[0]
+    return shell.run(install_command(url, version="0.10.0", folder=str(folder)))[0]
 
 
 def left(tmp_path: Path, home: Path) -> list[Path]:
@@ -75,7 +80,7 @@ def test_kubefedctl_is_downloaded_and_checked(local: LocalShell, url: str, tmp_p
     """It runs for everybody; its folder is made for everybody, and nothing else is left. A second time is the same."""
     for _ in range(2):
         done = download(local, url, tmp_path / "bin")
-        check_kubefedctl(done, version="0.10.0", machine="fedhost")
+        check_install(done, version="0.10.0", machine="fedhost")
     assert (tmp_path / "bin" / "kubefedctl").stat().st_mode & 0o777 == 0o755
     assert (tmp_path / "bin").stat().st_mode & 0o777 == 0o755
     assert [one.name for one in (tmp_path / "bin").iterdir()] == ["kubefedctl"]
@@ -84,7 +89,7 @@ def test_kubefedctl_is_downloaded_and_checked(local: LocalShell, url: str, tmp_p
 
 def test_it_goes_where_every_user_has_it_in_path() -> None:
     """Unless said otherwise."""
-    assert argv_of(kubefedctl_command("https://x")) == ["sh", "https://x", "/usr/local/bin"]
+    assert argv_of(install_command("https://x", version="0.10.0")) == ["sh", "https://x", "0.10.0", "/usr/local/bin"]
 
 
 @pytest.mark.parametrize(
@@ -115,7 +120,7 @@ def test_a_wrong_download_leaves_the_old_kubefedctl(
         (releases / file).write_bytes(content)
     done = download(local, url, tmp_path / "bin")
     with pytest.raises(StepError, match="download of kubefedctl failed") as caught:
-        check_kubefedctl(done, version="0.10.0", machine="fedhost")
+        check_install(done, version="0.10.0", machine="fedhost")
     assert words in str(caught.value)
     assert "kubefedctl_url" in caught.value.hint
     assert old.read_text().endswith("echo old\n")
@@ -129,7 +134,7 @@ def with_tools(tmp_path: Path, *names: str, url: str) -> subprocess.CompletedPro
     for name in (*names, "sh", "mktemp", "rm", "sha256sum", "tar", "gzip", "cp", "chmod", "mv", "mkdir"):
         (folder / name).symlink_to(next(found for one in ("/usr/bin", "/bin") if (found := Path(one, name)).exists()))
     install_tool(folder, "uname", "case $1 in -s) echo Linux ;; -m) echo x86_64 ;; esac")
-    line = kubefedctl_command(url, folder=str(tmp_path / "bin")).line
+    line = install_command(url, version="0.10.0", folder=str(tmp_path / "bin")).line
     return subprocess.run(
         ["/bin/sh", "-c", line], env={"PATH": str(folder)}, capture_output=True, text=True, timeout=30, check=False
     )
@@ -153,7 +158,7 @@ def test_without_a_downloader_it_says_so(tmp_path: Path, url: str) -> None:
 def test_a_machine_for_which_there_is_no_release_is_told(tmp_path: Path, url: str) -> None:
     """KubeFed is released for x86_64 only."""
     install_tool(tmp_path / "tools2", "uname", "echo aarch64")
-    line = kubefedctl_command(url, folder=str(tmp_path / "bin")).line
+    line = install_command(url, version="0.10.0", folder=str(tmp_path / "bin")).line
     done = subprocess.run(
         ["/bin/sh", "-c", line],
         env={"PATH": f"{tmp_path / 'tools2'}:/usr/bin:/bin"},
@@ -164,3 +169,27 @@ def test_a_machine_for_which_there_is_no_release_is_told(tmp_path: Path, url: st
     )
     assert done.returncode == 1
     assert "for Linux on x86_64 only" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("says", "found"),
+    [("", "unknown"), ("v0.10.0", "unknown"), ('Version:"v0.9.2"', "0.9.2"), ('Version:"v0.10.0-rc1"', "0.10.0-rc1")],
+)
+def test_a_kubefedctl_of_another_version_leaves_the_old_one(
+    *, local: LocalShell, url: str, releases: Path, tmp_path: Path, home: Path, says: str, found: str
+) -> None:
+    """Its checksum being right; the error names both versions and where to look."""
+    old = install_tool(tmp_path / "bin", "kubefedctl", "echo old")
+    pack(releases, says)
+    with pytest.raises(StepError, match=rf"is version {found}, not 0\.10\.0") as caught:
+        check_install(download(local, url, tmp_path / "bin"), version="0.10.0", machine="fedhost")
+    assert "kubefedctl_url" in caught.value.hint
+    assert old.read_text().endswith("echo old\n")
+    assert left(tmp_path, home) == []
+
+
+def test_its_version_is_read() -> None:
+    """A machine without it has none."""
+    assert version_command().line == "kubefedctl version"
+    assert parse_version(result(VERSION)) == "0.10.0"
+    assert parse_version(result(code=127)) == ""
