@@ -8,6 +8,7 @@ issued the certificate (``system``), or the presented certificate itself (``pin`
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from fedssh.shell import Shell
 
 _STEP: Final = "verify the certificate"
+_CERTIFICATE: Final = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 # Where Go looks for a Linux machine's trust store (crypto/x509/root_linux.go).
 _READ_STORE: Final = """
@@ -71,8 +73,11 @@ def load_ca_file(cluster: Cluster) -> str:
         content = cluster.ca_file.read_bytes()
     except OSError as error:
         raise ConfigurationError(f"members.{cluster.name}.ca_file: {cluster.ca_file}: {error.strerror}") from None
+    # People write comments into these files, in any language. With a key in it, it is another file than was meant.
+    found = [] if b"PRIVATE KEY" in content else _CERTIFICATE.findall(content)
+    pem = b"".join(one + b"\n" for one in found)
     try:
-        return check_ca(base64.b64encode(content).decode(), member=cluster.name)
+        return check_ca(base64.b64encode(pem).decode(), member=cluster.name)
     except RefusedError:
         problem = f"members.{cluster.name}.ca_file: {cluster.ca_file} holds no certificate in PEM"
     raise ConfigurationError(problem)

@@ -43,9 +43,9 @@ def test_a_file_comes_before_the_members_own_ca() -> None:
 
 
 def test_a_ca_file_is_read_on_the_laptop(tmp_path: Path) -> None:
-    """With all of its certificates; without one there is nothing to read."""
+    """With all of its certificates, and without what people write between them; or there is none to read."""
     path = tmp_path / "ca.pem"
-    path.write_text(ROOT.pem + LEAF.pem)
+    path.write_text(f"# unsere größte CA\n{ROOT.pem}\nsubject=CN = zwölf\n{LEAF.pem}")
     assert base64.b64decode(load_ca_file(cluster(ca_file=path))).decode() == ROOT.pem + LEAF.pem
     assert load_ca_file(cluster()) == ""
 
