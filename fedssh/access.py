@@ -19,7 +19,7 @@ from fedssh.sensitive import Sensitive
 from fedssh.shell import Command, Result, script
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from fedssh.inventory import Cluster
 
@@ -31,6 +31,10 @@ TOKEN_WAIT_SECONDS: Final = 30
 
 MANAGED_BY: Final = {"app.kubernetes.io/managed-by": "fedssh"}
 
+_FIXED: Final = {"clusterrolebinding", "secret"}
+"""The kinds that have to be made anew to be changed: a binding's role and a Secret's type stay as they are."""
+
+_SERVERS_OWN: Final = {"uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "selfLink"}
 _JWT: Final = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 _GRANT = "grant access"
 
@@ -112,8 +116,7 @@ def manifests(name: str) -> list[dict[str, Any]]:
 def grant_commands(cluster: Cluster, *, adopt: bool = False) -> list[Command]:
     """Return the commands, to be run one after the other, that grant access; the last prints the token Secret.
 
-    With ``adopt`` a binding and a Secret of these names are deleted first: a binding's role and a Secret's type cannot
-    be changed.
+    With ``adopt`` a binding and a Secret of these names are deleted first.
     """
     target = Target(kubeconfig=cluster.kubeconfig or "")
     secret = ["get", "secret", token_secret(cluster.name), f"--namespace={NAMESPACE}", "-o"]
@@ -123,7 +126,7 @@ def grant_commands(cluster: Cluster, *, adopt: bool = False) -> list[Command]:
         until {{ token=$({token}) || exit; [ -n "$token" ]; }} || [ "$(date +%s)" -ge "$end" ]; do sleep 1; done
         {kubectl(*secret, "json", target=target).line}
     """
-    fixed = [reference(one) for one in manifests(cluster.name) if one["kind"] in {"ClusterRoleBinding", "Secret"}]
+    fixed = [one for one in map(reference, manifests(cluster.name)) if one.partition("/")[0] in _FIXED]
     clear = kubectl("delete", *fixed, "--ignore-not-found", f"--namespace={NAMESPACE}", target=target)
     return [
         *([clear] if adopt else []),
@@ -163,12 +166,29 @@ def added(cluster: Cluster, present: frozenset[str]) -> list[str]:
     return [one for one in (reference(one) for one in reversed(manifests(cluster.name))) if one not in present]
 
 
-def take_back_command(cluster: Cluster, present: frozenset[str]) -> Command:
-    """Return the command that deletes what granting access has added to the objects that were ``present``."""
-    return kubectl(
-        "delete", *added(cluster, present), "--ignore-not-found", f"--namespace={NAMESPACE}",
-        target=Target(kubeconfig=cluster.kubeconfig or ""),
-    )  # fmt: skip
+def take_back_commands(cluster: Cluster, present: frozenset[str], adopted: Mapping[str, Sensitive]) -> list[Command]:
+    """Return the commands that undo what granting access has done; none where it has done nothing.
+
+    Args:
+        cluster: The member.
+        present: The objects that were there before, as ``kind/name``.
+        adopted: Those of them that were not fedssh's and were taken over, as ``remember`` has kept them.
+    """
+    target = Target(kubeconfig=cluster.kubeconfig or "")
+    where, new = f"--namespace={NAMESPACE}", added(cluster, present)
+    commands = [kubectl("delete", *new, "--ignore-not-found", where, target=target)] if new else []
+    for force in (False, True):
+        found = [one.reveal() for key, one in adopted.items() if (key.partition("/")[0] in _FIXED) is force]
+        if found:
+            text = Sensitive("\n---\n".join(found))
+            commands.append(kubectl("replace", *["--force"] * force, where, "--filename=-", target=target, stdin=text))
+    return commands
+
+
+def remember(found: Mapping[str, Any]) -> Sensitive:
+    """Return an object as JSON without what the API server has written into it, so that it can be made again."""
+    metadata = {key: value for key, value in section(found, "metadata").items() if key not in _SERVERS_OWN}
+    return Sensitive(json.dumps({**found, "metadata": metadata}))
 
 
 def parse_token(secret: dict[str, Any], *, name: str) -> Sensitive:

@@ -7,17 +7,17 @@ for its login is refused before kubectl logs in with it.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from fedssh.access import NAMESPACE, MemberAccess, manifests, parse_token, reference, token_secret
+from fedssh.access import NAMESPACE, MemberAccess, manifests, parse_token, reference, remember, token_secret
 from fedssh.endpoint import check_ca, check_server
 from fedssh.errors import RefusedError, visible
 from fedssh.kubectl import Target, explain, find_item, kubectl, parse_items, parse_object, section
 from fedssh.shell import Command, Result, command
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from fedssh.inventory import Cluster
     from fedssh.sensitive import Sensitive
@@ -41,6 +41,7 @@ class MemberState:
         clock: What its clock said, in seconds since 1970.
         present: Those of fedssh's objects that are there, as ``kind/name``.
         token: The token, when all objects are as they should be; else None, and access must be granted.
+        adopted: The objects that are somebody else's and are to be taken over, as they are, by ``kind/name``.
     """
 
     name: str
@@ -51,6 +52,7 @@ class MemberState:
     clock: float = 0
     present: frozenset[str]
     token: Sensitive | None
+    adopted: Mapping[str, Sensitive] = field(default_factory=dict)
 
     def access(self, token: Sensitive) -> MemberAccess:
         """Return the access that ``token`` completes, verified by the member's own CA."""
@@ -103,9 +105,10 @@ def parse_probe(results: Sequence[Result], cluster: Cluster, *, adopt: bool = Fa
         raise explain(uid, machine=name, step=_PROBE)
     found = parse_items(objects, machine=name, step=_PROBE)
     expected = [(one, find_item(found, one["kind"], one["metadata"]["name"])) for one in manifests(name)]
+    foreign = {reference(one): (one, actual) for one, actual in expected if actual and not _is_ours(actual)}
     if not adopt:
-        for one, actual in expected:
-            _check_owner(actual, one, name)
+        for one, actual in foreign.values():
+            raise _not_ours(actual, one, name)
     secret = find_item(found, "Secret", token_secret(name)) or {}
     complete = all(_holds(actual, one) for one, actual in expected) and section(secret, "data").get("token")
     server, problem = cluster.api_server or str(stanza.get("server", "")), None
@@ -123,6 +126,7 @@ def parse_probe(results: Sequence[Result], cluster: Cluster, *, adopt: bool = Fa
         clock=parse_clock(clock),
         present=frozenset(reference(one) for one, actual in expected if actual),
         token=parse_token(secret, name=name) if complete else None,
+        adopted={key: remember(actual) for key, (_, actual) in foreign.items()},
     )
 
 
@@ -149,16 +153,18 @@ def _check_login(stanza: dict[str, Any], result: Result, name: str) -> None:
         )
 
 
-def _check_owner(actual: dict[str, Any] | None, expected: dict[str, Any], member: str) -> None:
-    """Raise RefusedError for an object that is somebody else's, with what is different about it."""
-    if actual is None or section(actual, "metadata", "labels").get("app.kubernetes.io/managed-by") == "fedssh":
-        return
+def _is_ours(actual: dict[str, Any]) -> bool:
+    return bool(section(actual, "metadata", "labels").get("app.kubernetes.io/managed-by") == "fedssh")
+
+
+def _not_ours(actual: dict[str, Any], expected: dict[str, Any], member: str) -> RefusedError:
+    """Return the error for an object that is somebody else's, with what is different about it."""
     different = [
         f"{key} is {json.dumps(actual.get(key))}, fedssh's would be {json.dumps(expected[key])}"
         for key in _GRANTING
         if key in expected and actual.get(key) != expected[key]
     ]
-    raise RefusedError(
+    return RefusedError(
         visible("; ".join([f"{reference(expected)} is there, and fedssh did not make it", *different])),
         machine=member,
         step=_PROBE,
@@ -168,6 +174,6 @@ def _check_owner(actual: dict[str, Any] | None, expected: dict[str, Any], member
 
 def _holds(actual: dict[str, Any] | None, expected: dict[str, Any]) -> bool:
     """Whether an object is there, is fedssh's and grants what it should."""
-    if actual is None or section(actual, "metadata", "labels").get("app.kubernetes.io/managed-by") != "fedssh":
+    if actual is None or not _is_ours(actual):
         return False
     return all(actual.get(key) == expected[key] for key in _GRANTING if key in expected)

@@ -7,7 +7,7 @@ kubeconfig nor the federation is touched; what was created on a member for an ac
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from fedssh.access import added
 from fedssh.errors import FedsshError, RefusedError, UnknownOutcomeError
@@ -41,9 +41,6 @@ if TYPE_CHECKING:
     from fedssh.federation.proof import Proof
     from fedssh.inventory import Cluster, Inventory
     from fedssh.kubefed import JoinedCluster
-
-
-_GRANTED: Final = "granted access"
 
 
 def federate(
@@ -178,7 +175,7 @@ def _grant_and_install(
             except FedsshError as error:
                 _undo(one, error, ledger)
                 raise
-            ledger.change(name, _GRANTED)
+            ledger.change(name, _granted(one))
         return one.access(token, trusts[name])
 
     tasks: dict[str, Callable[[], MemberAccess | None]] = {
@@ -241,32 +238,38 @@ def _tell_checks(name: str, access: MemberAccess, proof: Proof, ledger: Ledger) 
 
 
 def _take_back(host: OpenHost, members: Sequence[OpenMember], ledger: Ledger) -> None:
-    """Delete what this run has created on ``members``, unless the host's kubeconfig holds it already."""
+    """Undo what this run has done on ``members``, unless the host's kubeconfig holds it already."""
 
     def delete(one: OpenMember) -> None:
         name = one.cluster.name
         if _undo(one, ledger.errors.get(name) or ledger.errors[host.shell.name], ledger):
             ledger.changes.pop(name)
 
-    created = [one for one in members if ledger.changes.get(one.cluster.name) == [_GRANTED]]
+    created = [one for one in members if ledger.changes.get(one.cluster.name) == [_granted(one)]]
     ledger.run_all({one.cluster.name: partial(delete, one) for one in created})
 
 
+def _granted(one: OpenMember) -> str:
+    """Return the words for the change that granting access is."""
+    taken = ", ".join(one.state.adopted)
+    return f"granted access, taking over {taken}" if taken else "granted access"
+
+
 def _undo(one: OpenMember, before: FedsshError, ledger: Ledger) -> bool:
-    """Delete what this run has created on a member; what cannot be deleted is listed with what went wrong before.
+    """Undo what this run has done on a member; what cannot be undone is listed with what went wrong before.
 
     Returns:
         Whether nothing of it is left.
     """
-    if not added(one.cluster, one.state.present):
+    if not one.state.adopted and not added(one.cluster, one.state.present):
         return False
     ledger.begin(one.cluster.name, "taking the access back")
     try:
-        take_back(one)
+        undone = take_back(one)
     except FedsshError as error:
         before.hint = "\n".join(filter(None, [before.hint, str(error), error.hint]))
         return False
-    before.message += f"\nWhat had been created on {one.cluster.name} is gone again."
+    before.message += f"\n{undone}"
     return True
 
 

@@ -56,19 +56,27 @@ def grant_access(one: OpenMember, *, adopt: bool) -> Sensitive:
     return access.parse_grant(results, one.cluster)
 
 
-def take_back(one: OpenMember) -> None:
-    """Delete what granting access has added.
+def take_back(one: OpenMember) -> str:
+    """Undo what granting access has done: delete what was created, make what was taken over what it was.
+
+    Returns:
+        What has been undone, in a sentence.
 
     Raises:
-        StepError: It could not be deleted.
+        StepError: It could not be undone; it names what is left.
     """
-    (result,) = one.shell.run(access.take_back_command(one.cluster, one.state.present))
-    if not result.ok:
-        left = " ".join(access.added(one.cluster, one.state.present))
-        error = explain(result, machine=one.cluster.name, step="take the access back")
-        raise StepError(
-            error.message, machine=error.machine, step=error.step, hint=f"Delete it there: kubectl delete {left}"
-        )
+    state, name = one.state, one.cluster.name
+    commands = access.take_back_commands(one.cluster, state.present, state.adopted)
+    failed = [result for result in one.shell.run(*commands) if not result.ok]
+    if failed:
+        new = access.added(one.cluster, state.present)
+        hints = [f"Delete it there: kubectl delete {' '.join(new)}"] * bool(new)
+        hints += [f"What was taken over there and is fedssh's now: {', '.join(state.adopted)}"] * bool(state.adopted)
+        error = explain(failed[0], machine=name, step="take the access back")
+        raise StepError(error.message, machine=error.machine, step=error.step, hint="\n".join(hints))
+    created = f"What had been created on {name} is gone again." if access.added(one.cluster, state.present) else ""
+    restored = f"What had been taken over on {name} is as it was." if state.adopted else ""
+    return " ".join(filter(None, [created, restored]))
 
 
 def check_distinct(states: Sequence[MemberState], known: Mapping[str, str]) -> dict[str, RefusedError]:

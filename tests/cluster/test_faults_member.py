@@ -239,6 +239,35 @@ def test_fault_39_adopting_everything(joined: Federation, fedssh: Callable[..., 
             member.check("sh", "-c", f"kubectl delete sa/member1 clusterrole/member1 secret/{SECRET}")
 
 
+def test_fault_39_an_adoption_that_comes_to_nothing(
+    joined: Federation, inventory: dict[str, Any], fedssh: Callable[..., Run]
+) -> None:
+    """What was taken over on a member that is refused in the end is as it was: the role, the account, its labels."""
+    member = joined.member("member2")
+    make = """
+        kubectl create sa member2 && kubectl label sa member2 mine=yes &&
+        kubectl create clusterrole member2 --verb=get --resource=pods &&
+        kubectl create clusterrolebinding member2 --clusterrole=view --serviceaccount=default:default
+    """
+    show = [
+        "get", "sa/member2", "clusterrole/member2", "clusterrolebinding/member2", "-o",
+        "jsonpath={range .items[*]}{.kind} {.metadata.labels} {.rules} {.roleRef} {.subjects}{end}",
+    ]  # fmt: skip
+    joined.forget("member2")
+    member.check("sh", "-c", make)
+    try:
+        before = joined.kubectl(member, *show)
+        assert '"name":"view"' in before
+        inventory["members"]["member2"]["api_server"] = "https://fedhost:6443"
+        done = fedssh("federate", "--member", "member2", "--adopt")
+        refused(joined, done, 6)
+        assert "granted access, taking over serviceaccount/member2" in done.stderr
+        assert "What had been taken over on member2 is as it was." in done.stderr
+        assert joined.kubectl(member, *show) == before
+    finally:
+        joined.kubectl(member, "delete", "sa/member2", "clusterrole/member2", "clusterrolebinding/member2")
+
+
 def test_fault_41_a_clock_that_is_wrong(joined: Federation, fedssh: Callable[..., Run]) -> None:
     """A member an hour ahead is told of at every run, with what comes of it; it is federated all the same."""
     member = joined.member()

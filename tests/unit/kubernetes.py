@@ -109,8 +109,9 @@ class Member:
         if command.title == "kubectl config":
             stanza = {"server": self.server, "certificate-authority-data": self.ca}
             return Answer(json.dumps({key: value for key, value in stanza.items() if value}))
-        if command.title in {"kubectl apply", "kubectl delete"}:
-            return self._delete(argv[2:]) if "delete" in argv else self._apply(stdin_of(command))
+        if command.title in {"kubectl apply", "kubectl replace", "kubectl delete"}:
+            text, fill = stdin_of(command), command.title == "kubectl apply"
+            return self._delete(argv[2:]) if "delete" in argv else self._apply(text, fill=fill)
         if command.title == "date +%s":
             return Answer(f"{self.clock}\n")
         if command.title == "kubectl get secret":  # the script that waits for the token
@@ -135,12 +136,12 @@ class Member:
         found = [one for reference, one in self.objects.items() if reference in argv]
         return Answer(json.dumps({"kind": "List", "items": found}))
 
-    def _apply(self, text: str) -> Answer:
+    def _apply(self, text: str, *, fill: bool) -> Answer:
         for document in text.split("\n---\n"):
             one = json.loads(document)
             reference = f"{one['kind'].lower()}/{one['metadata']['name']}"
             self.applied.append(reference)
-            if one["kind"] == "Secret":
+            if fill and one["kind"] == "Secret":
                 one["data"] = {"token": base64_of(account_token(self.name)), "ca.crt": self.ca}
             self.objects[reference] = one
         return Answer()

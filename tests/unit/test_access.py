@@ -10,7 +10,8 @@ from fedssh.access import (
     manifests,
     parse_grant,
     parse_token,
-    take_back_command,
+    remember,
+    take_back_commands,
 )
 from fedssh.errors import FedsshError, RefusedError, StepError
 from fedssh.inventory import Cluster, Machine
@@ -261,8 +262,31 @@ def test_the_wait_ends_when_kubectl_fails(local: LocalShell, tmp_path: Path, mon
 def test_only_what_was_added_is_taken_back() -> None:
     """In the opposite order; what is gone already is no error."""
     present = frozenset({"serviceaccount/member1", "clusterrole/member1"})
-    argv = argv_of(take_back_command(CLUSTER, present))
+    (delete,) = take_back_commands(CLUSTER, present, {})
+    argv = argv_of(delete)
     named = [one for one in argv[3:] if "/" in one and not one.startswith("--")]
     assert argv[3] == "delete"
     assert named == ["secret/member1-fedssh-1", "clusterrolebinding/member1"]
     assert {"--ignore-not-found", "--namespace=default"} <= set(argv)
+
+
+def test_what_was_taken_over_is_given_back(canary: str) -> None:
+    """As it was, without what the API server writes; a binding and a Secret are made anew, an account is not."""
+    metadata = {"name": "member1", "labels": {"mine": "x"}, "uid": "u", "resourceVersion": "7", "managedFields": []}
+    objects = {
+        "serviceaccount/member1": {"kind": "ServiceAccount", "metadata": metadata},
+        "clusterrolebinding/member1": {"kind": "ClusterRoleBinding", "metadata": metadata, "roleRef": {"name": "view"}},
+        "secret/member1-fedssh-1": {"kind": "Secret", "metadata": metadata, "data": {"token": canary}},
+    }
+    adopted = {key: remember(one) for key, one in objects.items()}
+    assert canary not in repr(adopted)
+    delete, replace, anew = take_back_commands(CLUSTER, frozenset(objects), adopted)
+    assert [one for one in argv_of(delete) if "/" in one and one[0] != "-"] == ["clusterrole/member1"]
+    assert "--force" not in argv_of(replace)
+    assert "--force" in argv_of(anew)
+    kept = {"name": "member1", "labels": {"mine": "x"}}
+    assert json.loads(stdin_of(replace)) == {"kind": "ServiceAccount", "metadata": kept}
+    binding, secret = [json.loads(one) for one in stdin_of(anew).split("\n---\n")]
+    assert binding == {"kind": "ClusterRoleBinding", "metadata": kept, "roleRef": {"name": "view"}}
+    assert secret["data"] == {"token": canary}
+    assert canary not in f"{anew.line}{anew!r}"

@@ -77,6 +77,33 @@ def test_only_what_this_run_created_is_taken_back(world: World) -> None:
     assert member.applied == [*GRANTED, "delete secret/member1-fedssh-1"]
 
 
+def test_what_was_taken_over_is_given_back(world: World) -> None:
+    """A run with --adopt that comes to nothing leaves somebody else's objects as they were, and says so."""
+    member = world.members["member1"]
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"}
+    binding = {"kind": "ClusterRoleBinding", "metadata": {"name": "member1"}, "roleRef": role}
+    member.objects["clusterrolebinding/member1"] = binding
+    member.rights = False
+    told = by_name(world.federate("member1", adopt=True))["member1"]
+    assert "granted access, taking over clusterrolebinding/member1" in world.told("member1")
+    assert member.objects == {"clusterrolebinding/member1": binding}
+    assert told.changes == ()
+    assert "What had been created on member1 is gone again." in str(told.error)
+    assert "What had been taken over on member1 is as it was." in str(told.error)
+
+
+def test_what_cannot_be_given_back_is_listed(world: World) -> None:
+    """Nothing that has changed hands goes without a word."""
+    member = world.members["member1"]
+    account = {"kind": "ServiceAccount", "metadata": {"name": "member1"}}
+    member.objects["serviceaccount/member1"] = account
+    member.rights = False
+    member.broken["kubectl replace"] = error("(Forbidden) no")
+    told = by_name(world.federate("member1", adopt=True))["member1"].error
+    assert told
+    assert "What was taken over there and is fedssh's now: serviceaccount/member1" in told.hint
+
+
 def test_an_access_that_was_there_before_is_not_taken_back(world: World) -> None:
     """Even if it was only mended: there is nothing to delete, which is no failure."""
     member = world.members["member1"]

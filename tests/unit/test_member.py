@@ -126,6 +126,7 @@ def test_what_is_adopted_is_granted_again() -> None:
     found = probe(member, cluster(), adopt=True)
     assert found.token is None
     assert found.present == frozenset(member.objects)
+    assert found.adopted.keys() == member.objects.keys()
     assert "delete" not in str(member.applied)
 
 

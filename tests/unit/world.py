@@ -54,13 +54,13 @@ class World:
             raise UnreachableError("no answer", machine=machine.name)
         return self.shells[machine.name]
 
-    def federate(self, *names: str) -> Report:
+    def federate(self, *names: str, adopt: bool = False) -> Report:
         """Federate members; all when none is named. What the members are asked is counted anew."""
         for shell in self.shells.values():
             shell.runs.clear()
         self.events.clear()
         chosen = [self.inventory.member(name) for name in names or self.members]
-        return federate(self.inventory, chosen, connect=self.connect, report=self.events.append)
+        return federate(self.inventory, chosen, connect=self.connect, report=self.events.append, adopt=adopt)
 
     def told(self, name: str) -> list[str]:
         """Return what was reported of a cluster."""
