@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 REQUEST_TIMEOUT_SECONDS: Final = 20
 """How long one request to an API server may take; kubectl's own default is for ever."""
 
+OLDEST_VERSION: Final = (1, 19)
+"""The oldest kubectl that works: before it, jsonpath did not print objects as JSON (kubernetes#89660)."""
+
 NOT_FOUND: Final = 127
 """What a POSIX shell answers when there is no such command."""
 
@@ -73,6 +76,30 @@ def kubectl(
     """
     limit = [f"--request-timeout={request_timeout_seconds}s"] * bool(request_timeout_seconds)
     return command("kubectl", *target.flags(), *limit, *arguments, stdin=stdin, title=f"kubectl {arguments[0]}")
+
+
+def version_command() -> Command:
+    """Return the command that prints kubectl's own version, for ``check_version``; no API server is asked."""
+    return kubectl("version", "--client", "--output=json")
+
+
+def check_version(result: Result, *, machine: str, step: str) -> None:
+    """Check that kubectl is there and new enough; one that does not tell its version is let through.
+
+    Raises:
+        StepError: It is missing or too old.
+    """
+    if result.code == NOT_FOUND:
+        raise missing_tool("kubectl", machine=machine, step=step)
+    found = re.search(r'"gitVersion": ?"v(\d{1,3})\.(\d{1,3})', result.stdout)
+    if found and (int(found[1]), int(found[2])) < OLDEST_VERSION:
+        oldest = ".".join(map(str, OLDEST_VERSION))
+        raise StepError(
+            f"kubectl is version {found[1]}.{found[2]}, and fedssh needs {oldest} or newer",
+            machine=machine,
+            step=step,
+            hint=f"Install kubectl of the cluster's own version on the machine of {machine}.",
+        )
 
 
 def explain(result: Result, *, machine: str, step: str) -> StepError:

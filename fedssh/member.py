@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Any, Final
 from fedssh.access import NAMESPACE, MemberAccess, manifests, parse_token, reference, remember, token_secret
 from fedssh.endpoint import check_ca, check_server
 from fedssh.errors import RefusedError, visible
-from fedssh.kubectl import Target, explain, find_item, kubectl, parse_items, parse_object, section
+from fedssh.kubectl import (
+    Target,
+    check_version,
+    explain,
+    find_item,
+    kubectl,
+    parse_items,
+    parse_object,
+    section,
+    version_command,
+)
 from fedssh.shell import Command, Result, command
 
 if TYPE_CHECKING:
@@ -74,6 +84,7 @@ def probe_commands(cluster: Cluster) -> list[Command]:
             "config", "view", "--raw", "--minify", "--flatten", "-o", "jsonpath={.clusters[0].cluster}", target=target
         ),
         *(_unless_foreign_login(one, target) for one in asks),
+        version_command(),
         command("date", "+%s"),
     ]
 
@@ -94,11 +105,12 @@ def parse_probe(results: Sequence[Result], cluster: Cluster, *, adopt: bool = Fa
         adopt: Whether objects of the wanted names that are not fedssh's are taken over.
 
     Raises:
-        StepError: kubectl is missing there, or does not reach the member's own cluster.
+        StepError: kubectl is missing there or too old, or does not reach the member's own cluster.
         RefusedError: Its kubeconfig cannot be carried to the host, or an object of the wanted name is not fedssh's.
     """
     name = cluster.name
-    view, uid, objects, clock = results
+    view, uid, objects, version, clock = results
+    check_version(version, machine=name, step=_PROBE)
     stanza = parse_object(view, machine=name, step=_PROBE)
     _check_login(stanza, uid, name)
     if not uid.ok:

@@ -11,6 +11,7 @@ import base64
 import binascii
 import logging
 import os
+import signal
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -117,8 +118,11 @@ _LEAKS: Final = pytest.StashKey[Leaks]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin with nothing forbidden but the canary."""
+    """Begin with nothing forbidden but the canary, and with a Ctrl-C that is heard."""
     config.stash[_LEAKS] = Leaks()
+    # A shell's background job ignores it, and so would every program that a test starts and interrupts.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -9,7 +9,7 @@ from fedssh import kubefed, kubefed_install, kubefedctl
 from fedssh.access import MemberAccess
 from fedssh.errors import RefusedError, StepError, visible
 from fedssh.federation.kubeconfig_file import KubeconfigFile, check_usable, lock, parse_file, read_command
-from fedssh.kubectl import Target, explain, has_lost_context, kubectl
+from fedssh.kubectl import Target, check_version, explain, has_lost_context, kubectl, version_command
 from fedssh.member import parse_clock
 from fedssh.sensitive import Sensitive
 from fedssh.shell import command, failure, script
@@ -109,14 +109,16 @@ def probe_host(shell: Shell, inventory: Inventory, *, only_look: bool = False) -
 
 def _look(shell: Shell, inventory: Inventory, *, only_look: bool) -> HostState:
     host = inventory.host.name
-    read, clock, names, *tools = shell.run(
+    read, clock, version, names, *tools = shell.run(
         [
             read_command(path=inventory.host.kubeconfig),
             command("date", "+%s"),
+            version_command(),
             script(_READ_NAMES, title="read of /etc/hosts"),
             *kubefed_install.tool_commands(),
         ]
     )
+    check_version(version, machine=host, step=_STEP)
     file = parse_file(read, shell)
     target = Target(kubeconfig=file.path, context=_choose_context(file, shell, inventory))
     where = [

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
     from .conftest import Federation, Run
 
-# What a kubectl of before 1.16 and a Helm of another major version say, and nothing else of theirs.
+# What a kubectl of before 1.19 and a Helm of another major version say of themselves.
 OLD_KUBECTL = """#!/bin/sh
-case " $* " in *" --server-side "*) echo 'Error: unknown flag: --server-side' >&2; exit 1 ;; esac
+case " $* " in *" version --client "*) echo '{"clientVersion": {"gitVersion": "v1.18.20"}}'; exit ;; esac
 exec /opt/recorded/kubectl "$@"
 """
 NEW_HELM = "#!/bin/sh\necho v4.0.0\n"
@@ -22,7 +22,8 @@ NEW_HELM = "#!/bin/sh\necho v4.0.0\n"
 @pytest.mark.parametrize(
     ("machine", "tool", "program", "words"),
     [
-        ("member1", "kubectl", OLD_KUBECTL, "kubectl is too old"),
+        ("member1", "kubectl", OLD_KUBECTL, "kubectl is version 1.18, and fedssh needs 1.19 or newer"),
+        ("fedhost", "kubectl", OLD_KUBECTL, "kubectl is version 1.18, and fedssh needs 1.19 or newer"),
         ("fedhost", "helm", NEW_HELM, "needs Helm 3"),
     ],
 )

@@ -98,6 +98,7 @@ class Host:
             "write of /root/.kube/config": lambda: self._write(argv[2], stdin_of(command)),
             "date +%s": lambda: Answer("1000000\n"),
             "read of /etc/hosts": Answer,
+            "kubectl version": lambda: Answer('{"clientVersion": {"gitVersion": "v1.33.13"}}'),
             "helm version": lambda: Answer("v3.18.4"),
             "kubefedctl version": lambda: self._version() if self.kubefedctl else error("not found", code=127),
             "download of kubefedctl": self._download,

@@ -112,8 +112,9 @@ class Member:
         if command.title in {"kubectl apply", "kubectl replace", "kubectl delete"}:
             text, fill = stdin_of(command), command.title == "kubectl apply"
             return self._delete(argv[2:]) if "delete" in argv else self._apply(text, fill=fill)
-        if command.title == "date +%s":
-            return Answer(f"{self.clock}\n")
+        fixed = {"date +%s": f"{self.clock}\n", "kubectl version": '{"clientVersion": {"gitVersion": "v1.33.13"}}'}
+        if command.title in fixed:
+            return Answer(fixed[command.title])
         if command.title == "kubectl get secret":  # the script that waits for the token
             secret = self.objects.get(f"secret/{self.name}-fedssh-1")
             return Answer(json.dumps(secret)) if secret else error("Error from server (NotFound)")

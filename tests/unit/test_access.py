@@ -61,7 +61,7 @@ def test_the_objects_bear_the_names_an_administrator_would_choose() -> None:
 
 def test_a_probe_changes_nothing_and_reads_no_key() -> None:
     """Only the cluster's part of the kubeconfig leaves the machine; every command names the inventory's kubeconfig."""
-    view, uid, objects, clock = [argv_of(one) for one in probe_commands(CLUSTER)]
+    view, uid, objects, _, clock = [argv_of(one) for one in probe_commands(CLUSTER)]
     assert "jsonpath={.clusters[0].cluster}" in view
     assert all("--kubeconfig=/etc/a b" in argv for argv in (view, uid, objects))
     assert {"apply", "delete", "create", "patch"}.isdisjoint([*view, *uid, *objects, *clock])

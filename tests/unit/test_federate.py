@@ -36,7 +36,7 @@ def test_from_nothing_to_a_federation(world: World) -> None:
 def test_the_beats_come_in_order(world: World) -> None:
     """Probe, grant and install, prove, one write, test, join, verify; two runs on a member."""
     world.federate()
-    assert [len(one) for one in world.shells["member1"].runs] == [4, 2]
+    assert [len(one) for one in world.shells["member1"].runs] == [5, 2]
     titles = [title for run in world.shells["fedhost"].runs for title in run]
     firsts = [titles.index(one) for one in ("hold", "read of the kubeconfig", "helm install", "proof")]
     firsts += [titles.index(one) for one in ("write of /root/.kube/config", "kubefedctl join", "wait for Ready")]

@@ -10,6 +10,7 @@ import yaml
 from fedssh.errors import StepError
 from fedssh.kubectl import (
     Target,
+    check_version,
     explain,
     find_item,
     has_lost_context,
@@ -18,8 +19,10 @@ from fedssh.kubectl import (
     parse_items,
     parse_object,
     render_documents,
+    version_command,
 )
 from fedssh.sensitive import Sensitive
+from tests.unit.kubernetes import argv_of
 from tests.unit.shells import result
 
 
@@ -156,3 +159,21 @@ def test_documents_are_read_back_as_they_were() -> None:
 def test_a_context_that_was_lost_is_recognised(words: str, lost: bool) -> None:
     """There are three ways to say so."""
     assert has_lost_context(words) is lost
+
+
+@pytest.mark.parametrize("said", ["v1.19.0", "v1.33.13", "v1.30.4+k3s1", "v2.0.0", "soon", ""])
+def test_a_kubectl_that_is_new_enough(said: str) -> None:
+    """Or that does not tell how new it is."""
+    assert argv_of(version_command()) == ["kubectl", "--request-timeout=20s", "version", "--client", "--output=json"]
+    check_version(result(json.dumps({"clientVersion": {"gitVersion": said}})), machine="m", step="s")
+
+
+@pytest.mark.parametrize("space", ["", " "])
+def test_fault_26_a_kubectl_that_is_too_old(space: str) -> None:
+    """Both versions are named, and the machine."""
+    said = f'{{"clientVersion":{{"minor":"18","gitVersion":{space}"v1.18.20"}}}}'
+    with pytest.raises(StepError, match=r"kubectl is version 1\.18, and fedssh needs 1\.19 or newer") as caught:
+        check_version(result(said), machine="m", step="s")
+    assert caught.value.machine == "m"
+    with pytest.raises(StepError, match="kubectl is not there"):
+        check_version(result(code=127), machine="m", step="s")

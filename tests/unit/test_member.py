@@ -23,6 +23,7 @@ KUBECTL = """
 case "$*" in
     *users*) printf %s "$LOGIN" ;;
     *"config view"*) printf '{"server": "https://m1:6443"}' ;;
+    *" version --client "*) printf '{"clientVersion": {"gitVersion": "v1.33.13"}}' ;;
     *kube-system*) echo "$*" >>"$LOG"; printf uid ;;
     *) echo "$*" >>"$LOG"; printf '{"kind": "List", "items": []}' ;;
 esac
@@ -66,7 +67,7 @@ def test_a_kubeconfig_that_runs_programs_is_never_logged_in_with(
 
 def test_the_login_is_looked_at_in_every_form_that_runs_or_reads() -> None:
     """Before each request, with the same kubeconfig."""
-    _, *asks, _ = probe_commands(cluster(kubeconfig="/etc/config"))
+    _, *asks, _, _ = probe_commands(cluster(kubeconfig="/etc/config"))
     for ask in asks:
         look, _, rest = ask.line.partition("; then ")
         assert all(f"{{.users[0].user.{one}}}" in look for one in ("exec", "auth-provider", "tokenFile"))
