@@ -13,7 +13,7 @@ from fedssh.access import added
 from fedssh.errors import FedsshError, RefusedError, UnknownOutcomeError
 from fedssh.events import Report
 from fedssh.federation.advice import advise_address, advise_trust, is_about_trust
-from fedssh.federation.host import OpenHost, install_kubefed, open_host
+from fedssh.federation.host import OpenHost, check_address, install_kubefed, open_host
 from fedssh.federation.join import join_all, write_kubeconfig
 from fedssh.federation.ledger import Ledger
 from fedssh.federation.members import (
@@ -105,6 +105,7 @@ def _probe(
     host = found.pop(inventory.host.name, None)
     if not isinstance(host, OpenHost):
         raise ledger.errors[inventory.host.name]
+    check_address(host)
     return host, {name: one for name, one in found.items() if isinstance(one, OpenMember)}
 
 

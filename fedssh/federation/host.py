@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from fedssh import kubefed, kubefed_install, kubefedctl
 from fedssh.access import MemberAccess
+from fedssh.endpoint import check_server
 from fedssh.errors import RefusedError, StepError, visible
 from fedssh.federation.kubeconfig_file import KubeconfigFile, check_usable, lock, parse_file, read_command
 from fedssh.kubectl import Target, check_version, explain, has_lost_context, kubectl, version_command
@@ -156,6 +157,25 @@ def _choose_context(file: KubeconfigFile, shell: Shell, inventory: Inventory) ->
     except RefusedError as error:
         raise RefusedError(error.message, machine=host, step=_STEP, hint=error.hint) from None
     return host if host in document.names("contexts") else document.current_context
+
+
+def check_address(host: OpenHost) -> None:
+    """Check that the host's own API address works for KubeFed's controller, too, which runs in a pod.
+
+    Raises:
+        RefusedError: It cannot (``join`` copies it as it is, and the cluster never becomes Ready: kubefed#1498).
+    """
+    try:
+        check_server(host.state.server, member=host.shell.name)
+    except RefusedError as error:
+        name = '"$(kubectl config view --minify -o jsonpath={.clusters[0].name})"'
+        raise RefusedError(
+            f"{error.message}, and KubeFed's controller runs in a pod",
+            machine=error.machine,
+            step=_STEP,
+            hint=f"Write an address that pods reach into {host.state.file.path} there: "
+            f"kubectl config set-cluster {name} --server=https://…",
+        ) from None
 
 
 def install_kubefed(host: OpenHost, inventory: Inventory, ledger: Ledger) -> None:

@@ -272,3 +272,14 @@ def test_an_address_that_cannot_work_is_refused_before_anything_is_granted(world
     assert isinstance(failed, RefusedError)
     assert "https://member1.example.com:6443: Unable to connect" in failed.hint
     assert world.members["member1"].applied == []
+
+
+def test_a_host_that_pods_cannot_reach_ends_the_run(world: World) -> None:
+    """Nothing is granted and nothing installed for a host cluster that could never become Ready."""
+    world.host.broken["kubectl config"] = Answer("https://127.0.0.1:6443")
+    with pytest.raises(RefusedError, match="KubeFed's controller runs in a pod") as caught:
+        world.federate()
+    assert caught.value.machine == "fedhost"
+    assert "kubectl config set-cluster" in caught.value.hint
+    assert [one.applied for one in world.members.values()] == [[], [], []]
+    assert world.host.release == "[]"
