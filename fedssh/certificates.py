@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import warnings
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -15,6 +16,21 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _LONGEST_CHAIN: Final = 20
+
+
+def asking_argv(server: str, *, server_name: str = "") -> list[str]:
+    """Return the call of OpenSSL that prints, as PEM, the certificates which an https address presents.
+
+    Args:
+        server: The address.
+        server_name: The name to ask for, where it is not the address's own.
+    """
+    parts = urlsplit(server)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else str(parts.hostname)
+    name = server_name or str(parts.hostname)
+    # RFC 6066: a server name is a name, not an address.
+    sni = ["-noservername"] if ":" in name or name.replace(".", "").isdecimal() else ["-servername", name]
+    return ["openssl", "s_client", "-showcerts", *sni, "-connect", f"{host}:{parts.port or 443}"]
 
 
 def parse_chain(text: str) -> list[x509.Certificate]:

@@ -25,7 +25,7 @@ from fedssh.federation.members import (
     take_back,
     view_notice,
 )
-from fedssh.federation.proof import check_access, check_joined, prove
+from fedssh.federation.proof import check_access, check_joined, describe, prove
 from fedssh.federation.reports import cluster_report, exit_code
 from fedssh.federation.trust import Trust, load_ca_file, resolve_trust
 from fedssh.kubeconfig import member_mark, put_member
@@ -130,12 +130,14 @@ def _rule_out(host: OpenHost, opened: Mapping[str, OpenMember], ledger: Ledger, 
             put_member(host.state.file.document(), one.state.access(Sensitive("")), adopt=adopt)
         except RefusedError as error:
             ledger.fail(name, RefusedError(f"{host.shell.name}: {error.message}", machine=name, hint=error.hint))
-        for notice in (
-            clock_notice(one.state, host=host.shell.name, host_clock=host.state.clock),
-            view_notice(one.state, host=host.shell.name, own_names=host.state.own_names),
-        ):
-            if notice:
-                ledger.notice(name, notice)
+        clock = clock_notice(one.state, host=host.shell.name, host_clock=host.state.clock)
+        if clock:
+            ledger.notice(name, clock)
+        elif one.state.clock:
+            ledger.check(name, f"its clock agrees with that of {host.shell.name}")
+        view = view_notice(one.state, host=host.shell.name, own_names=host.state.own_names)
+        if view:
+            ledger.notice(name, view)
 
 
 def _decide_trust(
@@ -215,7 +217,8 @@ def _prove(
         except FedsshError as error:
             ledger.fail(name, error)
         else:
-            _tell_checks(name, access, proof, ledger)
+            for line in describe(proof, access):
+                ledger.check(name, line)
     return found
 
 
@@ -224,18 +227,6 @@ def _advise(host: OpenHost, one: OpenMember, access: MemberAccess, problem: str)
     if is_about_trust(problem):
         return advise_trust(host.shell, one.cluster, access, problem, kubeconfig=path)
     return advise_address(host.shell, one.shell, one.cluster, access, kubeconfig=path)
-
-
-def _tell_checks(name: str, access: MemberAccess, proof: Proof, ledger: Ledger) -> None:
-    verified = (
-        "not verified" if access.insecure else "verified" + f" as {access.server_name}" * bool(access.server_name)
-    )
-    ledger.check(name, f"{access.server} resolves and answers from the host")
-    ledger.check(name, f"its certificate is {verified}")
-    ledger.check(name, f"it is Kubernetes {proof.version or 'of an unknown version'}, the cluster {proof.cluster_uid}")
-    ledger.check(
-        name, f"the token is that of {proof.identity or 'an unnamed account'}, with a cluster administrator's rights"
-    )
 
 
 def _take_back(host: OpenHost, members: Sequence[OpenMember], ledger: Ledger) -> None:

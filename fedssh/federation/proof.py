@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from fedssh.access import NAMESPACE, delete_token
+from fedssh.certificates import asking_argv
 from fedssh.errors import RefusedError, StepError, visible
 from fedssh.federation.kubeconfig_file import TEMPORARY_NAME
 from fedssh.kubeconfig import render_credentials
@@ -46,15 +47,17 @@ _REVIEWS: Final = [
 
 _WHOAMI: Final = '{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}'
 
-# One "key value" line each; the version and the identity are told where there are such.
+# One "key value" line each; the last three are told where there are such.
 _ASK: Final = """
     file=$1 context=$2 limit=$3 whoami=$4
+    shift 4
     ask() { kubectl --kubeconfig="$file" --context="$context" --request-timeout="${limit}s" "$@"; }
     make() { ask create --validate=false --filename=- -o "$1"; }
     ask get namespace kube-system -o 'jsonpath=uid {.metadata.uid}{"\\n"}' &&
     make 'jsonpath=allowed {.status.allowed}{"\\n"}' || exit
     printf %s "$whoami" | make 'jsonpath=identity {.status.userInfo.username}{"\\n"}' 2>/dev/null
     printf 'version '; ask version -o json 2>/dev/null | tr -d ' \\n'; echo
+    { timeout "$limit" "$@" | openssl x509 -noout -enddate | sed 's/^notAfter=/expires /'; } </dev/null 2>/dev/null
 """
 
 # Not get --raw /version, which leaves out the path of the server's address.
@@ -78,6 +81,7 @@ class Proof:
         has_rights: Whether the credential may do everything.
         identity: Whom the cluster takes the credential for, or "" where it cannot be asked (before Kubernetes 1.28).
         version: The cluster's Kubernetes version, or "".
+        expires: Until when its certificate is valid, in OpenSSL's words, or "" where the host has no OpenSSL.
         problem: Why it was not reached, in kubectl's words, or "".
     """
 
@@ -85,6 +89,7 @@ class Proof:
     has_rights: bool
     identity: str = ""
     version: str = ""
+    expires: str = ""
     problem: str
 
     @property
@@ -110,9 +115,16 @@ def prove(shell: Shell, credentials: Mapping[str, MemberAccess], *, kubeconfig: 
     """
     asks = {
         name: script(
-            _ASK, _path(kubeconfig), name, str(_SECONDS), _WHOAMI, stdin=render_documents(_REVIEWS), title="proof"
+            _ASK,
+            _path(kubeconfig),
+            name,
+            str(_SECONDS),
+            _WHOAMI,
+            *asking_argv(one.server, server_name=one.server_name),
+            stdin=render_documents(_REVIEWS),
+            title="proof",
         )
-        for name in credentials
+        for name, one in credentials.items()
     }
     return {name: _parse_proof(answer) for name, answer in _ask(shell, credentials, asks, kubeconfig).items()}
 
@@ -155,7 +167,7 @@ def _ask(
     )
     remove = script('rm -f "$1"', path, title="removal of the temporary kubeconfig")
     rounds = in_rounds(list(asks.values()))
-    written, *answers, _ = shell.run(write, *rounds, remove, timeout_seconds=60 + 4 * _SECONDS * len(rounds))
+    written, *answers, _ = shell.run(write, *rounds, remove, timeout_seconds=60 + 5 * _SECONDS * len(rounds))
     if not written.ok:
         raise StepError(f"cannot write {path}: {last_words(written.stderr)}", machine=shell.name, step=_STEP)
     return dict(zip(asks, answers, strict=True))
@@ -218,6 +230,18 @@ def check_access(proof: Proof, access: MemberAccess, *, host: str, advice: str =
         )
 
 
+def describe(proof: Proof, access: MemberAccess) -> list[str]:
+    """Return what a proof that holds has shown, a line for each check."""
+    verified = "verified" + f" as {access.server_name}" * bool(access.server_name)
+    until = f", valid until {proof.expires}" * bool(proof.expires)
+    return [
+        f"{access.server} resolves and answers from the host",
+        f"its certificate is {'not verified' if access.insecure else verified}{until}",
+        f"it is Kubernetes {proof.version or 'of an unknown version'}, the cluster {proof.cluster_uid}",
+        f"the token is that of {proof.identity or 'an unnamed account'}, with a cluster administrator's rights",
+    ]
+
+
 def check_joined(proof: Proof | None, access: MemberAccess, *, host: str) -> None:
     """Check the proof of KubeFed's own credential for a cluster that bears a member's name already.
 
@@ -245,5 +269,6 @@ def _parse_proof(result: Result) -> Proof:
         has_rights=set(allowed) == {"true"},
         identity=found.get("identity", ""),
         version=version[1] if version else "",
+        expires=found.get("expires", ""),
         problem="",
     )

@@ -11,9 +11,8 @@ import base64
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
-from fedssh.certificates import find_root, fingerprint, from_base64, parse_chain, parse_store, to_base64
+from fedssh.certificates import asking_argv, find_root, fingerprint, from_base64, parse_chain, parse_store, to_base64
 from fedssh.endpoint import check_ca
 from fedssh.errors import ConfigurationError, FedsshError, RefusedError
 from fedssh.kubeconfig import Kubeconfig, remote_cluster
@@ -181,22 +180,8 @@ def _check_pin(presented: Certificate, document: Kubeconfig, cluster: Cluster, h
 
 def _presented(cluster: Cluster, state: MemberState) -> Command:
     """Return the command that prints the certificates which a server presents, as PEM; nothing is sent to it."""
-    parts = urlsplit(state.server)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else str(parts.hostname)
-    name = cluster.server_name or str(parts.hostname)
-    # RFC 6066: a server name is a name, not an address.
-    sni = ["-noservername"] if ":" in name or name.replace(".", "").isdecimal() else ["-servername", name]
-    return command(
-        "timeout",
-        str(_PRESENTED_SECONDS),
-        "openssl",
-        "s_client",
-        "-showcerts",
-        *sni,
-        "-connect",
-        f"{host}:{parts.port or 443}",
-        title="openssl s_client",
-    )
+    asked = asking_argv(state.server, server_name=cluster.server_name or "")
+    return command("timeout", str(_PRESENTED_SECONDS), *asked, title="openssl s_client")
 
 
 def _chain(result: Result, cluster: Cluster, server: str, host: str) -> list[Certificate]:

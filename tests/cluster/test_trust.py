@@ -179,4 +179,6 @@ def test_every_check_is_shown_to_those_who_ask(joined: Federation, fedssh: Calla
     assert len(checked) >= 4
     assert any("v1.33" in line for line in checked)
     assert any("system:serviceaccount:default:member1" in line for line in checked)
+    assert any("its certificate is verified, valid until " in line for line in checked)
+    assert "member1: checked: its clock agrees with that of fedhost" in checked
     assert joined.ready()["member1"] == "True"

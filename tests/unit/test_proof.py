@@ -9,7 +9,7 @@ import yaml
 
 from fedssh.access import MemberAccess
 from fedssh.errors import RefusedError, StepError
-from fedssh.federation.proof import AT_ONCE, Proof, check_access, check_joined, in_rounds, prove
+from fedssh.federation.proof import AT_ONCE, Proof, check_access, check_joined, describe, in_rounds, prove
 from fedssh.sensitive import Sensitive
 from fedssh.shell import command
 from tests.unit.kubernetes import CA, account_token
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from tests.conftest import Leaks
 
 GOOD = Proof(cluster_uid="uid", has_rights=True, problem="")
+# An openssl that presents a certificate, and reads what it presents.
+OPENSSL = """
+case $1 in
+    s_client) printf '%s ' "$@" >>"$LOG.asked"; echo presented ;;
+    x509) [ "$(cat)" = presented ] && echo "notAfter=Nov 24 12:00:00 2027 GMT" ;;
+esac
+"""
 # A kubectl that reads the kubeconfig it is given, and answers as the context's cluster would.
 KUBECTL = r"""
 for one; do
@@ -58,6 +65,7 @@ def access(name: str) -> MemberAccess:
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leaks: Leaks) -> Path:
     """What a fake kubectl was called with; it keeps a copy of the kubeconfig beside it."""
     install_tool(tmp_path / "bin", "kubectl", KUBECTL)
+    install_tool(tmp_path / "bin", "openssl", OPENSSL)
     monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
     monkeypatch.setenv("LOG", str(tmp_path / "log"))
     leaks.may_hold(tmp_path / "log.kubeconfig")
@@ -67,7 +75,10 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leaks: Leaks) -> Path:
 def told(name: str, *, has_rights: bool) -> Proof:
     """Return what the fake tells of a context."""
     account = f"system:serviceaccount:default:{name}"
-    return Proof(cluster_uid=f"uid-of-{name}", has_rights=has_rights, identity=account, version="v1.33.1", problem="")
+    return Proof(
+        cluster_uid=f"uid-of-{name}", has_rights=has_rights, identity=account, version="v1.33.1",
+        expires="Nov 24 12:00:00 2027 GMT", problem="",
+    )  # fmt: skip
 
 
 def test_every_credential_is_tried_from_the_host(local: LocalShell, log: Path, tmp_path: Path) -> None:
@@ -193,3 +204,22 @@ def test_a_name_under_which_another_cluster_has_joined_is_refused() -> None:
         check_joined(proof, access("member1"), host="fedhost")
     with pytest.raises(RefusedError, match="another cluster has joined fedhost under this name"):
         check_joined(Proof(cluster_uid="other", has_rights=False, problem=""), access("member1"), host="fedhost")
+
+
+def test_a_host_without_openssl_proves_all_the_same(local: LocalShell, log: Path, tmp_path: Path) -> None:
+    """It cannot tell until when a certificate is valid, and nothing else is missing."""
+    install_tool(tmp_path / "bin", "openssl", "exit 127")
+    (proof,) = prove(local, {"member1": access("member1")}, kubeconfig=str(tmp_path / "config")).values()
+    assert log.exists()
+    assert proof == replace(told("member1", has_rights=True), expires="")
+
+
+def test_what_was_proven_is_told_by_check() -> None:
+    """Each in a line, for -v; what is not known is left out."""
+    lines = describe(told("member1", has_rights=True), access("member1"))
+    assert lines[0] == "https://member1 resolves and answers from the host"
+    assert lines[1] == "its certificate is verified, valid until Nov 24 12:00:00 2027 GMT"
+    assert lines[2] == "it is Kubernetes v1.33.1, the cluster uid-of-member1"
+    assert "system:serviceaccount:default:member1" in lines[3]
+    assert describe(GOOD, replace(access("m"), server_name="x"))[1] == "its certificate is verified as x"
+    assert describe(GOOD, replace(access("m"), insecure=True))[1] == "its certificate is not verified"
