@@ -58,11 +58,14 @@ def install_command(url: str, *, version: str, folder: str = "/usr/local/bin") -
         }}
         tar -xzf "$work/kubefedctl.tgz" -C "$work" kubefedctl
         (umask 022; mkdir -p "$3")
-        cp "$work/kubefedctl" "$new"  # programs may not run where temporary files lie (noexec)
-        chmod 0755 "$new"
-        said=$("$new" version)
+        # Beside its place, since programs may not run where temporary files lie (noexec); and by its own name, since
+        # it is several programs in one, and looks at what it is called.
+        mkdir -p "$new"
+        cp "$work/kubefedctl" "$new/"
+        chmod 0755 "$new/kubefedctl"
+        said=$("$new/kubefedctl" version)
         printf '%s\\n' "$said"
-        case $said in *Version:\\"v"$2"\\"* | *Version:\\""$2"\\"*) mv -f "$new" "$3/kubefedctl" ;; esac
+        case $said in *Version:\\"v"$2"\\"* | *Version:\\""$2"\\"*) mv -f "$new/kubefedctl" "$3/" ;; esac
     """
     return script(text, url, version, folder, title="download of kubefedctl")
 

@@ -187,7 +187,7 @@ def test_a_federated_object_travels(joined: Federation, eventually: Callable[[Ca
         joined.kubectl(joined.host, "delete", "namespace", "travel", "--wait=false")
 
 
-def test_a_restarted_machine_is_as_it_was(
+def test_fault_10_a_restarted_machine_is_as_it_was(
     joined: Federation, fedssh: Callable[..., Run], eventually: Callable[[Callable[[], bool]], None]
 ) -> None:
     """A member's machine that is stopped and started needs nothing from fedssh but patience."""

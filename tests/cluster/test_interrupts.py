@@ -86,6 +86,34 @@ def converges(federation: Federation, fedssh: Callable[..., Run]) -> None:
     assert "Nothing to do" in fedssh("federate", "--member", "member1").stdout
 
 
+def test_fault_08_a_session_that_is_killed_while_access_is_granted(
+    unjoined: Federation, fedssh: Callable[..., Run], tmp_path: Path
+) -> None:
+    """Its outcome is unknown (4), and the next run completes it: one account, one Secret, nothing beside them."""
+    assert fedssh("status").code in {0, 3}  # writes hosts.yaml
+    member = unjoined.member()
+    member.check("pkill", "-STOP", "kube-controller")  # so that the token is waited for
+    try:
+        with subprocess.Popen(
+            [FEDSSH, "federate", "--member", "member1"], cwd=tmp_path, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        ) as process:  # fmt: skip
+            assert process.stderr
+            while "granting access" not in process.stderr.readline():
+                assert process.poll() is None
+            while not unjoined.objects():
+                time.sleep(0.2)
+            member.check("pkill", "-f", "sshd: root@notty")
+            said = process.stderr.read()
+    finally:
+        member.check("pkill", "-CONT", "kube-controller")
+    assert process.returncode == 4, said
+    assert "the outcome is unknown" in said
+    assert "Run the same command again" in said
+    converges(unjoined, fedssh)
+    assert unjoined.kubectl(member, "get", "secret", "-o", "name").split() == ["secret/member1-fedssh-1"]
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
 def test_fault_09_a_run_that_ended_at_any_step_is_finished_by_the_next(
     unjoined: Federation,

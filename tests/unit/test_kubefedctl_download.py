@@ -29,9 +29,10 @@ VERSION = 'kubefedctl version: version.Info{Version:"v0.10.0", GitCommit:"x"}\n'
 
 
 def pack(folder: Path, says: str) -> None:
-    """Put a kubefedctl that says so for its version into a folder, with its checksum."""
+    """Put a kubefedctl that says so for its version into a folder, with its checksum; it goes by its name only."""
     with tarfile.open(folder / ARCHIVE, "w:gz") as archive:
-        content = f"#!/bin/sh\n[ $1 = version ] && echo '{says.strip()}'\n".encode()
+        named = '[ "${0##*/} $1" = "kubefedctl version" ]'
+        content = f"#!/bin/sh\n{named} && echo '{says.strip()}'\n".encode()
         for name in ("kubefedctl", "LICENSE"):
             member = tarfile.TarInfo(name)
             member.size = len(content)
