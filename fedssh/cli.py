@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import traceback
@@ -147,7 +148,20 @@ def _usage() -> Iterator[None]:
     try:
         yield
     except ParseError as error:
-        raise Exit(str(error), code=errors.ConfigurationError.exit_code) from None
+        raise Exit(f"error: {_explain(str(error))}", code=errors.ConfigurationError.exit_code) from None
+
+
+def _explain(problem: str) -> str:
+    """Return in a user's words what Invoke says of a command line that it does not understand."""
+    from fedssh.hostsfile import did_you_mean  # noqa: PLC0415  (imported when needed: start-up)
+
+    if unknown := re.search(r"No idea what '(.*)' is!", problem):
+        known = [f"--{flag}" for flag in _HELP] if unknown[1].startswith("-") else namespace.task_names
+        nearest = did_you_mean(unknown[1], known)
+        return f"{unknown[1]!r} is not known here{nearest or '; members are named by --member NAME'} (fedssh --help)"
+    if empty := re.search(r"Flag <Argument: (\w+)", problem):
+        return f"--{empty[1]} needs a value"
+    return problem
 
 
 @contextmanager

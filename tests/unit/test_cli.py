@@ -106,21 +106,27 @@ def test_the_environments_dry_run_is_invokes_alone(run: Run, hosts: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "flags",
+    ("flags", "words"),
     [
-        ["--nonsense"],
-        ["nonsense"],
-        ["federate", "--nonsense"],
-        ["federate", "--member", "--all"],
-        ["status", "member1"],
+        (["--nonsense"], "'--nonsense' is not known here"),
+        (["nonsense"], "'nonsense' is not known here"),
+        (["fedrate"], "did you mean 'federate'?"),
+        (["federate", "--nonsense"], "fedssh --help"),
+        (["federate", "--membr", "x"], "did you mean '--member'?"),
+        (["federate", "--member", "--all"], "--member needs a value"),
+        (["status", "member1"], "members are named by --member NAME"),
     ],
 )
 @pytest.mark.usefixtures("hosts")
-def test_fedssh_answers_flags_it_does_not_know_with_2(run: Run, listener: socket.socket, flags: list[str]) -> None:
+def test_fedssh_answers_flags_it_does_not_know_with_2(
+    run: Run, listener: socket.socket, flags: list[str], words: str
+) -> None:
     """One line. A --member without a name does not take the next flag for one, which would mean something else."""
     done = run(*DOORS["fedssh"], *flags)
     assert (done.code, done.out, connections(listener)) == (2, "", 0)
     assert len(done.err.splitlines()) == 1
+    assert done.err.startswith("error: ")
+    assert words in done.err
 
 
 @pytest.mark.usefixtures("hosts")
