@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fedssh.errors import RefusedError, StepError
-from fedssh.kubectl import Target, explain, kubectl, parse_object, render_documents, section
+from fedssh.kubectl import Target, explain, kubectl, parse_object, render_list, section
 from fedssh.sensitive import Sensitive
 from fedssh.shell import Command, Result, script
 
@@ -134,7 +134,7 @@ def grant_commands(cluster: Cluster, *, adopt: bool = False) -> list[Command]:
         kubectl(
             "apply", "--server-side", "--field-manager=fedssh", *(["--force-conflicts"] * adopt), "-f", "-",
             target=target,
-            stdin=render_documents(manifests(cluster.name)),
+            stdin=render_list(manifests(cluster.name)),
         ),
         script(wait, str(TOKEN_WAIT_SECONDS), title="kubectl get secret"),
     ]  # fmt: skip
@@ -180,7 +180,7 @@ def take_back_commands(cluster: Cluster, present: frozenset[str], adopted: Mappi
     for force in (False, True):
         found = [one.reveal() for key, one in adopted.items() if (key.partition("/")[0] in _FIXED) is force]
         if found:
-            text = Sensitive("\n---\n".join(found))
+            text = Sensitive(render_list([json.loads(one) for one in found]))
             commands.append(kubectl("replace", *["--force"] * force, where, "--filename=-", target=target, stdin=text))
     return commands
 

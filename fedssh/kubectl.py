@@ -184,6 +184,9 @@ def find_item(items: list[dict[str, Any]], kind: str, name: str) -> dict[str, An
     return None
 
 
-def render_documents(documents: Sequence[Mapping[str, Any]]) -> str:
-    """Return objects as one text for ``kubectl -f -``: JSON documents, which are YAML documents, too."""
-    return "\n---\n".join(json.dumps(document) for document in documents)
+def render_list(objects: Sequence[Mapping[str, Any]]) -> str:
+    """Return objects as one text for ``kubectl -f -``: a List.
+
+    Documents with ``---`` between them will not do: kubectl 1.21 takes what begins with ``{`` for JSON alone.
+    """
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})

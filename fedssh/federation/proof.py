@@ -16,7 +16,7 @@ from fedssh.certificates import asking_argv
 from fedssh.errors import RefusedError, StepError, visible
 from fedssh.federation.kubeconfig_file import TEMPORARY_NAME
 from fedssh.kubeconfig import render_credentials
-from fedssh.kubectl import render_documents
+from fedssh.kubectl import render_list
 from fedssh.sensitive import Sensitive
 from fedssh.shell import Command, Result, last_words, script
 
@@ -121,7 +121,7 @@ def prove(shell: Shell, credentials: Mapping[str, MemberAccess], *, kubeconfig: 
             str(_SECONDS),
             _WHOAMI,
             *asking_argv(one.server, server_name=one.server_name),
-            stdin=render_documents(_REVIEWS),
+            stdin=render_list(_REVIEWS),
             title="proof",
         )
         for name, one in credentials.items()

@@ -138,8 +138,7 @@ class Member:
         return Answer(json.dumps({"kind": "List", "items": found}))
 
     def _apply(self, text: str, *, fill: bool) -> Answer:
-        for document in text.split("\n---\n"):
-            one = json.loads(document)
+        for one in json.loads(text)["items"]:
             reference = f"{one['kind'].lower()}/{one['metadata']['name']}"
             self.applied.append(reference)
             if fill and one["kind"] == "Secret":

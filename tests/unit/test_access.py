@@ -199,7 +199,7 @@ def test_granting_applies_server_side_and_by_stdin() -> None:
     """Nothing is left in the last-applied annotation."""
     apply, wait = grant_commands(CLUSTER)
     assert {"apply", "--server-side", "--field-manager=fedssh"} <= set(argv_of(apply))
-    assert [json.loads(one) for one in stdin_of(apply).split("\n---\n")] == manifests("member1")
+    assert json.loads(stdin_of(apply))["items"] == manifests("member1")
     assert wait.title == "kubectl get secret"
 
 
@@ -285,8 +285,8 @@ def test_what_was_taken_over_is_given_back(canary: str) -> None:
     assert "--force" not in argv_of(replace)
     assert "--force" in argv_of(anew)
     kept = {"name": "member1", "labels": {"mine": "x"}}
-    assert json.loads(stdin_of(replace)) == {"kind": "ServiceAccount", "metadata": kept}
-    binding, secret = [json.loads(one) for one in stdin_of(anew).split("\n---\n")]
+    assert json.loads(stdin_of(replace))["items"] == [{"kind": "ServiceAccount", "metadata": kept}]
+    binding, secret = json.loads(stdin_of(anew))["items"]
     assert binding == {"kind": "ClusterRoleBinding", "metadata": kept, "roleRef": {"name": "view"}}
     assert secret["data"] == {"token": canary}
     assert canary not in f"{anew.line}{anew!r}"

@@ -5,7 +5,6 @@ import shlex
 from typing import Any
 
 import pytest
-import yaml
 
 from fedssh.errors import StepError
 from fedssh.kubectl import (
@@ -18,7 +17,7 @@ from fedssh.kubectl import (
     missing_tool,
     parse_items,
     parse_object,
-    render_documents,
+    render_list,
     version_command,
 )
 from fedssh.sensitive import Sensitive
@@ -141,10 +140,10 @@ def test_an_item_is_found_by_kind_and_name() -> None:
     assert find_item(items, "B", "y") is None
 
 
-def test_documents_are_read_back_as_they_were() -> None:
-    """One text of several YAML documents."""
-    documents: list[dict[str, Any]] = [{"a": "---\n"}, {"b": ["\u00fc", 1, None]}]
-    assert list(yaml.safe_load_all(render_documents(documents))) == documents
+def test_objects_are_read_back_as_they_were() -> None:
+    """From one JSON document, which every kubectl reads."""
+    objects: list[dict[str, Any]] = [{"a": "---\n"}, {"b": ["\u00fc", 1, None]}]
+    assert json.loads(render_list(objects)) == {"apiVersion": "v1", "kind": "List", "items": objects}
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def test_every_credential_is_tried_from_the_host(local: LocalShell, log: Path, t
 def test_the_proof_asks_for_the_rights_that_join_grants(local: LocalShell, log: Path, tmp_path: Path) -> None:
     """Everything on resources, and reading every other path; with the token, and the CA, of that credential alone."""
     prove(local, {"member1": access("member1")}, kubeconfig=str(tmp_path / "config"))
-    reviews = [json.loads(one)["spec"] for one in (log.parent / "log.reviews").read_text().split("\n---\n")]
+    reviews = [one["spec"] for one in json.loads((log.parent / "log.reviews").read_text())["items"]]
     assert reviews == [
         {"resourceAttributes": {"group": "*", "resource": "*", "verb": "*"}},
         {"nonResourceAttributes": {"path": "*", "verb": "get"}},
