@@ -1,45 +1,40 @@
-"""KubeFed's federation: what has joined, joining, and when a joined cluster really is one.
+"""KubeFed's federation: what has joined, and when a joined cluster really is one.
 
-All names of KubeFed stand here and in ``kubefed_install``. Facts are of KubeFed 0.10.0.
+All names of KubeFed stand here and in the other modules called so. Facts are of KubeFed 0.10.0.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from fedssh.access import MemberAccess
-from fedssh.errors import StepError, visible
-from fedssh.kubectl import NOT_FOUND, Target, kubectl, missing_tool, parse_items, section
+from fedssh.errors import visible
+from fedssh.kubectl import Target, kubectl, parse_items, section
 from fedssh.kubefed_install import NAMESPACE
 from fedssh.sensitive import Sensitive
-from fedssh.shell import Command, Result, failure, last_words, script
+from fedssh.shell import Command, Result, script
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-JOIN_SECONDS: Final = 120
-"""How long the joins of one batch may take; one takes about a second, a member that hangs half a minute."""
+NOW: Final = "date -u +%Y-%m-%dT%H:%M:%SZ"
+"""The command that prints a machine's time as KubeFed writes it (RFC 3339, UTC, whole seconds)."""
 
 READY_SECONDS: Final = 60
 """How long KubeFed may take to find a joined cluster healthy; it looks every 10 s."""
 
-TERMINATING_SECONDS: Final = 30
-"""How long KubeFed's namespace on a member, when it is being deleted, may take to go."""
-
-_TERMINATING: Final = 79
-_NOW: Final = "date -u +%Y-%m-%dT%H:%M:%SZ"
-_STEP: Final = "join"
+_STEP: Final = "look at the federation"
 
 # What KubeFed's controller says of a cluster, and what it means.
 _EXPLANATIONS: Final = {
+    "provide credentials": "the member does not accept KubeFed's token",
     "no such host": "its controller, in a pod, does not resolve the name: DNS must know it, /etc/hosts is not read",
     "not reachable": "its controller, in a pod, does not get through to the address",
     "x509": "its controller, in a pod, does not verify the certificate",
-    "Unauthorized": "the member no longer accepts KubeFed's token",
+    "Unauthorized": "the member does not accept KubeFed's token",
 }
 
 
@@ -116,7 +111,7 @@ def patch_command(name: str, patch: Mapping[str, Any], *, target: Target) -> Com
         f"--patch={json.dumps({'spec': patch})}",
         target=target,
     )
-    return Command(line=f"{change.line} >/dev/null && {_NOW}", title=change.title)
+    return Command(line=f"{change.line} >/dev/null && {NOW}", title=change.title)
 
 
 def list_commands(*, target: Target) -> list[Command]:
@@ -146,74 +141,6 @@ def parse_list(results: Sequence[Result], *, machine: str) -> dict[str, JoinedCl
     return {one.name: one for one in found}
 
 
-def join_command(name: str, *, target: Target) -> Command:
-    """Return the command that joins the cluster of the context ``name``, and prints the host's time when it is done.
-
-    ``target`` is the host cluster; its context bears the host's name.
-
-    kubefedctl is told everything that it would otherwise make up: without ``--host-cluster-name`` a context name with
-    an ``@`` breaks it, without ``--secret-name`` every run leaves one more Secret (kubefed#1009). With
-    ``--error-on-existing=false`` a join that stopped half-way is completed. The Secret's name holds a dot, so that it
-    cannot be one that KubeFed itself chooses. One failure is retried: the webhook may be a moment behind its rollout.
-    Nothing can be made in a namespace that is being deleted, as after an unjoin: it is waited for.
-    """
-    there = Target(kubeconfig=target.kubeconfig, context=name)
-    phase = kubectl("get", "namespace", NAMESPACE, "--ignore-not-found", "-o", "jsonpath={.status.phase}", target=there)
-    gone = kubectl(
-        "wait", "--for=delete", f"namespace/{NAMESPACE}", f"--timeout={TERMINATING_SECONDS}s", target=there,
-        request_timeout_seconds=0,
-    )  # fmt: skip
-    reasons = kubectl(
-        "get", "namespace", NAMESPACE, "-o",
-        'jsonpath={range .status.conditions[?(@.status=="True")]}{.message}{"\\n"}{end}', target=there,
-    )  # fmt: skip
-    text = f"""
-        if [ "$({phase.line} 2>/dev/null)" = Terminating ] && ! {gone.line} >/dev/null 2>&1; then
-            {reasons.line} >&2
-            exit {_TERMINATING}
-        fi
-    """
-    text += """
-        join() { kubefedctl join "$@" --error-on-existing=false --v=2; }
-        join "$@" >/dev/null 2>&1 || { sleep 3; join "$@" >/dev/null; } || exit
-    """
-    return script(
-        text + _NOW,
-        name,
-        f"--cluster-context={name}",
-        f"--host-cluster-context={target.context}",
-        f"--host-cluster-name={target.context}",
-        f"--kubeconfig={target.kubeconfig}",
-        f"--kubefed-namespace={NAMESPACE}",
-        f"--secret-name={name}.fedssh",
-        title="kubefedctl join",
-    )
-
-
-def parse_join(result: Result, *, machine: str) -> str:
-    """Return the host's time at the end of a join (RFC 3339, UTC, whole seconds).
-
-    Raises:
-        StepError: The join failed; its message holds kubefedctl's own reason, not its goroutines.
-    """
-    if result.code == NOT_FOUND:
-        raise missing_tool("kubefedctl", machine=machine, step=_STEP)
-    if result.code == _TERMINATING:
-        raise StepError(
-            f"the namespace {NAMESPACE} is being deleted there, and did not go within {TERMINATING_SECONDS} s: "
-            + last_words(result.stderr),
-            machine=machine,
-            step=_STEP,
-            hint="Run this again when it is gone; what it waits for has to be removed by whoever made it.",
-        )
-    if not result.ok:
-        reasons = re.findall(r"^[EF]\d{4} [^\]]*\] (.+)$", result.stderr, re.MULTILINE)
-        if reasons:
-            raise StepError(f"kubefedctl join failed: {visible(reasons[-1])}", machine=machine, step=_STEP)
-        raise failure(result, machine=machine, step=_STEP)
-    return last_words(result.stdout, lines=1)
-
-
 def label_command(name: str, labels: Mapping[str, str], *, target: Target) -> Command:
     """Return the command that labels a KubeFedCluster, so that placement can select it."""
     return kubectl(
@@ -224,6 +151,17 @@ def label_command(name: str, labels: Mapping[str, str], *, target: Target) -> Co
         *(f"{key}={value}" for key, value in labels.items()),
         target=target,
     )
+
+
+def reconnect_command(names: Sequence[str], *, target: Target) -> Command:
+    """Return the command that has KubeFed's controller connect anew to clusters that it knows already.
+
+    It keeps its clients and does not look at their Secrets again (kubefed#1132); any change of a KubeFedCluster's
+    annotations makes it (pkg/controller/kubefedcluster/controller.go).
+    """
+    clusters = [f"kubefedclusters/{name}" for name in names]
+    annotate = kubectl("annotate", "--overwrite", f"--namespace={NAMESPACE}", *clusters, target=target)
+    return Command(line=f'{annotate.line} "fedssh/reconnected-at=$({NOW})"', title=annotate.title)
 
 
 def wait_command(since: Mapping[str, str], *, target: Target) -> Command:

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from fedssh import kubefed
+from fedssh import kubefed, kubefed_join
 from fedssh.errors import FedsshError, StepError
 from fedssh.federation.kubeconfig_file import hold_kubectls_lock, parse_file, read_command, write_file
 from fedssh.federation.proof import in_rounds, prove
@@ -169,13 +169,15 @@ def _join(
         return {}, dict(host.state.joined)
     for name in names:
         ledger.begin(name, "joining")
-    stages = in_rounds([kubefed.join_command(name, target=target) for name in names])
+    stages = in_rounds([kubefed_join.join_command(name, target=target) for name in names])
     listing = kubefed.list_commands(target=target)
-    *results, clusters, secrets = host.shell.run(*stages, listing, timeout_seconds=kubefed.JOIN_SECONDS * len(stages))
+    *results, clusters, secrets = host.shell.run(
+        *stages, listing, timeout_seconds=kubefed_join.JOIN_SECONDS * len(stages)
+    )
     since = {}
     for name, result in zip(names, results, strict=True):
         try:
-            since[name] = kubefed.parse_join(result, machine=name)
+            since[name] = kubefed_join.parse_join(result, machine=name)
         except FedsshError as error:
             ledger.fail(name, error)
         else:
@@ -242,18 +244,23 @@ def _verify(
     """Wait for KubeFed's own view, then prove the credentials of what was changed."""
     for name in waiting:
         ledger.begin(name, "waiting for KubeFed's health check")
-    _, *listed = host.shell.run(
+    known = [name for name in waiting if name in host.state.joined]
+    *_, clusters, secrets = host.shell.run(
+        [kubefed.reconnect_command(known, target=target)] if known else [],
         kubefed.wait_command(waiting, target=target),
         kubefed.list_commands(target=target),
         timeout_seconds=kubefed.READY_SECONDS + 60,
     )
-    clusters = kubefed.parse_list(listed, machine=host.shell.name)
-    own = kubefed.credentials(clusters, changed)
+    for name in known:
+        if name not in changed:
+            ledger.change(name, "had KubeFed connect to it anew")
+    joined = kubefed.parse_list([clusters, secrets], machine=host.shell.name)
+    own = kubefed.credentials(joined, changed)
     proofs = prove(host.shell, own, kubeconfig=target.kubeconfig)
     for name, access in changed.items():
         proof = proofs.get(name)
         if proof and proof.holds_for(access.cluster_uid):
-            if clusters[name].ready:
+            if joined[name].ready:
                 ledger.confirm(name, "is Ready, and KubeFed's own credential works")
         else:
             ledger.fail(
@@ -266,7 +273,7 @@ def _verify(
                     hint="Run this again; if it stays so, look at the ServiceAccounts in kube-federation-system there.",
                 ),
             )
-    return clusters
+    return joined
 
 
 def _run_in_rounds(host: OpenHost, commands: Sequence[Command], *, seconds: float = 60) -> list[Result]:

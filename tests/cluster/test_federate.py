@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -114,6 +115,15 @@ def _shell(on: str, text: str) -> Callable[[Federation], None]:
     return make
 
 
+def _another_account(federation: Federation) -> None:
+    """Revoke KubeFed's own token, and wait until KubeFed notices; the next one is not the same."""
+    federation.kubectl(federation.member(), "-n", NAMESPACE, "delete", "serviceaccount", "member1-fedhost")
+    deadline = time.monotonic() + 60
+    while federation.ready().get("member1") == "True":
+        assert time.monotonic() < deadline, "KubeFed did not notice"
+        time.sleep(0.5)
+
+
 STATES: dict[str, Callable[[Federation], None]] = {
     "the token Secret is missing": _without("secret", "member1-fedssh-1"),
     "the ServiceAccount is missing": _without("serviceaccount", "member1"),
@@ -132,6 +142,7 @@ STATES: dict[str, Callable[[Federation], None]] = {
         "kubectl get clusterrolebinding -o name | grep -o 'kubefed-.*:member1-fedhost' | "
         "xargs kubectl delete clusterrolebinding",
     ),
+    "KubeFed's account is another one": _another_account,
     "the label is missing": _shell("fedhost", f"kubectl -n {NAMESPACE} label kubefedcluster member1 region-"),
     "the label is another one": _shell(
         "fedhost", f"kubectl -n {NAMESPACE} label --overwrite kubefedcluster member1 region=us"

@@ -114,6 +114,7 @@ class Host:
             "try": lambda: error("Unable to connect to the server"),
             "kubefedctl join": lambda: self._join(argv[1]),
             "kubectl label": Answer,
+            "kubectl annotate": Answer,
             "kubectl patch": lambda: self._patch(argv),
             "read of the trust store": lambda: Answer(self.store),
             "openssl s_client": lambda: Answer(self.presented.get(argv[-1], "")),
