@@ -1,0 +1,1 @@
+"""Measures what SSH costs fedssh on links of different length: ``make bench``."""
