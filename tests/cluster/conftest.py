@@ -264,6 +264,15 @@ def joined(federation: Federation, fedssh: Callable[..., Run]) -> Federation:
 
 
 @pytest.fixture
+def standing(federation: Federation, fedssh: Callable[..., Run]) -> Federation:
+    """member1 has joined, verified in whatever way the test before has left."""
+    if federation.ready().get("member1") != "True" or "member1" not in federation.contexts():
+        done = fedssh("federate", "--member", "member1")
+        assert done.code == 0, done.stderr
+    return federation
+
+
+@pytest.fixture
 def unwritten(federation: Federation, fedssh: Callable[..., Run]) -> Iterator[Federation]:
     """member1 has joined, and the host's kubeconfig is as kubeadm wrote it: the next run has to write it."""
     if federation.ready().get("member1") != "True":

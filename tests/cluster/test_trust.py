@@ -74,22 +74,22 @@ def test_a_way_to_verify(
     before: str,
     ways: dict[str, Way],
     inventory: dict[str, Any],
-    joined: Federation,
+    standing: Federation,
     fedssh: Callable[..., Run],
 ) -> None:
-    """A member ends READY at the address and with the CA that was asked for, joined before or not."""
+    """A member ends READY at the address and with the CA that was asked for, joined in another way before or not."""
     way = ways[name]
     if before == "forgotten":
-        joined.kubectl(joined.host, "-n", NAMESPACE, "delete", "kubefedcluster", "member1")
+        standing.kubectl(standing.host, "-n", NAMESPACE, "delete", "kubefedcluster", "member1")
     inventory["members"]["member1"] |= {"api_server": way.url, **way.said}
     done = fedssh("federate", "--member", "member1")
     assert done.code == 0, done.stderr
-    assert joined.ready()["member1"] == "True"
-    joined.kubectl(joined.host, "--context", "member1", "get", "nodes")
-    assert spec(joined, "apiEndpoint") == way.url
-    assert spec(joined, "disabledTLSValidations") == way.unverified
+    assert standing.ready()["member1"] == "True"
+    standing.kubectl(standing.host, "--context", "member1", "get", "nodes")
+    assert spec(standing, "apiEndpoint") == way.url
+    assert spec(standing, "disabledTLSValidations") == way.unverified
     if way.ca:
-        assert base64.b64decode(spec(joined, "caBundle")).decode().split() == way.ca.split()
+        assert base64.b64decode(spec(standing, "caBundle")).decode().split() == way.ca.split()
     again = fedssh("federate", "--member", "member1")
     assert again.code == 0, again.stderr
     assert "Nothing to do" in again.stdout
