@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -168,13 +169,14 @@ def check_address(host: OpenHost) -> None:
     try:
         check_server(host.state.server, member=host.shell.name)
     except RefusedError as error:
-        name = '"$(kubectl config view --minify -o jsonpath={.clusters[0].name})"'
+        where = shlex.join(host.state.target.flags())
+        name = f'"$(kubectl config view {where} --minify -o jsonpath={{.clusters[0].name}})"'
         raise RefusedError(
             f"{error.message}, and KubeFed's controller runs in a pod",
             machine=error.machine,
             step=_STEP,
             hint=f"Write an address that pods reach into {host.state.file.path} there: "
-            f"kubectl config set-cluster {name} --server=https://…",
+            f"kubectl config set-cluster {name} {where} --server=https://…",
         ) from None
 
 

@@ -281,5 +281,6 @@ def test_a_host_that_pods_cannot_reach_ends_the_run(world: World) -> None:
         world.federate()
     assert caught.value.machine == "fedhost"
     assert "kubectl config set-cluster" in caught.value.hint
+    assert caught.value.hint.count("--kubeconfig=/root/.kube/config") == 2  # to look the name up, and to write
     assert [one.applied for one in world.members.values()] == [[], [], []]
     assert world.host.release == "[]"
