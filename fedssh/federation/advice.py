@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from fedssh.documents import DocumentError, compose, to_value
-from fedssh.endpoint import check_server
 from fedssh.errors import FedsshError, RefusedError
 from fedssh.federation.proof import reach
-from fedssh.kubectl import Target, kubectl, section
+from fedssh.kubernetes.endpoint import check_server
+from fedssh.kubernetes.kubectl import Target, kubectl, section
 from fedssh.sensitive import Sensitive
 from fedssh.shell import script
 
 if TYPE_CHECKING:
-    from fedssh.access import MemberAccess
     from fedssh.inventory import Cluster
+    from fedssh.kubernetes.access import MemberAccess
     from fedssh.shell import Command, Shell
 
 _MOST_CANDIDATES: Final = 8

@@ -9,9 +9,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fedssh.access import added
+from fedssh.engines.kubefed.clusters import credentials
 from fedssh.errors import FedsshError, RefusedError, UnknownOutcomeError
-from fedssh.events import Report
 from fedssh.federation.advice import advise_address, advise_trust, is_about_trust
 from fedssh.federation.host import OpenHost, check_address, install_kubefed, open_host
 from fedssh.federation.join import join_all, write_kubeconfig
@@ -26,21 +25,22 @@ from fedssh.federation.members import (
     view_notice,
 )
 from fedssh.federation.proof import check_access, check_joined, describe, prove
+from fedssh.federation.report import Report
 from fedssh.federation.reports import cluster_report, exit_code
 from fedssh.federation.trust import Trust, load_ca_file, resolve_trust
-from fedssh.kubeconfig import member_mark, put_member
-from fedssh.kubefed import credentials
+from fedssh.kubernetes.access import added
+from fedssh.kubernetes.kubeconfig import member_mark, put_member
 from fedssh.sensitive import Sensitive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from fedssh.access import MemberAccess
-    from fedssh.events import Reporter
+    from fedssh.engines.kubefed.clusters import JoinedCluster
     from fedssh.federation.host import Connect
     from fedssh.federation.proof import Proof
+    from fedssh.federation.report import Reporter
     from fedssh.inventory import Cluster, Inventory
-    from fedssh.kubefed import JoinedCluster
+    from fedssh.kubernetes.access import MemberAccess
 
 
 def federate(

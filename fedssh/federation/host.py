@@ -6,23 +6,25 @@ import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from fedssh import kubefed, kubefed_install, kubefedctl
-from fedssh.access import MemberAccess
-from fedssh.endpoint import check_server
+from fedssh.engines.kubefed import clusters as kubefed
+from fedssh.engines.kubefed import install as kubefed_install
+from fedssh.engines.kubefed import kubefedctl
 from fedssh.errors import RefusedError, StepError, visible
 from fedssh.federation.kubeconfig_file import KubeconfigFile, check_usable, lock, parse_file, read_command
-from fedssh.kubectl import Target, check_version, explain, has_lost_context, kubectl, version_command
-from fedssh.member import parse_clock
+from fedssh.federation.member import parse_clock
+from fedssh.kubernetes.access import MemberAccess
+from fedssh.kubernetes.endpoint import check_server
+from fedssh.kubernetes.kubectl import Target, check_version, explain, has_lost_context, kubectl, version_command
 from fedssh.sensitive import Sensitive
 from fedssh.shell import command, failure, script
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from fedssh.engines.kubefed.clusters import JoinedCluster
+    from fedssh.engines.kubefed.install import Installation
     from fedssh.federation.ledger import Ledger
     from fedssh.inventory import Inventory, Machine
-    from fedssh.kubefed import JoinedCluster
-    from fedssh.kubefed_install import Installation
     from fedssh.shell import Held, Shell
 
     Connect = Callable[[Machine], Shell]

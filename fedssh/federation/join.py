@@ -6,25 +6,26 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from fedssh import kubefed, kubefed_join
+from fedssh.engines.kubefed import clusters as kubefed
+from fedssh.engines.kubefed import join as kubefed_join
 from fedssh.errors import FedsshError, StepError
 from fedssh.federation.kubeconfig_file import hold_kubectls_lock, parse_file, read_command, write_file
 from fedssh.federation.proof import in_rounds, prove
-from fedssh.kubeconfig import put_member
-from fedssh.kubectl import Target, explain, has_lost_context, kubectl
+from fedssh.kubernetes.kubeconfig import put_member
+from fedssh.kubernetes.kubectl import Target, explain, has_lost_context, kubectl
 from fedssh.sensitive import Sensitive
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from fedssh.access import MemberAccess
+    from fedssh.engines.kubefed.clusters import JoinedCluster
     from fedssh.federation.host import OpenHost
     from fedssh.federation.kubeconfig_file import KubeconfigFile
     from fedssh.federation.ledger import Ledger
     from fedssh.federation.proof import Proof
     from fedssh.inventory import Inventory
-    from fedssh.kubeconfig import Kubeconfig
-    from fedssh.kubefed import JoinedCluster
+    from fedssh.kubernetes.access import MemberAccess
+    from fedssh.kubernetes.kubeconfig import Kubeconfig
     from fedssh.shell import Command, Result
 
 _WRITE_ATTEMPTS: Final = 5

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from fedssh.errors import BusyError, RefusedError, StepError, visible
-from fedssh.kubeconfig import Kubeconfig, parse_kubeconfig
+from fedssh.kubernetes.kubeconfig import Kubeconfig, parse_kubeconfig
 from fedssh.sensitive import Sensitive
 from fedssh.shell import Command, Result, clean_up, failure, last_words, script
 

@@ -8,12 +8,12 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, TypeVar
 
 from fedssh.errors import FedsshError
-from fedssh.events import Progress
+from fedssh.federation.report import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from fedssh.events import Reporter
+    from fedssh.federation.report import Reporter
 
 T = TypeVar("T")
 

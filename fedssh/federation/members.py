@@ -6,18 +6,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from fedssh import access, member
 from fedssh.errors import RefusedError, StepError
-from fedssh.kubectl import explain
+from fedssh.federation import member
+from fedssh.kubernetes import access
+from fedssh.kubernetes.kubectl import explain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from fedssh.access import MemberAccess
     from fedssh.federation.host import Connect
+    from fedssh.federation.member import MemberState
     from fedssh.federation.trust import Trust
     from fedssh.inventory import Cluster
-    from fedssh.member import MemberState
+    from fedssh.kubernetes.access import MemberAccess
     from fedssh.sensitive import Sensitive
     from fedssh.shell import Shell
 

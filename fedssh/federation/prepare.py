@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fedssh.events import Report
 from fedssh.federation.host import install_kubefed, open_host
 from fedssh.federation.ledger import Ledger
+from fedssh.federation.report import Report
 from fedssh.federation.reports import cluster_report
 
 if TYPE_CHECKING:
-    from fedssh.events import Reporter
     from fedssh.federation.host import Connect
+    from fedssh.federation.report import Reporter
     from fedssh.inventory import Inventory
 
 

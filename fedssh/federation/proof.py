@@ -11,19 +11,19 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
-from fedssh.access import NAMESPACE, delete_token
-from fedssh.certificates import asking_argv
 from fedssh.errors import RefusedError, StepError, visible
 from fedssh.federation.kubeconfig_file import TEMPORARY_NAME
-from fedssh.kubeconfig import render_credentials
-from fedssh.kubectl import render_list
+from fedssh.kubernetes.access import NAMESPACE, delete_token
+from fedssh.kubernetes.certificates import asking_argv
+from fedssh.kubernetes.kubeconfig import render_credentials
+from fedssh.kubernetes.kubectl import render_list
 from fedssh.sensitive import Sensitive
 from fedssh.shell import Command, Result, last_words, script
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from fedssh.access import MemberAccess
+    from fedssh.kubernetes.access import MemberAccess
     from fedssh.shell import Shell
 
 AT_ONCE: Final = 8

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from fedssh.errors import StepError
-from fedssh.events import ClusterReport, State
+from fedssh.federation.report import ClusterReport, State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fedssh.engines.kubefed.clusters import JoinedCluster
     from fedssh.errors import FedsshError
-    from fedssh.kubefed import JoinedCluster
 
 
 def cluster_report(

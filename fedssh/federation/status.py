@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fedssh.events import Progress, Report
 from fedssh.federation.host import probe_host
+from fedssh.federation.report import Progress, Report
 from fedssh.federation.reports import cluster_report, exit_code
 
 if TYPE_CHECKING:
-    from fedssh.events import Reporter
     from fedssh.federation.host import Connect
+    from fedssh.federation.report import Reporter
     from fedssh.inventory import Inventory
 
 

@@ -12,10 +12,18 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from fedssh.certificates import asking_argv, find_root, fingerprint, from_base64, parse_chain, parse_store, to_base64
-from fedssh.endpoint import check_ca
 from fedssh.errors import ConfigurationError, FedsshError, RefusedError
-from fedssh.kubeconfig import Kubeconfig, remote_cluster
+from fedssh.kubernetes.certificates import (
+    asking_argv,
+    find_root,
+    fingerprint,
+    from_base64,
+    parse_chain,
+    parse_store,
+    to_base64,
+)
+from fedssh.kubernetes.endpoint import check_ca
+from fedssh.kubernetes.kubeconfig import Kubeconfig, remote_cluster
 from fedssh.shell import Command, Result, command, last_words, script
 
 if TYPE_CHECKING:
@@ -23,8 +31,8 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate
 
+    from fedssh.federation.member import MemberState
     from fedssh.inventory import Cluster
-    from fedssh.member import MemberState
     from fedssh.shell import Shell
 
 _STEP: Final = "verify the certificate"

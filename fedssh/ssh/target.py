@@ -14,8 +14,8 @@ from fedssh.ssh.ssh_config import split_values
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fedssh.hostsfile import HostKeyPolicy
     from fedssh.inventory import Machine
+    from fedssh.inventory.hostsfile import HostKeyPolicy
     from fedssh.ssh.ssh_config import SshConfig
 
 DEFAULT_PORT = 22

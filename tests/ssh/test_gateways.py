@@ -21,7 +21,7 @@ from fedssh.ssh.target import find_target
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fedssh.hostsfile import HostKeyPolicy
+    from fedssh.inventory.hostsfile import HostKeyPolicy
     from fedssh.ssh import Connections
     from tests.ssh.conftest import Sshd
 

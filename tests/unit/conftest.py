@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fedssh.federation import kubeconfig_file
-from tests.unit.kubeconfigs import OLD
-from tests.unit.programs import Run
-from tests.unit.shells import LocalShell
-from tests.unit.world import World
+from tests.fakes.kubeconfigs import OLD
+from tests.fakes.programs import Run
+from tests.fakes.shells import LocalShell
+from tests.fakes.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ import pytest
 
 from fedssh import errors
 from fedssh.cli import namespace
-from fedssh.hostsfile import HostsFile, parse_hosts_file
+from fedssh.inventory.hostsfile import HostsFile, parse_hosts_file
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

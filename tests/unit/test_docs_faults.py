@@ -32,7 +32,7 @@ def in_the_tests() -> list[str]:
     """Return every test function that bears a fault's number, as file::function."""
     return [
         f"{path.relative_to(ROOT / 'tests').with_suffix('')}::{node.name}"
-        for path in ROOT.glob("tests/*/test_*.py")
+        for path in ROOT.glob("tests/**/test_*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_fault_")
     ]

@@ -1,0 +1,1 @@
+"""What federates: one folder an engine."""

@@ -1,0 +1,1 @@
+"""KubeFed: everything that bears its names."""

@@ -1,0 +1,89 @@
+"""Joining a cluster by ``kubefedctl join``, on the host. Facts are of KubeFed 0.10.0."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from fedssh.engines.kubefed.clusters import NOW
+from fedssh.engines.kubefed.install import NAMESPACE
+from fedssh.errors import StepError, visible
+from fedssh.kubernetes.kubectl import NOT_FOUND, Target, kubectl, missing_tool
+from fedssh.shell import Command, Result, failure, last_words, script
+
+JOIN_SECONDS: Final = 120
+"""How long the joins of one batch may take; one takes about a second, a member that hangs half a minute."""
+
+TERMINATING_SECONDS: Final = 30
+"""How long KubeFed's namespace on a member, when it is being deleted, may take to go."""
+
+_TERMINATING: Final = 79
+_STEP: Final = "join"
+
+
+def join_command(name: str, *, target: Target) -> Command:
+    """Return the command that joins the cluster of the context ``name``, and prints the host's time when it is done.
+
+    ``target`` is the host cluster; its context bears the host's name.
+
+    kubefedctl is told everything that it would otherwise make up: without ``--host-cluster-name`` a context name with
+    an ``@`` breaks it, without ``--secret-name`` every run leaves one more Secret (kubefed#1009). With
+    ``--error-on-existing=false`` a join that stopped half-way is completed. The Secret's name holds a dot, so that it
+    cannot be one that KubeFed itself chooses. One failure is retried: the webhook may be a moment behind its rollout.
+    Nothing can be made in a namespace that is being deleted, as after an unjoin: it is waited for.
+    """
+    there = Target(kubeconfig=target.kubeconfig, context=name)
+    phase = kubectl("get", "namespace", NAMESPACE, "--ignore-not-found", "-o", "jsonpath={.status.phase}", target=there)
+    gone = kubectl(
+        "wait", "--for=delete", f"namespace/{NAMESPACE}", f"--timeout={TERMINATING_SECONDS}s", target=there,
+        request_timeout_seconds=0,
+    )  # fmt: skip
+    reasons = kubectl(
+        "get", "namespace", NAMESPACE, "-o",
+        'jsonpath={range .status.conditions[?(@.status=="True")]}{.message}{"\\n"}{end}', target=there,
+    )  # fmt: skip
+    text = f"""
+        if [ "$({phase.line} 2>/dev/null)" = Terminating ] && ! {gone.line} >/dev/null 2>&1; then
+            {reasons.line} >&2
+            exit {_TERMINATING}
+        fi
+    """
+    text += """
+        join() { kubefedctl join "$@" --error-on-existing=false --v=2; }
+        join "$@" >/dev/null 2>&1 || { sleep 3; join "$@" >/dev/null; } || exit
+    """
+    return script(
+        text + NOW,
+        name,
+        f"--cluster-context={name}",
+        f"--host-cluster-context={target.context}",
+        f"--host-cluster-name={target.context}",
+        f"--kubeconfig={target.kubeconfig}",
+        f"--kubefed-namespace={NAMESPACE}",
+        f"--secret-name={name}.fedssh",
+        title="kubefedctl join",
+    )
+
+
+def parse_join(result: Result, *, machine: str) -> str:
+    """Return the host's time at the end of a join (RFC 3339, UTC, whole seconds).
+
+    Raises:
+        StepError: The join failed; its message holds kubefedctl's own reason, not its goroutines.
+    """
+    if result.code == NOT_FOUND:
+        raise missing_tool("kubefedctl", machine=machine, step=_STEP)
+    if result.code == _TERMINATING:
+        raise StepError(
+            f"the namespace {NAMESPACE} is being deleted there, and did not go within {TERMINATING_SECONDS} s: "
+            + last_words(result.stderr),
+            machine=machine,
+            step=_STEP,
+            hint="Run this again when it is gone; what it waits for has to be removed by whoever made it.",
+        )
+    if not result.ok:
+        reasons = re.findall(r"^[EF]\d{4} [^\]]*\] (.+)$", result.stderr, re.MULTILINE)
+        if reasons:
+            raise StepError(f"kubefedctl join failed: {visible(reasons[-1])}", machine=machine, step=_STEP)
+        raise failure(result, machine=machine, step=_STEP)
+    return last_words(result.stdout, lines=1)

@@ -1,0 +1,206 @@
+"""The inventory: the clusters of a hosts.yaml, with everything filled in that the file says."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from fedssh.documents import LARGEST_BYTES, quoted
+from fedssh.errors import ConfigurationError
+from fedssh.inventory.hostsfile import (
+    ClusterSection,
+    HostContext,
+    HostKeyPolicy,
+    MachineSection,
+    MemberSection,
+    Tls,
+    did_you_mean,
+    parse_hosts_file,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FILE_NAME: Final = "hosts.yaml"
+_RELEASED_KUBEFEDCTL: Final = (
+    "https://github.com/kubernetes-sigs/kubefed/releases/download/v{version}/kubefedctl-{version}-linux-amd64.tgz"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What is reached by SSH; None was not said in hosts.yaml."""
+
+    name: str
+    address: str
+    port: int | None = None
+    user: str | None = None
+    identity_file: Path | None = None
+    known_hosts: Path | None = None
+    host_key_policy: HostKeyPolicy = "strict"
+    sudo: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """The host cluster or a member, and the machine that administers it.
+
+    Attributes:
+        name: Its name in the federation.
+        machine: Where its kubectl runs.
+        labels: For its KubeFedCluster.
+        kubeconfig: A path on the machine; None leaves the choice to kubectl.
+        api_server: Where the host reaches its API; None is what its kubeconfig says. Members only, as the rest:
+        tls: How the host verifies it: by the CA of its kubeconfig (or ``ca_file``), by the host's trust store, by
+            the certificate that it presents, or not at all.
+        ca_file: A CA on the laptop, instead of the one in the member's kubeconfig.
+        server_name: The name that its certificate is checked against, where its address is not in it.
+    """
+
+    name: str
+    machine: Machine
+    labels: Mapping[str, str] = field(default_factory=dict)
+    kubeconfig: str | None = None
+    api_server: str | None = None
+    tls: Tls = "ca"
+    ca_file: Path | None = None
+    server_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KubeFed:
+    """The KubeFed to install; kubefedctl's checksum lies at its address with ``.sha`` added."""
+
+    version: str
+    chart_repository: str
+    kubefedctl_url: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """A whole hosts.yaml; the members are in the file's order."""
+
+    path: Path
+    kubefed: KubeFed
+    host: Cluster
+    host_context: HostContext = "rename"
+    members: tuple[Cluster, ...] = ()
+
+    def member(self, name: str) -> Cluster:
+        """Find a member by its name.
+
+        Raises:
+            ConfigurationError: There is none; it names the nearest and those there are.
+        """
+        names = [member.name for member in self.members]
+        if name in names:
+            return self.members[names.index(name)]
+        if name == self.host.name:
+            problem = f"{quoted(name)} is the host cluster, not a member"
+        else:
+            problem = f"no member {quoted(name)} in {_shown(self.path)}{did_you_mean(name, names)}"
+        raise ConfigurationError(problem, hint=f"members there: {', '.join(names) or 'none'}")
+
+
+def find_hosts_file(start: Path) -> Path:
+    """Look for hosts.yaml in a folder and in those above it.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
+    folder = start.absolute()
+    for candidate in (above / FILE_NAME for above in (folder, *folder.parents)):
+        with suppress(OSError):  # a folder above may be closed to us
+            if candidate.exists():
+                return candidate
+    problem = f"no {FILE_NAME} in {_shown(folder)} or in a folder above it"
+    raise ConfigurationError(problem, hint="name one by --hosts FILE or FEDSSH_HOSTS")
+
+
+def load_inventory(path: Path) -> Inventory:
+    """Read a hosts.yaml.
+
+    Raises:
+        ConfigurationError: It cannot be read, or is not right: a ``file:line:column`` for each mistake.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_BYTES + 1)
+        if len(content) > LARGEST_BYTES:
+            raise ConfigurationError(f"{_shown(path)}: larger than {LARGEST_BYTES} bytes")
+        text = content.decode("utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"{_shown(path)}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        before = content[: error.start]
+        line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
+        raise ConfigurationError(f"{_shown(path)}:{line}:{column}: not UTF-8 text") from None
+    return parse_inventory(text, path=path)
+
+
+def parse_inventory(text: str, *, path: Path) -> Inventory:
+    """Make the inventory of a hosts.yaml's text; its path is what relative paths and errors refer to.
+
+    Raises:
+        ConfigurationError: See ``load_inventory``.
+    """
+    hosts = parse_hosts_file(text, source=_shown(path))
+    path = path.absolute()
+
+    def member(name: str, section: MemberSection) -> Cluster:
+        return Cluster(
+            name=name,
+            machine=_machine(name, section, hosts.defaults, path.parent),
+            labels=section.labels,
+            kubeconfig=section.kubeconfig,
+            api_server=section.api_server,
+            tls=section.tls,
+            ca_file=_local(section.ca_file, path.parent),
+            server_name=section.server_name,
+        )
+
+    kubefed, host = hosts.kubefed, hosts.host
+    return Inventory(
+        path=path,
+        kubefed=KubeFed(
+            version=kubefed.version,
+            chart_repository=kubefed.chart_repository,
+            kubefedctl_url=kubefed.kubefedctl_url or _RELEASED_KUBEFEDCTL.format(version=kubefed.version),
+            values=kubefed.values,
+        ),
+        host=Cluster(
+            name=host.name,
+            machine=_machine(host.name, host, hosts.defaults, path.parent),
+            labels=host.labels,
+            kubeconfig=host.kubeconfig,
+        ),
+        host_context=host.context,
+        members=tuple(member(name, section) for name, section in hosts.members.items()),
+    )
+
+
+def _machine(name: str, section: ClusterSection, defaults: MachineSection, folder: Path) -> Machine:
+    return Machine(
+        name=name,
+        address=section.address,
+        port=section.port or defaults.port,
+        user=section.user or defaults.user,
+        identity_file=_local(section.identity_file or defaults.identity_file, folder),
+        known_hosts=_local(section.known_hosts or defaults.known_hosts, folder),
+        host_key_policy=section.host_key_policy or defaults.host_key_policy or "strict",
+        sudo=bool(defaults.sudo if section.sudo is None else section.sudo),
+    )
+
+
+def _local(written: str | None, folder: Path) -> Path | None:
+    return folder / Path(written).expanduser() if written else None
+
+
+def _shown(path: Path) -> str:
+    """Render a path for a message: as short as it can be, and escaped for a terminal."""
+    here = Path.cwd()
+    shown = str(path.relative_to(here) if path != here and path.is_relative_to(here) else path)
+    return shown if shown.isprintable() else quoted(shown)

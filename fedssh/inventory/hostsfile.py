@@ -1,0 +1,227 @@
+"""The shape of hosts.yaml: its sections, what each text in it must look like, and every mistake's place."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from fedssh.documents import compose, entry, located, quoted, to_value
+from fedssh.errors import ConfigurationError
+from fedssh.inventory.forms import (
+    Address,
+    ApiServer,
+    LabelKey,
+    LabelValue,
+    LocalPath,
+    Name,
+    Port,
+    RemotePath,
+    ServerName,
+    Url,
+    User,
+    Version,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pydantic_core import ErrorDetails
+
+RELEASED_VERSION: Final = "0.10.0"
+RELEASED_CHARTS: Final = "https://raw.githubusercontent.com/kubernetes-sigs/kubefed/master/charts"
+HostContext = Literal["rename", "alias"]
+HostKeyPolicy = Literal["strict", "accept-new", "off"]
+Tls = Literal["ca", "system", "pin", "insecure"]
+
+
+class Section(BaseModel):
+    """One mapping of hosts.yaml; a key without a value counts as one that is not there."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, data: Any) -> Any:
+        if data is None:
+            return {}
+        return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else data
+
+
+class MachineSection(Section):
+    """How machines are reached; what is said nowhere comes from ssh_config."""
+
+    port: Port | None = None
+    user: User | None = None
+    identity_file: LocalPath | None = None
+    known_hosts: LocalPath | None = None
+    host_key_policy: HostKeyPolicy | None = None
+    sudo: bool | None = None
+
+
+class ClusterSection(MachineSection):
+    """A cluster, by the machine that administers it."""
+
+    address: Address
+    labels: dict[LabelKey, LabelValue] = {}
+    kubeconfig: RemotePath | None = None
+
+
+class MemberSection(ClusterSection):
+    """A member cluster, and how the host reaches and verifies its API."""
+
+    api_server: ApiServer | None = None
+    tls: Tls = "ca"
+    ca_file: LocalPath | None = None
+    server_name: ServerName | None = None
+
+    @model_validator(mode="after")
+    def _one_trust(self) -> Self:
+        if self.ca_file and self.tls != "ca":
+            raise ValueError(f"ca_file and tls: {self.tls} exclude each other")
+        if self.server_name and self.tls == "insecure":
+            raise ValueError("server_name and tls: insecure exclude each other: nothing is verified")
+        return self
+
+
+class HostSection(ClusterSection):
+    """The host cluster; its kubeconfig's context is renamed to its name, or gets the name as an alias."""
+
+    name: Name
+    context: HostContext = "rename"
+
+
+class KubeFedSection(Section):
+    """The KubeFed to install; values go to helm as they are."""
+
+    version: Version = RELEASED_VERSION
+    chart_repository: Url = RELEASED_CHARTS
+    kubefedctl_url: Url | None = None
+    values: dict[str, Any] = {}
+
+
+class HostsFile(Section):
+    """The clusters that fedssh federates, and how their machines are reached."""
+
+    kubefed: KubeFedSection = KubeFedSection()
+    defaults: MachineSection = MachineSection()
+    host: HostSection
+    members: dict[Name, MemberSection] = {}
+
+
+_SECTIONS: Final[dict[str, type[Section]]] = {
+    "kubefed": KubeFedSection,
+    "defaults": MachineSection,
+    "host": HostSection,
+    "members": MemberSection,
+}
+
+
+def render_schema() -> str:
+    """Render the JSON Schema of hosts.yaml, for editors."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema"} | HostsFile.model_json_schema()
+    return json.dumps(schema, indent=2) + "\n"
+
+
+def parse_hosts_file(text: str, *, source: str) -> HostsFile:
+    """Read the text of a hosts.yaml.
+
+    Args:
+        text: The file's content.
+        source: What errors call the file.
+
+    Raises:
+        ConfigurationError: It is not right: one line ``source:line:column`` for each mistake.
+    """
+    root = compose(text, source=source)
+    if root is None:
+        raise ConfigurationError(f"{source}:1:1: empty: a host and its members are wanted")
+    _accept_off(root)
+    value = to_value(root, source=source)
+    try:
+        hosts = HostsFile.model_validate(value)
+    except ValidationError as error:
+        problems = [_problem(root, details) for details in error.errors()]
+    else:
+        problems = [(_mark(root, ("members", name), at_key=True), what) for name, what in _clashes(hosts)]
+        if not problems:
+            return hosts
+    problems.sort(key=lambda problem: problem[0].index)
+    raise ConfigurationError("\n".join(located(source, mark, what) for mark, what in problems))
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Render "; did you mean …?" with the nearest of the known words, or ""."""
+    nearest = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {quoted(nearest[0])}?" if nearest else ""
+
+
+def _accept_off(root: yaml.Node) -> None:
+    """Let ``host_key_policy: off`` be the word that it looks like; everywhere else it may be meant as false."""
+    members = entry(root, "members")
+    inside = members[1].value if members and isinstance(members[1], yaml.MappingNode) else []
+    for section in (entry(root, "defaults"), entry(root, "host"), *inside):
+        found = entry(section[1], "host_key_policy") if section else None
+        if found and isinstance(found[1], yaml.ScalarNode) and found[1].value == "off":
+            found[1].style = "'"  # as if it were quoted
+
+
+def _clashes(hosts: HostsFile) -> Iterator[tuple[str, str]]:
+    """Find members which are the host or one another: the member's name and the problem."""
+    seen: dict[tuple[str, int | None, str | None], str] = {}
+    for name, section in ((hosts.host.name, hosts.host), *hosts.members.items()):
+        reached = (
+            section.address.lower(),
+            section.port or hosts.defaults.port,
+            section.user or hosts.defaults.user,
+        )
+        other = seen.setdefault(reached, name)
+        if section is hosts.host:
+            continue
+        if name == hosts.host.name:
+            yield name, f"members.{name}: the host has this name, too"
+        elif other != name:
+            yield name, f"members.{name}: the same address, port and user as {other}"
+
+
+def _problem(root: yaml.Node, details: ErrorDetails) -> tuple[yaml.Mark, str]:
+    """Render one of pydantic's errors, and find its place."""
+    kind, context = details["type"], details.get("ctx", {})
+    names = [str(step) for step in details["loc"] if step != "[key]"]
+    at_key = kind in {"missing", "extra_forbidden"} or "[key]" in details["loc"]
+    if kind == "missing":
+        what = "is missing"
+    elif kind == "extra_forbidden":
+        section = HostsFile if len(names) == 1 else _SECTIONS[names[0]]
+        known = sorted(section.model_fields)
+        what = "unknown key" + (did_you_mean(names[-1], known) or f"; known here: {', '.join(known)}")
+    elif kind == "value_error":
+        what = str(context["error"])
+    else:
+        what = _EXPECTED.get(kind) or details["msg"].replace("Input should be", "expected")
+    where = ".".join(name if name.isprintable() else quoted(name) for name in names)
+    return _mark(root, names, at_key=at_key), f"{where}: {what}" if where else what
+
+
+_EXPECTED: Final = {
+    "string_type": "expected text: quote it",
+    "int_type": "expected a whole number, without quotes",
+    "greater_than_equal": "expected a number from 1 to 65535",
+    "less_than_equal": "expected a number from 1 to 65535",
+    "model_type": "expected a mapping (lines of key: value)",
+    "dict_type": "expected a mapping (lines of key: value)",
+}
+
+
+def _mark(root: yaml.Node, names: Iterable[str], *, at_key: bool) -> yaml.Mark:
+    """Find the place of an entry, or of the nearest one around it that is there."""
+    key = value = root
+    for name in names:
+        found = entry(value, name)
+        if found is None:
+            break
+        key, value = found
+    return (key if at_key else value).start_mark

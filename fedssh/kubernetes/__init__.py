@@ -1,0 +1,1 @@
+"""What federates nothing by itself: kubectl, Helm, certificates, kubeconfigs, and what a member grants."""

@@ -1,0 +1,89 @@
+"""Helm 3: its command lines, its answers, its failures."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fedssh.errors import StepError
+from fedssh.kubernetes.kubectl import NOT_FOUND, OWN, Target, missing_tool
+from fedssh.shell import Command, Result, command, failure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """An installed chart.
+
+    Attributes:
+        version: The chart's version.
+        status: Helm's word for its state: ``deployed``, ``failed``, ``pending-install``, …
+        revision: How often it was installed or upgraded.
+    """
+
+    version: str
+    status: str
+    revision: int
+
+
+def helm(*arguments: str, target: Target = OWN, stdin: str = "") -> Command:
+    """Return the command for ``helm arguments…``."""
+    flags = target.flags(context_flag="--kube-context")
+    return command("helm", *arguments, *flags, stdin=stdin, title=f"helm {arguments[0]}")
+
+
+def version() -> Command:
+    """Return the command that prints Helm's version, e.g. ``v3.18.4``."""
+    return command("helm", "version", "--template={{.Version}}", title="helm version")
+
+
+def check_version(result: Result, *, machine: str, step: str) -> None:
+    """Check that Helm is there and of a major version that works.
+
+    Raises:
+        StepError: It is missing, or it is not Helm 3. Helm 4 installs webhook configurations before the custom
+            resources that they would check (helm#30701), so KubeFed's chart cannot be installed with it.
+    """
+    if result.code == NOT_FOUND:
+        raise missing_tool("helm", machine=machine, step=step)
+    if not result.ok:
+        raise failure(result, machine=machine, step=step)
+    found = result.stdout.strip()
+    if not found.startswith("v3."):
+        raise StepError(
+            f"helm is {found[:40]!r}, and KubeFed's chart needs Helm 3",
+            machine=machine,
+            step=step,
+            hint=f"Install Helm 3 on the machine of {machine}.",
+        )
+
+
+def find_release(name: str, namespace: str, *, target: Target) -> Command:
+    """Return the command that prints a release, whatever its state, for ``parse_release``."""
+    return helm("list", "--all", f"--filter=^{name}$", f"--namespace={namespace}", "--output=json", target=target)
+
+
+def parse_release(result: Result, *, chart: str, machine: str, step: str) -> Release | None:
+    """Return the release that ``find_release`` found, or None.
+
+    Raises:
+        StepError: Helm failed, or a release of that name holds another chart.
+    """
+    if not result.ok:
+        raise failure(result, machine=machine, step=step)
+    try:
+        found: list[Mapping[str, Any]] = json.loads(result.stdout or "[]")
+        if not found:
+            return None
+        name, _, chart_version = str(found[0]["chart"]).rpartition("-")
+        release = Release(
+            version=chart_version, status=str(found[0]["status"]), revision=int(str(found[0]["revision"]))
+        )
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise StepError("helm list printed something else than releases", machine=machine, step=step) from None
+    if name != chart:
+        raise StepError(f"the release is of the chart {name!r}, not {chart!r}", machine=machine, step=step)
+    return release

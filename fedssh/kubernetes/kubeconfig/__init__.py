@@ -1,0 +1,266 @@
+"""The host's kubeconfig: parse it, put entries in, render it. Pure; no disk and no machine is touched here.
+
+The document is kept as YAML nodes, so that whatever fedssh does not own is written again as it was read: unknown
+fields, other entries, the way a scalar is quoted. Comments are lost, as they are with ``kubectl config``.
+
+==============================  =======================================================================
+kubectl does                    fedssh does
+==============================  =======================================================================
+takes the first of two entries  the same
+of one name
+writes every entry again        changes only entries whose ``extensions`` say that they are fedssh's
+``set-credentials --token``     renders the entry: an argument can be read by every user of the machine
+``rename-context``              the same, and keeps the old name in the context's ``extensions``
+==============================  =======================================================================
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import yaml
+
+from fedssh.documents import DocumentError, compose, entry
+from fedssh.errors import RefusedError, visible
+from fedssh.kubernetes.access import NAMESPACE
+from fedssh.kubernetes.kubeconfig.nodes import plain, render, replace, represent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from fedssh.kubernetes.access import MemberAccess
+
+LARGEST_BYTES: Final = 4 * 1024 * 1024
+
+Section = Literal["clusters", "contexts", "users"]
+
+_EXTENSION: Final = "fedssh"
+_SINGULAR: Final = {"clusters": "cluster", "contexts": "context", "users": "user"}
+_VERIFICATION: Final = (
+    "certificate-authority",
+    "certificate-authority-data",
+    "insecure-skip-tls-verify",
+    "tls-server-name",
+)
+
+
+class Kubeconfig:
+    """One kubeconfig document that can be changed."""
+
+    def __init__(self, root: yaml.MappingNode, *, source: str) -> None:
+        self._root = root
+        self._source = source
+
+    @property
+    def current_context(self) -> str:
+        """The name of the current context, or ""."""
+        found = entry(self._root, "current-context")
+        return str(found[1].value) if found and isinstance(found[1], yaml.ScalarNode) else ""
+
+    def names(self, section: Section) -> list[str]:
+        """Return the names of a section's entries."""
+        return [name for name, _ in self._entries(section)]
+
+    def put(
+        self,
+        section: Section,
+        name: str,
+        value: Mapping[str, Any],
+        *,
+        keep_unknown: bool,
+        adopt: bool = False,
+        mark: Mapping[str, str] = MappingProxyType({}),
+    ) -> bool:
+        """Write an entry that fedssh owns.
+
+        Args:
+            section: Where it belongs.
+            name: Its name.
+            value: What stands in it, without the mark of ownership.
+            keep_unknown: Whether fields of an existing entry that ``value`` does not name stay; those that say how a
+                cluster is verified never do, since two ways in one entry exclude each other.
+            adopt: Whether an entry that fedssh did not write is taken over.
+            mark: What is noted in the mark of ownership.
+
+        Returns:
+            Whether anything changed.
+
+        Raises:
+            RefusedError: There is an entry of that name which fedssh did not write.
+        """
+        existing = self._find(section, name)
+        found = entry(existing, _SINGULAR[section]) if existing else None
+        others = [one for one in _extensions(found[1]) if one.get("name") != _EXTENSION] if found else []
+        ours = {"name": _EXTENSION, "extension": {"managed-by": "fedssh", **mark}}
+        marked = {**value, "extensions": [*others, ours]}
+        body = represent(marked)
+        if existing is None:
+            self._sequence(section).value.append(represent({"name": name, _SINGULAR[section]: marked}))
+            return True
+        if not adopt and (found is None or _extension(found[1]) is None):
+            raise RefusedError(
+                f"{self._source} has a {_SINGULAR[section]} {visible(name)!r} that fedssh did not write",
+                hint="To take it over, add --adopt; to keep it, give the member another name in hosts.yaml.",
+            )
+        if found and keep_unknown and isinstance(found[1], yaml.MappingNode):
+            body.value += [pair for pair in found[1].value if pair[0].value not in {*marked, *_VERIFICATION}]
+        if found and plain(found[1]) == plain(body):
+            return False
+        replace(existing, _SINGULAR[section], body)
+        return True
+
+    def find(self, section: Section, name: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """Return an entry that fedssh owns: its fields as texts, and what its mark notes; None when there is none."""
+        existing = self._find(section, name)
+        found = entry(existing, _SINGULAR[section]) if existing else None
+        mark = _extension(found[1]) if found else None
+        if not found or not mark:
+            return None
+        noted = mark.get("extension")
+        return plain(found[1]), noted if isinstance(noted, dict) else {}
+
+    def name_host_context(self, name: str, *, how: Literal["rename", "alias"]) -> bool:
+        """Let the current context be called ``name``, by renaming it or by a second context beside it.
+
+        Returns:
+            Whether anything changed; a context of that name is left as it is.
+
+        Raises:
+            RefusedError: There is no current context.
+        """
+        if self._find("contexts", name) is not None:
+            return False
+        old = self.current_context
+        existing = self._find("contexts", old) if old else None
+        context = entry(existing, "context") if existing else None
+        if existing is None or context is None or not isinstance(context[1], yaml.MappingNode):
+            raise RefusedError(
+                f"{self._source} has no current context to be called {name}",
+                hint="Choose it on the host: kubectl config use-context …",
+            )
+        if how == "alias":
+            value = {key: found for key, found in plain(context[1]).items() if key != "extensions"}
+            return self.put("contexts", name, value, keep_unknown=False)
+        others = [one for one in _extensions(context[1]) if one.get("name") != _EXTENSION]
+        mark = {"name": _EXTENSION, "extension": {"renamed-from": old}}
+        replace(context[1], "extensions", represent([*others, mark]))
+        replace(existing, "name", represent(name))
+        replace(self._root, "current-context", represent(name))
+        return True
+
+    def render(self) -> str:
+        """Return the document's text."""
+        return render(self._root)
+
+    def _entries(self, section: Section) -> Iterator[tuple[str, yaml.MappingNode]]:
+        found = entry(self._root, section)
+        if found and isinstance(found[1], yaml.SequenceNode):
+            for one in found[1].value:
+                name = entry(one, "name")
+                if name and isinstance(one, yaml.MappingNode):
+                    yield str(name[1].value), one
+
+    def _find(self, section: Section, name: str) -> yaml.MappingNode | None:
+        return next((one for found, one in self._entries(section) if found == name), None)
+
+    def _sequence(self, section: Section) -> yaml.SequenceNode:
+        found = entry(self._root, section)
+        if found and isinstance(found[1], yaml.SequenceNode) and found[1].value:
+            return found[1]
+        empty = yaml.SequenceNode("tag:yaml.org,2002:seq", [], flow_style=False)
+        replace(self._root, section, empty)
+        return empty
+
+
+def parse_kubeconfig(text: str, *, source: str) -> Kubeconfig:
+    """Return the document in ``text``; an empty one is a kubeconfig without entries.
+
+    Raises:
+        RefusedError: It is no kubeconfig: not YAML, two documents, too large, …; with ``source:line:column`` and
+            without a word of what stands in it.
+    """
+    try:
+        root = compose(text, source=source, largest_bytes=LARGEST_BYTES)
+    except DocumentError as error:
+        raise RefusedError(error.message, hint="Repair it by hand; fedssh has not touched it.") from None
+    if root is None or (isinstance(root, yaml.ScalarNode) and root.value in {"", "null", "~"}):
+        root = represent({"apiVersion": "v1", "kind": "Config"})
+    if not isinstance(root, yaml.MappingNode):
+        raise RefusedError(f"{source} is not a kubeconfig", hint="Repair it by hand; fedssh has not touched it.")
+    return Kubeconfig(root, source=source)
+
+
+def remote_cluster(name: str) -> str:
+    """Return the name of a member's cluster entry."""
+    return f"kubefed-remote-{name}"
+
+
+def put_member(document: Kubeconfig, access: MemberAccess, *, tls: str = "ca", adopt: bool = False) -> bool:
+    """Write a member's user, cluster and context, by the names that an administrator would choose.
+
+    Args:
+        document: The host's kubeconfig.
+        access: What is written.
+        tls: How the member is verified, in hosts.yaml's word; noted beside the cluster.
+        adopt: Whether entries of these names that fedssh did not write are taken over.
+
+    Returns:
+        Whether anything changed.
+
+    Raises:
+        RefusedError: One of the names is taken by an entry that fedssh did not write.
+    """
+    user, cluster = f"kubefed-{access.name}", remote_cluster(access.name)
+    context = {"cluster": cluster, "user": user, "namespace": NAMESPACE}
+    changed = [
+        document.put("users", user, {"token": access.token.reveal()}, keep_unknown=False, adopt=adopt),
+        document.put(
+            "clusters",
+            cluster,
+            _stanza(access),
+            keep_unknown=True,
+            adopt=adopt,
+            mark={"tls": tls, "cluster-uid": access.cluster_uid},
+        ),
+        document.put("contexts", access.name, context, keep_unknown=True, adopt=adopt),
+    ]
+    return any(changed)
+
+
+def member_mark(document: Kubeconfig, name: str) -> dict[str, Any]:
+    """Return what ``put_member`` has noted of a member: ``tls`` and ``cluster-uid``; {} when it has written none."""
+    found = document.find("clusters", remote_cluster(name))
+    return found[1] if found else {}
+
+
+def render_credentials(credentials: Mapping[str, MemberAccess]) -> str:
+    """Return a kubeconfig that holds nothing but one context for each of ``credentials``."""
+    document = parse_kubeconfig("", source="a new kubeconfig")
+    for context, access in credentials.items():
+        # Without any credential kubectl would ask for a user's name. A token that means nothing is answered by a 401.
+        document.put("users", context, {"token": access.token.reveal() or "anonymous"}, keep_unknown=False)
+        document.put("clusters", context, _stanza(access), keep_unknown=False)
+        document.put("contexts", context, {"cluster": context, "user": context}, keep_unknown=False)
+    return document.render()
+
+
+def _stanza(access: MemberAccess) -> dict[str, Any]:
+    # A CA and insecure-skip-tls-verify together are refused by client-go: "specifying a root certificates file with
+    # the insecure flag is not allowed".
+    verification = {
+        "certificate-authority-data": "" if access.insecure else access.ca,
+        "tls-server-name": "" if access.insecure else access.server_name,
+        "insecure-skip-tls-verify": access.insecure,
+    }
+    return {"server": access.server, **{key: value for key, value in verification.items() if value}}
+
+
+def _extensions(body: yaml.Node) -> list[dict[str, Any]]:
+    found = entry(body, "extensions")
+    listed = plain(found[1]) if found else []
+    return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+
+
+def _extension(body: yaml.Node) -> dict[str, Any] | None:
+    return next((one for one in _extensions(body) if one.get("name") == _EXTENSION), None)

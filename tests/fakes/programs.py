@@ -1,0 +1,70 @@
+"""fedssh as a program: its two front doors, and one whose work is made up."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from tests.conftest import Leaks
+
+ROOT = Path(__file__).parents[2]
+DOORS = {
+    "fedssh": [sys.executable, "-c", "import sys; sys.argv[0] = 'fedssh'; from fedssh.cli import main; main()"],
+    "invoke": [sys.executable, "-m", "invoke", "--search-root", str(ROOT)],
+}
+# A fedssh whose status is made up: what is behind it is not of interest.
+PRETENDER = """
+import sys
+from fedssh import cli, ssh
+from fedssh.federation.report import ClusterReport, Report
+from fedssh.federation import status
+def pretend(inventory, *, connect, report):
+    {body}
+status.status = pretend
+sys.argv = ["fedssh", "status", *sys.argv[1:]]
+cli.main()
+"""
+REPORT = "Report(verb='status', clusters=({clusters}), kubefed_version='0.10.0', exit_code={code})"
+READY = "ClusterReport(name='fedhost', role='host', state='Ready'),"
+
+
+@dataclass(frozen=True)
+class Run:
+    """Runs programs in the test's folder."""
+
+    folder: Path
+    leaks: Leaks
+
+    def __call__(self, *argv: str, **environment: str) -> Done:
+        """Run one; none may end with a traceback."""
+        done = subprocess.run(
+            argv,
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        self.leaks.look(done.stdout + done.stderr, "the program's output")
+        assert "Traceback" not in done.stderr, done.stderr
+        return Done(done.returncode, done.stdout, done.stderr)
+
+
+class Done(NamedTuple):
+    """What a program answered."""
+
+    code: int
+    out: str
+    err: str
+
+
+def pretender(body: str) -> list[str]:
+    """Return the program whose status does that."""
+    return [sys.executable, "-c", PRETENDER.format(body=body)]

@@ -1,0 +1,157 @@
+"""What both front doors, as programs, make of their command lines."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import invoke
+import pytest
+
+from tests.fakes.programs import DOORS, ROOT, Run
+
+if TYPE_CHECKING:
+    import socket
+
+
+def connections(listener: socket.socket) -> int:
+    """Return how often somebody connected."""
+    found = 0
+    while True:
+        try:
+            listener.accept()[0].close()
+        except BlockingIOError:
+            return found
+        found += 1
+
+
+@pytest.mark.parametrize(
+    ("door", "flags", "words"),
+    [
+        ("fedssh", [], ["which members?", "--member NAME", "--all", "--member member1 or --member member2 or --all"]),
+        ("fedssh", ["--all", "--member", "member1"], ["which members?"]),
+        (
+            "invoke",
+            ["-m", "member3"],
+            ["no member 'member3' in hosts.yaml", "did you mean 'member", "member1, member2"],
+        ),
+        ("fedssh", ["-m", "member1", "-m", "nember2"], ["no member 'nember2'", "did you mean 'member2'"]),
+        ("invoke", ["--member", "fedhost"], ["'fedhost' is the host cluster, not a member"]),
+        ("fedssh", ["--member", ""], ["no member ''"]),
+        ("invoke", ["--member", "\x1b[31m"], [r"no member '\x1b[31m'"]),
+        ("fedssh", ["--all", "-o", "xml"], ["--output is 'xml'; it can be table or json"]),
+        ("fedssh", ["--all", "--output", ""], ["--output is ''"]),
+        ("fedssh", ["--all", "--hosts", "gone.yaml"], ["gone.yaml: No such file or directory"]),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_connected(
+    *, run: Run, hosts: Path, listener: socket.socket, door: str, flags: list[str], words: list[str]
+) -> None:
+    """Exit code 2; the error on stderr, with what to do; nothing on stdout."""
+    assert hosts.exists()
+    done = run(*DOORS[door], "federate", *flags)
+    assert (done.code, done.out, connections(listener)) == (2, "", 0)
+    for one in words:
+        assert one in done.err
+    assert done.err.startswith("error: ")
+
+
+@pytest.mark.parametrize(
+    ("verb", "text", "place"),
+    [
+        ("federate --all", "host: [\n", "2:1"),
+        ("prepare", "\n\nhots: 1\n", "3:1"),
+        ("status", "a: \x01\n", "1:4"),
+    ],
+)
+def test_a_wrong_inventory_is_named_with_its_place(run: Run, hosts: Path, verb: str, text: str, place: str) -> None:
+    """File, line and column, by every verb."""
+    hosts.write_text(text)
+    done = run(*DOORS["fedssh"], *verb.split())
+    assert (done.code, done.out) == (2, "")
+    assert re.match(rf"error: hosts\.yaml:{place}: ", done.err), done.err
+
+
+def test_the_inventory_is_looked_for_upwards_or_named(run: Run, tmp_path: Path, hosts: Path) -> None:
+    """By --hosts before FEDSSH_HOSTS before the folder; without one it says so."""
+    other = tmp_path / "other.yaml"
+    other.write_text("x")
+    find = [*DOORS["fedssh"], "federate", "-m", "x"]
+    assert "in hosts.yaml" in run(*find).err
+    assert "other.yaml:1:1" in run(*find, FEDSSH_HOSTS="other.yaml").err
+    assert "in hosts.yaml" in run(*find, "--hosts", "hosts.yaml", FEDSSH_HOSTS="other.yaml").err
+    hosts.unlink()
+    done = run(*find)
+    assert (done.code, "no hosts.yaml in" in done.err, "--hosts FILE or FEDSSH_HOSTS" in done.err) == (2, True, True)
+
+
+@pytest.mark.parametrize("flags", [["-R", "federate"], ["federate", "-R"]])
+def test_invokes_dry_run_does_not_run_for_real(
+    run: Run, hosts: Path, listener: socket.socket, flags: list[str]
+) -> None:
+    """Invoke takes the flag before and behind the verb."""
+    done = run(*DOORS["invoke"], *flags, "--member", "member1", "--hosts", str(hosts))
+    assert (done.code, connections(listener)) == (2, 0)
+    assert "no dry run" in done.err
+
+
+def test_the_environments_dry_run_is_invokes_alone(run: Run, hosts: Path) -> None:
+    """INVOKE_RUN_DRY and invoke.yaml reach ``invoke``, never ``fedssh``."""
+    hosts.with_name("invoke.yaml").write_text("run: {dry: true}\n")
+    flags = ["federate", "-m", "x"]
+    assert "no dry run" in run(*DOORS["invoke"], *flags, INVOKE_RUN_DRY="1").err
+    assert "no member 'x'" in run(*DOORS["fedssh"], *flags, INVOKE_RUN_DRY="1").err
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--nonsense"], "'--nonsense' is not known here"),
+        (["nonsense"], "'nonsense' is not known here"),
+        (["fedrate"], "did you mean 'federate'?"),
+        (["federate", "--nonsense"], "fedssh --help"),
+        (["federate", "--membr", "x"], "did you mean '--member'?"),
+        (["federate", "--member", "--all"], "--member needs a value"),
+        (["status", "member1"], "members are named by --member NAME"),
+    ],
+)
+@pytest.mark.usefixtures("hosts")
+def test_fedssh_answers_flags_it_does_not_know_with_2(
+    run: Run, listener: socket.socket, flags: list[str], words: str
+) -> None:
+    """One line. A --member without a name does not take the next flag for one, which would mean something else."""
+    done = run(*DOORS["fedssh"], *flags)
+    assert (done.code, done.out, connections(listener)) == (2, "", 0)
+    assert len(done.err.splitlines()) == 1
+    assert done.err.startswith("error: ")
+    assert words in done.err
+
+
+@pytest.mark.usefixtures("hosts")
+def test_a_member_without_a_name_is_refused_by_invoke_too(run: Run, listener: socket.socket) -> None:
+    """``--member --all`` must not mean all members; Invoke's own exit code is 1."""
+    done = run(*DOORS["invoke"], "federate", "--member", "--all")
+    assert (done.code in {1, 2}, connections(listener)) == (True, 0)
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_help_names_every_flag(run: Run, door: str) -> None:
+    """-h is help's; -m, -o and -v are the only other short ones."""
+    done = run(*DOORS[door], "--help", "federate")
+    assert done.code == 0
+    assert set(re.findall(r"(?<![\w-])--?\w[\w-]*", done.out.partition("Options:")[2])) == {
+        *("--adopt", "--all", "--hosts", "--member", "--output", "--verbose", "-m", "-o", "-v"),
+    }
+
+
+def test_a_foreign_invoke_is_told_what_to_run(run: Run, tmp_path: Path) -> None:
+    """One that lacks fedssh's libraries, which are imported late: one line, exit code 2, whatever the verb."""
+    (tmp_path / "invoke").symlink_to(Path(invoke.__file__).parent)
+    python = str(Path(sys.base_prefix, "bin", "python3"))
+    done = run(python, "-S", "-m", "invoke", "--search-root", str(ROOT), "status", PYTHONPATH=str(tmp_path))
+    assert (done.code, done.out) == (2, "")
+    assert "lacks fabric, paramiko, pydantic, rich, tenacity, yaml" in done.err
+    assert "make setup" in done.err
+    assert len(done.err.splitlines()) == 1

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import re
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fedssh.errors import BusyError, StepError
+from fedssh.federation import kubeconfig_file
+from fedssh.federation.kubeconfig_file import hold_kubectls_lock, lock, parse_file, read_command, write_file
+from fedssh.sensitive import Sensitive
+from tests.fakes.kubeconfigs import OLD, beside, read
+from tests.fakes.shells import LocalShell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for kubectl's lock."""
+    monkeypatch.setattr(kubeconfig_file, "LOCK_WAIT_SECONDS", 0)
+
+
+def mode(path: Path) -> int:
+    """Return a file's permissions."""
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_kubectls_lock_is_respected(local: LocalShell, config: Path) -> None:
+    """Busy: with the lock's age, and what to do if it was left behind. It is never removed."""
+    held = config.with_name("config.lock")
+    held.touch()
+    with pytest.raises(BusyError, match="kubectl's lock") as caught:
+        write_file(local, read(local), Sensitive("a: 1\n"))
+    assert f"rm {held}" in caught.value.hint
+    assert re.search(r"it is \d seconds old", caught.value.message)
+    assert config.read_text() == OLD
+    assert beside(config) == ["config.lock"]
+
+
+def test_kubectls_lock_is_waited_for(local: LocalShell, config: Path) -> None:
+    """It is held for a moment only."""
+    held = config.with_name("config.lock")
+    held.touch()
+    local.run(read_command(path=None))
+    with LocalShell().hold(f"echo started; sleep 0.3; rm {held}"):
+        assert write_file(local, read(local), Sensitive("a: 1\n"))
+    assert config.read_text() == "a: 1\n"
+
+
+def test_kubectls_lock_can_be_held_from_reading_to_writing(local: LocalShell, config: Path) -> None:
+    """Nobody else's kubectl config gets in between; what is read is read at once, and the lock goes in the end."""
+    with hold_kubectls_lock(local, read(local)):
+        assert "config.lock" in beside(config)
+        (answer,) = LocalShell().run(read_command(path=None, locked=True))
+        file = parse_file(answer, local)
+        assert write_file(local, file, Sensitive("a: 1\n"), locked=True)
+        assert "config.lock" in beside(config)
+    assert config.read_text() == "a: 1\n"
+    assert "config.lock" not in beside(config)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_kubectls_lock_is_never_taken_from_somebody(local: LocalShell, config: Path) -> None:
+    """Busy when it is held; a failed step when the folder takes none."""
+    file = read(local)
+    config.with_name("config.lock").touch()
+    with pytest.raises(BusyError, match=r"is held: it is \d seconds old"):
+        hold_kubectls_lock(local, file)
+    assert beside(config) == ["config.lock"]
+
+
+@pytest.fixture
+def locked(local: LocalShell, config: Path) -> Iterator[str]:
+    """A lock that is held."""
+    with lock(local, path=str(config)) as held:
+        yield held.first_line
+
+
+def test_a_second_run_is_busy(local: LocalShell, locked: str) -> None:
+    """Until the first one ends."""
+    assert locked == "locked"
+    with pytest.raises(BusyError, match="another fedssh") as caught:
+        lock(local, path=None)
+    assert caught.value.exit_code == 75
+
+
+def test_a_released_lock_is_free(local: LocalShell, config: Path) -> None:
+    """Its file stays and means nothing."""
+    for _ in range(2):
+        with lock(local, path=str(config)) as held:
+            assert held.code is None
+    assert beside(config) == ["config.fedssh.lock"]
+    assert mode(config.with_name("config.fedssh.lock")) == 0o600
+
+
+def test_a_lock_that_cannot_be_made_is_a_failed_step(local: LocalShell, config: Path) -> None:
+    """With the machine's words."""
+    config.with_name("config.fedssh.lock").mkdir()
+    with pytest.raises(StepError, match=r"cannot lock the kubeconfig: .*config\.fedssh\.lock"):
+        lock(local, path=None)
