@@ -28,7 +28,27 @@ class Progress:
 
 Reporter = Callable[[Progress], None]
 
+Role = Literal["host", "member"]
 State = Literal["Ready", "NotReady", "NotJoined", "Failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedChange:
+    """A change that a run would make to a cluster.
+
+    Attributes:
+        step: The kind of step, one word, as in ``grant``; for programs.
+        text: What would be done, as in "grant access".
+        change: How a run reports it when it is done, as in "granted access".
+        why: Why it is needed, as in "there is no ServiceAccount member1".
+        needs: What it depends on that cannot be known yet, as in "the new token is proven first"; or "".
+    """
+
+    step: str
+    text: str
+    change: str
+    why: str
+    needs: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,43 +58,61 @@ class ClusterReport:
     Attributes:
         name: The cluster.
         role: What it is in the federation.
-        state: ``Ready`` is proven, not believed; ``Failed`` has an ``error``.
-        api_server: The address at which KubeFed reaches it, or "".
-        labels: The labels of its KubeFedCluster.
+        state: Its state; ``Failed`` has an ``error``.
+        proven: Whether this run has seen the engine's own credential for it work, from the host. Without that,
+            ``Ready`` is only what the engine says.
+        api_server: The address at which the engine reaches it, or "".
+        labels: The labels that the engine has for it.
+        plan: What a run would change, in order; of a dry run only.
         changes: What this run did to it, in order, as in "granted access".
         notices: What has to be said about it as long as it is so, as in "nobody verifies its certificate".
         message: Why it is not ready, or "".
         error: What went wrong, or None.
+        aftermath: What has become, after the error, of what this run had done, as in "What had been created on
+            member1 is gone again."; a line each.
     """
 
     name: str
-    role: Literal["host", "member"]
+    role: Role
     state: State
+    proven: bool = False
     api_server: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    plan: tuple[PlannedChange, ...] = ()
     changes: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     message: str = ""
     error: FedsshError | None = None
+    aftermath: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The end of a verb.
+    """The end of a verb, whether it went well or not.
 
     Attributes:
-        verb: Which one it was.
-        clusters: The host first, then the members.
-        kubefed_version: The version that is installed, or "".
+        verb: Which one it was; "" when the command line was not understood.
+        clusters: The host first, then the members; () when nobody was asked.
+        engine: What federates, by the name of its section in hosts.yaml.
+        engine_version: The version that is installed there at the end, or "".
         exit_code: What the program ends with.
+        dry_run: Whether it only tells what a run would do.
+        summary: What it has come to, a sentence for people, or "".
+        has_table: Whether people are shown a table of the clusters.
+        error: Why the run as a whole ended early, or None.
     """
 
-    verb: Literal["federate", "prepare", "status"]
-    clusters: tuple[ClusterReport, ...]
-    kubefed_version: str
-    exit_code: int
+    verb: str
+    clusters: tuple[ClusterReport, ...] = ()
+    engine: str = ""
+    engine_version: str = ""
+    exit_code: int = 0
+    dry_run: bool = False
+    summary: str = ""
+    has_table: bool = True
+    error: FedsshError | None = None
 
     @property
     def changed(self) -> bool:
         """Whether the run changed anything anywhere."""
-        return any(one.changes for one in self.clusters)
+        return any(cluster.changes for cluster in self.clusters)
