@@ -33,6 +33,10 @@ class FedsshError(Exception):
         return f"{where}: {self.message}" if where else self.message
 
 
+class BugError(FedsshError):
+    """A bug in fedssh, met while it was at work for one cluster; the others go on."""
+
+
 class ConfigurationError(FedsshError):
     """The command line or hosts.yaml asks for something that cannot be: nothing was connected to."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from fedssh.inventory import Cluster, Machine
-from fedssh.kubernetes.access import MemberAccess
+from fedssh.kubernetes.account import MemberAccess
 from fedssh.sensitive import Sensitive
 from tests.fakes.kubernetes import CA, account_token, argv_of, error, stdin_of
 from tests.fakes.shells import Answer, ScriptedShell

@@ -100,7 +100,7 @@ class Host:
             "read of /etc/hosts": Answer,
             "kubectl version": lambda: Answer('{"clientVersion": {"gitVersion": "v1.33.13"}}'),
             "helm version": lambda: Answer("v3.18.4"),
-            "kubefedctl version": lambda: self._version() if self.kubefedctl else error("not found", code=127),
+            "kubefedctl version": lambda: self._version() if self.kubefedctl else Answer(),
             "download of kubefedctl": self._download,
             "helm list": lambda: Answer(self.release),
             "helm repo": Answer,
@@ -111,10 +111,13 @@ class Host:
             "write of a temporary kubeconfig": lambda: self._keep_proof(stdin_of(command)),
             "removal of the temporary kubeconfig": lambda: self._keep_proof(""),
             "proof": lambda: self._prove(argv[2]),
-            "try": lambda: error("Unable to connect to the server"),
-            "kubefedctl join": lambda: self._join(argv[1]),
+            "try": lambda: self._reach(argv[2]),
+            "identify": lambda: self._prove(argv[2]),
+            "kubefedctl join": lambda: self._join(argv[2]),
             "kubectl label": Answer,
-            "kubectl annotate": Answer,
+            "kubectl annotate": lambda: Answer(
+                "".join(f"kubefedcluster.core.kubefed.io/{one.partition('/')[2]} annotated\n" for one in argv if one.startswith("kubefedclusters/"))
+            ),
             "kubectl patch": lambda: self._patch(argv),
             "read of the trust store": lambda: Answer(self.store),
             "openssl s_client": lambda: Answer(self.presented.get(argv[-1], "")),
@@ -143,7 +146,7 @@ class Host:
         return Answer(hashlib.sha256(text.encode()).hexdigest())
 
     def _version(self) -> Answer:
-        return Answer(f'kubefedctl version: version.Info{{Version:"v{self.kubefedctl}", GitCommit:""}}\n')
+        return Answer(f'path /usr/local/bin/kubefedctl\nkubefedctl version: version.Info{{Version:"v{self.kubefedctl}", GitCommit:""}}\n')
 
     def _download(self) -> Answer:
         self.kubefedctl = "0.10.0"
@@ -165,6 +168,11 @@ class Host:
                 told = f"uid {one.uid}\nallowed {allowed}\nallowed {allowed}\n"
                 return Answer(told) if one.accepts(token) else error("Unauthorized")
         return error(f"Unable to connect to the server: {server}")
+
+    def _reach(self, context: str) -> Answer:
+        server, _ = _access(self._proof, context)
+        known = any(one.server == server for one in self.clusters)
+        return error("Unauthorized" if known else "Unable to connect to the server")
 
     def _join(self, name: str) -> Answer:
         if self.release != RELEASE:

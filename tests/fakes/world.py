@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fedssh.errors import UnreachableError
-from fedssh.federation.federate import federate
+from fedssh.federation.wishes import Wishes
 from fedssh.inventory import Inventory, Machine, parse_inventory
 from tests.fakes.hosts import Host
 from tests.fakes.kubernetes import Member
 from tests.fakes.shells import ScriptedShell
+from fedssh.verbs import federate
 
 if TYPE_CHECKING:
     from fedssh.federation.report import ClusterReport, Progress, Report
@@ -54,13 +55,14 @@ class World:
             raise UnreachableError("no answer", machine=machine.name)
         return self.shells[machine.name]
 
-    def federate(self, *names: str, adopt: bool = False) -> Report:
+    def federate(self, *names: str, adopt: bool = False, dry_run: bool = False) -> Report:
         """Federate members; all when none is named. What the members are asked is counted anew."""
         for shell in self.shells.values():
             shell.runs.clear()
         self.events.clear()
-        chosen = [self.inventory.member(name) for name in names or self.members]
-        return federate(self.inventory, chosen, connect=self.connect, report=self.events.append, adopt=adopt)
+        chosen = tuple(self.inventory.member(name) for name in names or self.members)
+        wishes = Wishes(inventory=self.inventory, members=chosen, adopt=adopt, dry_run=dry_run)
+        return federate.run(wishes, connect=self.connect, report=self.events.append)
 
     def told(self, name: str) -> list[str]:
         """Return what was reported of a cluster."""

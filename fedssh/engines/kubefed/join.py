@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from fedssh.engines.kubefed.clusters import NOW
 from fedssh.engines.kubefed.install import NAMESPACE
+from fedssh.engines.protocol import NOW
 from fedssh.errors import StepError, visible
 from fedssh.kubernetes.kubectl import NOT_FOUND, Target, kubectl, missing_tool
 from fedssh.shell import Command, Result, failure, last_words, script
 
-JOIN_SECONDS: Final = 120
+JOIN_SECONDS: Final = 120.0
 """How long the joins of one batch may take; one takes about a second, a member that hangs half a minute."""
 
 TERMINATING_SECONDS: Final = 30
@@ -21,10 +21,10 @@ _TERMINATING: Final = 79
 _STEP: Final = "join"
 
 
-def join_command(name: str, *, target: Target) -> Command:
+def join_command(name: str, *, tool: str, target: Target) -> Command:
     """Return the command that joins the cluster of the context ``name``, and prints the host's time when it is done.
 
-    ``target`` is the host cluster; its context bears the host's name.
+    ``tool`` is kubefedctl's path; ``target`` is the host cluster; its context bears the host's name.
 
     kubefedctl is told everything that it would otherwise make up: without ``--host-cluster-name`` a context name with
     an ``@`` breaks it, without ``--secret-name`` every run leaves one more Secret (kubefed#1009). With
@@ -49,11 +49,13 @@ def join_command(name: str, *, target: Target) -> Command:
         fi
     """
     text += """
-        join() { kubefedctl join "$@" --error-on-existing=false --v=2; }
+        tool=$1; shift
+        join() { "$tool" join "$@" --error-on-existing=false --v=2; }
         join "$@" >/dev/null 2>&1 || { sleep 3; join "$@" >/dev/null; } || exit
     """
     return script(
         text + NOW,
+        tool,
         name,
         f"--cluster-context={name}",
         f"--host-cluster-context={target.context}",

@@ -13,7 +13,7 @@ from tests.fakes.shells import Answer, ScriptedShell
 from tests.fakes.world import World, by_name
 
 if TYPE_CHECKING:
-    from fedssh.kubernetes.access import MemberAccess
+    from fedssh.kubernetes.account import MemberAccess
     from fedssh.shell import Command
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fedssh.engines.kubefed.clusters import JoinedCluster, patch_command, spec_patch
-from fedssh.kubernetes.access import MemberAccess
+from fedssh.kubernetes.account import MemberAccess
 from fedssh.kubernetes.kubectl import Target
 from fedssh.sensitive import Sensitive
 from tests.fakes.hosts import HOST_KUBECONFIG

@@ -8,7 +8,7 @@ import pytest
 from fedssh.errors import RefusedError, StepError
 from fedssh.federation.member import MemberState, parse_probe, probe_commands
 from fedssh.inventory import Cluster, Machine
-from fedssh.kubernetes.access import grant_commands
+from fedssh.kubernetes.account import grant_commands
 from fedssh.shell import Result
 from tests.fakes.hosts import HOST_KUBECONFIG
 from tests.fakes.kubernetes import CA, Member

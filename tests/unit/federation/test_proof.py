@@ -9,7 +9,7 @@ import yaml
 
 from fedssh.errors import RefusedError, StepError
 from fedssh.federation.proof import AT_ONCE, Proof, check_access, check_joined, describe, in_rounds, prove
-from fedssh.kubernetes.access import MemberAccess
+from fedssh.kubernetes.account import MemberAccess
 from fedssh.sensitive import Sensitive
 from fedssh.shell import command
 from tests.fakes.kubernetes import CA, account_token

@@ -7,7 +7,7 @@ import pytest
 
 from fedssh.errors import ConfigurationError, RefusedError
 from fedssh.federation.trust import Trust, load_ca_file
-from fedssh.kubernetes.access import MemberAccess
+from fedssh.kubernetes.account import MemberAccess
 from fedssh.kubernetes.certificates import fingerprint
 from fedssh.kubernetes.kubeconfig import Kubeconfig, parse_kubeconfig, put_member
 from fedssh.sensitive import Sensitive

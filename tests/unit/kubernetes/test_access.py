@@ -8,7 +8,7 @@ import pytest
 from fedssh.errors import FedsshError, RefusedError, StepError
 from fedssh.federation.member import parse_probe, probe_commands
 from fedssh.inventory import Cluster, Machine
-from fedssh.kubernetes.access import (
+from fedssh.kubernetes.account import (
     grant_commands,
     manifests,
     parse_grant,
@@ -245,7 +245,7 @@ def test_the_token_is_waited_for(
     )
     make_clock(tmp_path / "bin")
     monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
-    monkeypatch.setattr("fedssh.kubernetes.access.TOKEN_WAIT_SECONDS", 2)
+    monkeypatch.setattr("fedssh.kubernetes.account.TOKEN_WAIT_SECONDS", 2)
     (done,) = local.run(grant_commands(CLUSTER)[1])
     assert (done.code, done.stdout) == (0, "{}\n")
     assert len(count.read_text()) == min(empty_answers + 1, 3)

@@ -18,7 +18,7 @@ from fedssh.engines.kubefed.clusters import (
     wait_command,
 )
 from fedssh.errors import StepError
-from fedssh.kubernetes.access import MemberAccess
+from fedssh.kubernetes.account import MemberAccess
 from fedssh.kubernetes.kubectl import Target
 from fedssh.sensitive import Sensitive
 from tests.fakes.hosts import NO_SUCH_API

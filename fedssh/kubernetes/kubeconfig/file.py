@@ -1,8 +1,8 @@
-"""The host's kubeconfig as a file on its machine: find and read it, hold its lock, replace it.
+"""A kubeconfig as a file on its machine: the commands that find, read, lock and replace it, and their answers. Pure.
 
 Nothing is written in place. A new file is completed beside the old one, under kubectl's own lock (``config.lock``,
 client-go's ``clientcmd/config.go``) and only if the old one still is what was read, then renamed over it; a copy of
-the old one stays, 0600 and with its time in its name.
+the old one stays, 0600 and with its time in its name; the five newest are kept.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from fedssh.errors import BusyError, RefusedError, StepError, visible
+from fedssh.errors import BusyError, FedsshError, RefusedError, StepError, visible
 from fedssh.kubernetes.kubeconfig import Kubeconfig, parse_kubeconfig
 from fedssh.sensitive import Sensitive
 from fedssh.shell import Command, Result, clean_up, failure, last_words, script
 
 if TYPE_CHECKING:
-    from fedssh.shell import Held, Shell
+    from fedssh.shell import Held
 
 LOCK_WAIT_SECONDS: Final = 10
 """How long kubectl's lock is waited for; kubectl itself holds it for milliseconds."""
@@ -25,8 +25,8 @@ LOCK_WAIT_SECONDS: Final = 10
 SETTLE_SECONDS: Final = 0.5
 """How long kubectl's lock is kept after a write: whoever has read the old file fails at the lock meanwhile."""
 
-TEMPORARY_NAME: Final = ".fedssh-proof"
-"""A kubeconfig for trying credentials, beside the host's; it goes with the lock, however the run ends."""
+KEPT_COPIES: Final = 5
+"""How many copies of earlier kubeconfigs stay beside the file: they hold tokens."""
 
 _READ_ATTEMPTS: Final = 20
 _STEP: Final = "write the kubeconfig"
@@ -69,7 +69,6 @@ _LOCK: Final = f"""exec 2>&1{_FIND}
     flock -n 7 || exit {_BUSY}
     echo locked
     cat >/dev/null
-    rm -f "$(dirname "$path")/{TEMPORARY_NAME}"
 """
 
 # kubectl writes in place: what is read while it holds its lock may be half a file. A lock that stays, or was left
@@ -92,7 +91,7 @@ _READ: Final = f"""{_FIND}
 
 _WRITE: Final = f"""
     set -eu
-    path=$1 expected=$2 wait=$3 held=$4 lock= made=
+    path=$1 expected=$2 wait=$3 held=$4 settle=$5 kept=$6 lock= made=
     new=$(mktemp -u "$path.XXXXXX")  # made only once it is sure to be removed
     {clean_up('"$new"', '${made:+"$made"}', '${lock:+"$lock"}')}
     (set -C; cat >"$new")
@@ -110,8 +109,11 @@ _WRITE: Final = f"""
     mv -f "$new" "$path"
     made=
     # A kubectl config that has read the old file would drop what is new, were it let in now (kubernetes#23964).
-    sleep "$5" 2>/dev/null || sleep 1
+    sleep "$settle" 2>/dev/null || sleep 1
     sum "$path"
+    # The shell sorts what a pattern stands for, and the names are times.
+    set -- "$path".fedssh-[0-9]*T[0-9]*Z
+    while [ $# -gt "$kept" ]; do rm -f "$1"; shift; done
 """
 
 
@@ -143,150 +145,158 @@ class KubeconfigFile:
         return bool(self.mode[4:].strip("-.+"))
 
 
-def lock(shell: Shell, *, path: str | None) -> Held:
-    """Take fedssh's own lock beside the kubeconfig; it is held until released or until the connection ends.
+def lock_line(*, path: str | None) -> str:
+    """Return the line to hold, in shell syntax, that takes fedssh's own lock beside the kubeconfig."""
+    return script(_LOCK, path or "", title="lock").line
+
+
+def check_lock(held: Held, *, machine: str) -> None:
+    """Check that ``lock_line`` has got the lock.
 
     Raises:
-        BusyError: Another run holds it.
-        RefusedError: There is no kubeconfig.
-        StepError: It cannot be made.
+        BusyError: Another run holds it (75).
+        RefusedError: There is no kubeconfig (6).
+        StepError: It cannot be made (3).
     """
-    held = shell.hold(script(_LOCK, path or "", title="lock").line)
-    if held.first_line == "locked":
-        return held
+    said = held.first_line
+    if said == "locked":
+        return
     if held.code == _BUSY:
         raise BusyError(
-            "another fedssh is at work here", machine=shell.name, hint="Wait for it to end and run this again."
+            "another fedssh is at work here", machine=machine, hint="Wait for it to end and run this again."
         )
     if held.code == _SEVERAL:
-        raise _several(shell)
-    if held.first_line.startswith("absent "):
-        raise _unusable(shell, f"there is no kubeconfig at {visible(held.first_line.removeprefix('absent '))}")
+        raise _several(machine)
+    if said.startswith("absent "):
+        raise _unusable(machine, f"there is no kubeconfig at {visible(said.removeprefix('absent '))}")
     raise StepError(
-        f"cannot lock the kubeconfig: {visible(held.first_line) or held.code}",
-        machine=shell.name,
+        f"cannot lock the kubeconfig: {visible(said) or held.code}",
+        machine=machine,
         hint="flock (of util-linux or busybox) must be there, and the kubeconfig's folder writable.",
     )
 
 
-def hold_kubectls_lock(shell: Shell, file: KubeconfigFile) -> Held:
-    """Take kubectl's lock until it is released: ``kubectl config`` fails meanwhile, instead of interfering.
+def kubectls_lock_line(file: KubeconfigFile) -> str:
+    """Return the line to hold that takes kubectl's lock: ``kubectl config`` fails meanwhile, and does not interfere."""
+    return script(_HOLD, file.path, str(LOCK_WAIT_SECONDS), title="lock").line
+
+
+def check_kubectls_lock(held: Held, file: KubeconfigFile, *, machine: str) -> None:
+    """Check that ``kubectls_lock_line`` has got the lock.
 
     Raises:
-        BusyError: It is held, or was left behind.
-        StepError: It cannot be made.
+        BusyError: It is held, or was left behind (75).
+        StepError: It cannot be made (3).
     """
-    held = shell.hold(script(_HOLD, file.path, str(LOCK_WAIT_SECONDS), title="lock").line)
-    if held.first_line == "locked":
-        return held
-    if held.first_line.startswith("it is "):
-        raise _held_by_kubectl(shell, file, visible(held.first_line))
-    raise StepError(f"cannot lock {file.path}: {visible(held.first_line) or held.code}", machine=shell.name, step=_STEP)
+    said = visible(held.first_line)
+    if said == "locked":
+        return
+    if said.startswith("it is "):
+        raise _held_by_kubectl(machine, file, said)
+    raise StepError(f"cannot lock {file.path}: {said or held.code}", machine=machine, step=_STEP)
 
 
 def read_command(*, path: str | None, locked: bool = False) -> Command:
-    """Return the command that finds and reads the kubeconfig, for ``parse_file``; ``locked`` as in ``write_file``."""
+    """Return the command that finds and reads the kubeconfig, for ``parse_file``.
+
+    Args:
+        path: What hosts.yaml says; None leaves the choice to the machine's environment, as kubectl does.
+        locked: Whether kubectl's lock is held already.
+    """
     return script(_READ, path or "", "held" * locked, title="read of the kubeconfig")
 
 
-def parse_file(result: Result, shell: Shell) -> KubeconfigFile:
+def parse_file(result: Result, *, machine: str) -> KubeconfigFile:
     """Return the kubeconfig from the answer to ``read_command``.
 
     Raises:
-        RefusedError: ``KUBECONFIG`` on the machine names several files.
-        StepError: It cannot be read.
+        RefusedError: ``KUBECONFIG`` on the machine names several files, or it is missing, empty or no text (6).
+        StepError: It cannot be read (3).
     """
     if result.code == _SEVERAL:
-        raise _several(shell)
+        raise _several(machine)
     if not result.ok:
-        raise failure(result, machine=shell.name, step="read the kubeconfig")
-    path, mode, text = result.stdout.split("\n", 2)
+        raise failure(result, machine=machine, step="read the kubeconfig")
+    path, _, rest = result.stdout.partition("\n")
+    mode, _, text = rest.partition("\n")
+    path, mode = visible(path), visible(mode)
     if "\ufffd" in text:  # what could not be decoded could not be written again, either
         raise RefusedError(
-            f"{visible(path)} is not UTF-8 text",
-            machine=shell.name,
+            f"{path} is not UTF-8 text",
+            machine=machine,
             step="read the kubeconfig",
             hint="Repair it by hand; fedssh has not touched it.",
         )
-    return KubeconfigFile(path=visible(path), text=Sensitive(text), mode=visible(mode))
+    if not text:
+        raise _unusable(machine, f"{path} is empty" if mode else f"there is no kubeconfig at {path}")
+    return KubeconfigFile(path=path, text=Sensitive(text), mode=mode)
 
 
-def check_usable(shell: Shell, file: KubeconfigFile) -> None:
-    """Check that there is something in the kubeconfig; who has none cannot reach the cluster.
-
-    Raises:
-        RefusedError: It is missing or empty.
-    """
-    if not file.text.reveal():
-        raise _unusable(shell, f"{file.path} is empty" if file.mode else f"there is no kubeconfig at {file.path}")
-
-
-def write_file(shell: Shell, file: KubeconfigFile, text: Sensitive, *, locked: bool = False) -> bool:
-    """Replace the kubeconfig, if it still is as it was read; read it back.
+def write_command(file: KubeconfigFile, text: Sensitive, *, locked: bool = False) -> Command:
+    """Return the command that replaces the kubeconfig, if it still is as it was read.
 
     Args:
-        shell: The host.
         file: The kubeconfig as it was read.
         text: What is to stand in it.
         locked: Whether kubectl's lock is held already.
-
-    Returns:
-        Whether it was replaced; False when somebody else has changed it meanwhile.
-
-    Raises:
-        BusyError: kubectl's lock is held, or was left behind.
-        StepError: It could not be written; the old file is as it was.
     """
-    old = file.text.reveal()
-    expected = _digest(old) if old else "absent"
-    command = script(
+    return script(
         _WRITE,
         file.path,
-        expected,
+        _digest(file.text),
         str(LOCK_WAIT_SECONDS),
         "held" * locked,
         str(SETTLE_SECONDS),
+        str(KEPT_COPIES),
         stdin=text,
         title=f"write of {file.path}",
     )
-    (result,) = shell.run(command)
+
+
+def parse_write(result: Result, file: KubeconfigFile, text: Sensitive, *, machine: str) -> bool:
+    """Return whether ``write_command`` has replaced the file; False when somebody else has changed it meanwhile.
+
+    Raises:
+        BusyError: kubectl's lock is held, or was left behind (75).
+        StepError: It could not be written; the old file is as it was (3).
+    """
     if result.code == _CHANGED:
         return False
     if result.code == _BUSY:
-        raise _held_by_kubectl(shell, file, last_words(result.stderr))
+        raise _held_by_kubectl(machine, file, last_words(result.stderr))
     if not result.ok:
-        raise failure(result, machine=shell.name, step=_STEP, hint="The old kubeconfig is as it was.")
-    if result.stdout.strip() != _digest(text.reveal()):
-        raise StepError(f"{file.path} was changed while it was written", machine=shell.name, step=_STEP)
+        raise failure(result, machine=machine, step=_STEP, hint="The old kubeconfig is as it was.")
+    if result.stdout.strip() != _digest(text):
+        raise StepError(f"{file.path} was changed while it was written", machine=machine, step=_STEP)
     return True
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def _digest(text: Sensitive) -> str:
+    return hashlib.sha256(text.reveal().encode()).hexdigest()
 
 
-def _held_by_kubectl(shell: Shell, file: KubeconfigFile, age: str) -> BusyError:
+def _held_by_kubectl(machine: str, file: KubeconfigFile, age: str) -> BusyError:
     return BusyError(
         f"kubectl's lock {file.path}.lock is held: {age}",
-        machine=shell.name,
+        machine=machine,
         step=_STEP,
         hint=f"If no kubectl is running there, it was left behind: rm {file.path}.lock",
     )
 
 
-def _unusable(shell: Shell, problem: str) -> RefusedError:
+def _unusable(machine: str, problem: str) -> FedsshError:
     return RefusedError(
         problem,
-        machine=shell.name,
+        machine=machine,
         step="look at the host",
         hint="Say in hosts.yaml where the cluster administrator's kubeconfig is: host.kubeconfig: /path "
         "(kubeadm's is /etc/kubernetes/admin.conf)",
     )
 
 
-def _several(shell: Shell) -> RefusedError:
+def _several(machine: str) -> RefusedError:
     return RefusedError(
         "KUBECONFIG names several files there",
-        machine=shell.name,
+        machine=machine,
         hint="Say in hosts.yaml which one is to hold the federation: host.kubeconfig: /path",
     )

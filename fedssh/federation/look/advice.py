@@ -1,6 +1,6 @@
 """What would work where something does not: other addresses of a member, other ways to verify it.
 
-Asked only after a failure. Everything is tried from the host, anonymously; what works is told, never chosen.
+Asked only after a refusal. Everything is tried from the host, anonymously; what works is told, never chosen.
 """
 
 from __future__ import annotations
@@ -9,20 +9,25 @@ import ipaddress
 import re
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from fedssh.documents import DocumentError, compose, to_value
 from fedssh.errors import FedsshError, RefusedError
-from fedssh.federation.proof import reach
+from fedssh.federation.look.proof import reach
+from fedssh.federation.threads import at_once
+from fedssh.kubernetes.credentials import Credential, Endpoint, Trust
 from fedssh.kubernetes.endpoint import check_server
 from fedssh.kubernetes.kubectl import Target, kubectl, section
 from fedssh.sensitive import Sensitive
 from fedssh.shell import script
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fedssh.federation.rules import Finding
     from fedssh.inventory import Cluster
-    from fedssh.kubernetes.access import MemberAccess
     from fedssh.shell import Command, Shell
 
 _MOST_CANDIDATES: Final = 8
@@ -32,14 +37,56 @@ _LONGEST_NAME: Final = 253
 _LONGEST_URL: Final = 2048
 
 
-def advise_address(host: Shell, member: Shell, cluster: Cluster, access: MemberAccess, *, kubeconfig: str) -> str:
+def seek_advice(
+    machines: Mapping[str, Shell],
+    findings: Sequence[Finding],
+    clusters: Mapping[str, Cluster],
+    endpoints: Mapping[str, Endpoint],
+    *,
+    host: str,
+    kubeconfig: str,
+) -> list[Finding]:
+    """Return ``findings`` whose refusals say what would work instead, where something can be tried.
+
+    Args:
+        machines: The open connections, by cluster.
+        findings: What the rules have found.
+        clusters: What hosts.yaml says of the members, by name.
+        endpoints: What does not work, by member; of those whose address cannot work at all, the address alone.
+        host: The host's name.
+        kubeconfig: The path of the host's kubeconfig.
+    """
+    sought = {finding.cluster: finding for finding in findings if finding.seek and finding.cluster in machines}
+
+    def seek(finding: Finding) -> str:
+        name = finding.cluster
+        if finding.seek == "trust":
+            return advise_trust(machines[host], clusters[name], endpoints[name], finding.text, kubeconfig=kubeconfig)
+        server = endpoints[name].server if name in endpoints else ""
+        return advise_address(machines[host], machines[name], clusters[name], server, kubeconfig=kubeconfig)
+
+    found = at_once({name: partial(seek, finding) for name, finding in sought.items()})
+    return [
+        _advised(finding, found[finding.cluster]) if finding is sought.get(finding.cluster) else finding
+        for finding in findings
+    ]
+
+
+def _advised(finding: Finding, advice: str | FedsshError) -> Finding:
+    error = finding.error
+    if error is None or isinstance(advice, FedsshError):
+        return finding  # what went wrong before is what has to be told
+    return replace(finding, error=type(error)(error.message, machine=error.machine, step=error.step, hint=advice))
+
+
+def advise_address(host: Shell, member: Shell, cluster: Cluster, server: str, *, kubeconfig: str) -> str:
     """Return a sentence on which of a member's other addresses work from the host.
 
     Args:
         host: The host.
         member: The member.
         cluster: What hosts.yaml says of it.
-        access: What does not work.
+        server: The address that does not work, or "".
         kubeconfig: The path of the host's kubeconfig.
     """
     key = f"members.{cluster.name}.api_server"
@@ -48,40 +95,42 @@ def advise_address(host: Shell, member: Shell, cluster: Cluster, access: MemberA
         answers = member.run(_candidate_commands(cluster))
     except FedsshError:  # what went wrong before is what has to be told
         return plain
-    port = _port(access.server)
-    own, names, numbers, machine, published = answers
+    own, names, numbers, machine, published, ca = answers
+    port = _port(server or own.stdout.strip())
     itself = machine.stdout.split()[:_MOST_LISTED]
     hosts = [cluster.machine.address, *itself, *_names_in(names.stderr), *_names_in(numbers.stderr)]
-    usable = [f"https://{_in_url(one)}:{port}" for one in hosts if _is_for_others(one)]
+    usable = [f"https://{_in_url(name)}:{port}" for name in hosts if _is_for_others(name)]
     known = _servers([own.stdout, *_cluster_info(published.stdout), *usable])
     addresses = list(dict.fromkeys(known))[:_MOST_CANDIDATES]
-    tried = {one: replace(access, server=one, token=Sensitive("")) for one in addresses if one != access.server}
+    trust = _trust_of_itself(cluster, ca.stdout.strip())
+    tried = {address: _anonymous(address, trust) for address in addresses if address != server}
     found = reach(host, tried, kubeconfig=kubeconfig)
-    works = [one for one, problem in found.items() if not problem]
+    works = [address for address, problem in found.items() if not problem]
     if works:
         return f"From {host.name} this works: {key}: {works[0]}" + _also(works[1:])
-    listed = "".join(f"\n{one}: {problem}" for one, problem in found.items())
+    listed = "".join(f"\n{address}: {problem}" for address, problem in found.items())
     return plain + (f"\nTried from there:{listed}" if listed else "")
 
 
-def advise_trust(host: Shell, cluster: Cluster, access: MemberAccess, problem: str, *, kubeconfig: str) -> str:
+def advise_trust(host: Shell, cluster: Cluster, endpoint: Endpoint, problem: str, *, kubeconfig: str) -> str:
     """Return a sentence on how else a member's certificate can be verified from the host.
 
     Args:
         host: The host.
         cluster: What hosts.yaml says of it.
-        access: What does not verify.
+        endpoint: What does not verify.
         problem: kubectl's words, which hold the names in the certificate.
         kubeconfig: The path of the host's kubeconfig.
     """
-    bare = replace(access, token=Sensitive(""), insecure=False)
-    tried = {"tls: system": replace(bare, ca="")} if cluster.tls != "system" else {}
+    server, own = endpoint.server, endpoint.trust
+    by_store = Trust(word="system")
+    tried = {"tls: system": by_store} if cluster.tls != "system" else {}
     for name in filter(_is_host, _names_in(problem)):
-        tried[f"server_name: {name}"] = replace(bare, server_name=name)
+        tried[f"server_name: {name}"] = Trust(word=own.word, ca=own.ca, server_name=name)
         if cluster.tls != "system":
-            tried[f"tls: system and server_name: {name}"] = replace(bare, ca="", server_name=name)
-    found = reach(host, tried, kubeconfig=kubeconfig)
-    works = [one for one, why in found.items() if not why]
+            tried[f"tls: system and server_name: {name}"] = Trust(word="system", server_name=name)
+    found = reach(host, {way: _anonymous(server, trust) for way, trust in tried.items()}, kubeconfig=kubeconfig)
+    works = [way for way, why in found.items() if not why]
     if "has expired" in problem:
         # Go has one sentence for both, and says whether the time is before or after.
         if " is before " in problem:
@@ -95,9 +144,17 @@ def advise_trust(host: Shell, cluster: Cluster, access: MemberAccess, problem: s
     )
 
 
-def is_about_trust(problem: str) -> bool:
-    """Whether kubectl's words tell of a certificate that does not verify, and not of an address."""
-    return "x509:" in problem or "tls:" in problem
+def _anonymous(server: str, trust: Trust) -> Credential:
+    """Return a credential without a token: an address that is not yet verified gets none."""
+    return Credential(endpoint=Endpoint(server=server, trust=trust), token=Sensitive(""))
+
+
+def _trust_of_itself(cluster: Cluster, ca: str) -> Trust:
+    """Return how other addresses of a member are verified: by its own CA, where its kubeconfig has one."""
+    if cluster.tls == "insecure":
+        return Trust(word="insecure")
+    name = cluster.server_name or ""
+    return Trust(word="ca", ca=ca, server_name=name) if ca else Trust(word="system", server_name=name)
 
 
 def _candidate_commands(cluster: Cluster) -> list[Command]:
@@ -118,7 +175,12 @@ def _candidate_commands(cluster: Cluster) -> list[Command]:
             "jsonpath={.data.kubeconfig}",
             target=target,
         ),
-    ]
+        kubectl(
+            "config", "view", "--raw", "--minify", "--flatten", "-o",
+            "jsonpath={.clusters[0].cluster.certificate-authority-data}",
+            target=target,
+        ),
+    ]  # fmt: skip
 
 
 def _names_in(problem: str) -> list[str]:
