@@ -8,7 +8,7 @@ from fedssh.engines import load_engine
 from fedssh.federation.act.kubeconfig import connect_and_lock
 from fedssh.federation.execute import Outcome, execute
 from fedssh.federation.journal import Journal
-from fedssh.federation.look.federation import look
+from fedssh.federation.look.federation import look_at_host_alone
 from fedssh.federation.outcomes import report_clusters
 from fedssh.federation.plan import Plan, plan_prepare
 from fedssh.federation.report import Report
@@ -31,7 +31,7 @@ def run(wishes: Wishes, *, connect: Connect, report: Reporter) -> Report:
     """
     engine, journal, name = load_engine(), Journal(report), wishes.inventory.host.name
     reach = connect if wishes.dry_run else connect_and_lock(connect, wishes.inventory)
-    machines, facts = look(wishes, reach, engine, journal.begin)
+    machines, facts = look_at_host_alone(wishes, reach, engine, journal.begin)
     journal.find(check_host(wishes, facts.host, engine))
     plan, outcome = Plan(), Outcome()
     if name in journal.errors:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fedssh.engines import load_engine
-from fedssh.errors import FedsshError
 from fedssh.federation.execute import Outcome
 from fedssh.federation.journal import Journal
-from fedssh.federation.look.host import look_at_host
+from fedssh.federation.look.federation import look_at_host_alone
 from fedssh.federation.outcomes import exit_code, failed_run, report_clusters
 from fedssh.federation.plan import Plan
 from fedssh.federation.report import Report
-from fedssh.federation.threads import contained
 
 if TYPE_CHECKING:
     from fedssh.federation.machines import Connect
@@ -32,10 +30,8 @@ def run(wishes: Wishes, *, connect: Connect, report: Reporter) -> Report:
     """
     engine, journal, inventory = load_engine(), Journal(report), wishes.inventory
     host = inventory.host
-    journal.begin(host.name, "asking the host")
-    facts = contained(host.name, lambda: look_at_host(connect(host.machine), inventory, engine))
-    if isinstance(facts, FedsshError):
-        return failed_run("status", wishes, engine, facts)
+    _, found = look_at_host_alone(wishes, connect, engine, journal.begin)
+    facts = found.host
     if facts.gaps:
         return failed_run("status", wishes, engine, facts.gaps[0])
     # What has joined without standing in hosts.yaml is part of the federation, too.

@@ -58,10 +58,7 @@ def look(
     """
     machines: dict[str, Shell] = {}
     host = wishes.inventory.host
-
-    def reach(machine: Machine) -> Shell:
-        machines[machine.name] = shell = connect(machine)
-        return shell
+    reach = _remember(connect, machines)
 
     def at_host() -> HostFacts:
         begin(host.name, "looking at the host")
@@ -88,6 +85,28 @@ def look(
     if isinstance(result, FedsshError):
         return machines, replace(facts, host=replace(at_the_host, gaps=(result,)))
     return machines, result
+
+
+def look_at_host_alone(
+    wishes: Wishes, connect: Connect, engine: Engine, begin: Callable[[str, str], None]
+) -> tuple[dict[str, Shell], Facts]:
+    """Connect to the host and look at it, as ``look`` does; no credential is tried."""
+    machines: dict[str, Shell] = {}
+    host = wishes.inventory.host
+    begin(host.name, "looking at the host")
+    reach = _remember(connect, machines)
+    seen = contained(host.name, lambda: look_at_host(reach(host.machine), wishes.inventory, engine))
+    return machines, Facts(host=seen if isinstance(seen, HostFacts) else HostFacts(name=host.name, gaps=(seen,)))
+
+
+def _remember(connect: Connect, machines: dict[str, Shell]) -> Connect:
+    """Return a ``connect`` that notes each open connection."""
+
+    def reach(machine: Machine) -> Shell:
+        machines[machine.name] = shell = connect(machine)
+        return shell
+
+    return reach
 
 
 def _look_from_host(shell: Shell, wishes: Wishes, facts: Facts, engine: Engine) -> Facts:
