@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from fedssh.errors import FedsshError, StepError, UnknownOutcomeError
+from fedssh.federation.access_rules import check_access
 from fedssh.federation.act.grants import grant_access, undo_grant
 from fedssh.federation.act.installation import install_part
 from fedssh.federation.act.joins import await_ready, correct_and_label, join_clusters, try_contexts
@@ -18,7 +19,6 @@ from fedssh.federation.act.kubeconfig import write_entries
 from fedssh.federation.grants import undo_of
 from fedssh.federation.look.advice import seek_advice
 from fedssh.federation.look.proof import prove
-from fedssh.federation.rules import check_access
 from fedssh.federation.steps import (
     AwaitReady,
     CloseFile,

@@ -153,6 +153,11 @@ class Proof:
         """Whether the cluster was reached, and did not accept the credential."""
         return "Unauthorized" in self.problem or "must be logged in" in self.problem
 
+    @property
+    def is_about_rights(self) -> bool:
+        """Whether the cluster was reached and knows the credential, which may not even ask which cluster it is."""
+        return "(Forbidden)" in self.problem
+
     def holds_for(self, cluster_uid: str) -> bool:
         """Whether it is that cluster, and all rights are there."""
         return not self.problem and self.has_rights and bool(cluster_uid) and self.cluster_uid == cluster_uid

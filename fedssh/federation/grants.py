@@ -22,23 +22,25 @@ def needed_grant(member: MemberFacts, *, adopt: bool) -> Grant | None:
     wanted = references(name)
     created = tuple(reference for reference in wanted if reference not in objects)
     foreign = tuple(reference for reference in wanted if reference in objects and not objects[reference].is_ours)
-    edited = [reference for reference in wanted if reference in objects and objects[reference].differences]
+    mended = tuple(
+        reference
+        for reference in wanted
+        if reference in objects and reference not in foreign and objects[reference].differences
+    )
     taken = foreign if adopt else ()
     secret = f"secret/{token_secret(name)}"
     # A Secret that has outlived its ServiceAccount holds a token that means nothing any more.
     is_stale = f"serviceaccount/{name}" in created and secret in objects
     anew = {
         *(reference for reference in taken if is_remade(reference)),
-        *(reference for reference in edited if objects[reference].is_fixed),
+        *(reference for reference in mended if objects[reference].is_fixed),
         *([secret] if is_stale else []),
     }
     has_token = member.token is not None or member.bad_token is not None
     reasons = [f"there is no {reference}" for reference in created]
     if len(created) == len(wanted):
         reasons = [f"there is no account {name}"]
-    reasons += [
-        f"{reference}: {', '.join(objects[reference].differences)}" for reference in edited if reference not in taken
-    ]
+    reasons += [f"{reference}: {', '.join(objects[reference].differences)}" for reference in mended]
     reasons += [f"{reference} is to be taken over" for reference in taken]
     if secret in objects and not has_token and secret not in anew:
         reasons.append(f"there is no token in {secret}")
@@ -50,6 +52,7 @@ def needed_grant(member: MemberFacts, *, adopt: bool) -> Grant | None:
         cluster=name,
         why="; ".join(reasons),
         created=created,
+        mended=mended,
         taken=taken,
         anew=tuple(reference for reference in wanted if reference in anew),
     )

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from fedssh.errors import FedsshError
+    from fedssh.federation.findings import Finding
     from fedssh.federation.report import Reporter
-    from fedssh.federation.rules import Finding
     from fedssh.federation.steps import Step
 
 T = TypeVar("T")

@@ -5,37 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fedssh.federation.grants import keeps_token, needed_grant
+from fedssh.federation.grants import needed_grant
 from fedssh.federation.steps import (
     AwaitReady,
-    CloseFile,
     Correct,
     Grant,
     Install,
     Join,
     Label,
-    NameContext,
     Prove,
     Reconnect,
     Step,
     TestContext,
-    WriteEntries,
 )
-from fedssh.federation.wishes import find_mark, wanted_endpoint
-from fedssh.kubernetes.account import NAMESPACE
-from fedssh.kubernetes.credentials import Credential, Endpoint, Trust
-from fedssh.kubernetes.kubeconfig.entries import put_member
+from fedssh.federation.wishes import wanted_endpoint
+from fedssh.federation.writes import NEW_TOKEN, plan_writes
+from fedssh.kubernetes.credentials import Endpoint, Trust
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from fedssh.engines.protocol import Engine, JoinedCluster
-    from fedssh.federation.facts import Facts, HostFacts, MemberFacts
+    from fedssh.engines.protocol import Engine
+    from fedssh.federation.facts import Facts, HostFacts
     from fedssh.federation.wishes import Wishes
-    from fedssh.inventory import Cluster, Inventory
-    from fedssh.kubernetes.kubeconfig import Kubeconfig
-
-_NEW_TOKEN = "the new token is proven from the host first"  # noqa: S105  (no secret)
+    from fedssh.inventory import Inventory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +80,12 @@ def plan_federate(wishes: Wishes, facts: Facts, engine: Engine) -> Plan:
         return Plan()
     host, names = facts.host, [cluster.name for cluster in wishes.members]
     endpoints = {cluster.name: wanted_endpoint(cluster, wishes, facts, engine) for cluster in wishes.members}
-    granted = {name: needed_grant(facts.members[name], adopt=wishes.adopt) for name in names}
-    grants = [grant for grant in granted.values() if grant]
+    found = {name: needed_grant(facts.members[name], adopt=wishes.adopt) for name in names}
+    granted = {name: grant for name, grant in found.items() if grant}
+    grants = list(granted.values())
     installs = _installs(wishes.inventory, host)
     proofs = [Prove(cluster=grant.cluster, why="its access is new or was mended") for grant in grants]
-    writes = _writes(wishes, facts, engine, endpoints, granted)
+    writes = plan_writes(wishes, facts, engine, endpoints, granted)
     tests = [TestContext(cluster=name, why="as an administrator would") for name in (host.name, *names)]
     wanted = {host.name: Endpoint(server=host.server, trust=Trust(word="system")), **endpoints}
     joins = _joins(wanted, facts, granted, engine, waits=bool(installs))
@@ -123,79 +117,10 @@ def _installs(inventory: Inventory, host: HostFacts) -> list[Install]:
     return [Install(cluster=host.name, why=part.why, part=part) for part in parts]
 
 
-def _writes(
-    wishes: Wishes,
-    facts: Facts,
-    engine: Engine,
-    endpoints: Mapping[str, Endpoint],
-    granted: Mapping[str, Grant | None],
-) -> list[Step]:
-    """Return what changes in the host's kubeconfig: tried out on a copy of it, once for all."""
-    host, steps = facts.host, list[Step]()
-    file = host.known.file
-    document = file.document()
-    name, old = host.name, document.current_context
-    how = wishes.inventory.host_context
-    if document.name_host_context(name, how=how):
-        steps.append(NameContext(cluster=name, why=f"no context is called {name}", old=old, is_alias=how == "alias"))
-    for cluster in wishes.members:
-        step = _write(cluster, document, wishes, facts, engine, endpoints[cluster.name], granted[cluster.name])
-        steps += [step] if step else []
-    if file.is_open:
-        why = f"it can be read by others ({file.mode})"
-        steps.append(CloseFile(cluster=name, why=why, path=file.path, mode=file.mode))
-    return steps
-
-
-def _write(
-    cluster: Cluster,
-    document: Kubeconfig,
-    wishes: Wishes,
-    facts: Facts,
-    engine: Engine,
-    endpoint: Endpoint,
-    grant: Grant | None,
-) -> WriteEntries | None:
-    name, member = cluster.name, facts.members[cluster.name]
-    names = engine.entry_names(name)
-    if member.token is None or not keeps_token(member, grant):
-        why = "its token is a new one" if name in document.names("contexts") else f"there is no context {name}"
-        return WriteEntries(cluster=name, why=why, needs=_NEW_TOKEN, context=names.context)
-    credential = Credential(endpoint=endpoint, token=member.token)
-    why = _why_written(name, document, member, endpoint, facts, engine)
-    put = put_member(
-        document, names, credential, cluster_uid=member.cluster_uid, namespace=NAMESPACE, adopt=wishes.adopt
-    )
-    return WriteEntries(cluster=name, why=why, context=names.context) if put else None
-
-
-def _why_written(
-    name: str, document: Kubeconfig, member: MemberFacts, endpoint: Endpoint, facts: Facts, engine: Engine
-) -> str:
-    """Return what is different in a member's entries, as far as a word can be given without showing a secret."""
-    names, mark = engine.entry_names(name), find_mark(name, facts, engine)
-    for section, entry in (("contexts", names.context), ("clusters", names.cluster), ("users", names.user)):
-        if entry not in document.names(section):  # type: ignore[arg-type]  # the sections are spelt out above
-            return f"there is no {section.removesuffix('s')} {entry}"
-    stanza = (document.find("clusters", names.cluster) or ({}, {}))[0]
-    if stanza.get("server") != endpoint.server:
-        return f"its address was {stanza.get('server')}"
-    if mark.ca != endpoint.trust.ca:
-        return "it is verified by another certificate now"
-    if mark.tls != endpoint.trust.word:
-        return f"it was verified by tls: {mark.tls}"
-    if mark.cluster_uid != member.cluster_uid:
-        return "it was another cluster"
-    user = (document.find("users", names.user) or ({}, {}))[0]
-    if member.token and user.get("token") != member.token.reveal():
-        return "its token is another one"
-    return "its entries are not as fedssh writes them"
-
-
 def _joins(
     wanted: Mapping[str, Endpoint],
     facts: Facts,
-    granted: Mapping[str, Grant | None],
+    granted: Mapping[str, Grant],
     engine: Engine,
     *,
     waits: bool,
@@ -209,26 +134,24 @@ def _joins(
         uid = host.cluster_uid if name == host.name else facts.members[name].cluster_uid
         if has_joined(name, endpoint, uid, facts):
             continue
-        needs = [_NEW_TOKEN] if granted.get(name) else []
+        needs = [NEW_TOKEN] if name in granted else []
         needs += [f"{engine.TITLE} serves first"] if waits else []
-        why = _why_joined(name, known, endpoint, facts, engine)
+        why = _why_joined(name, facts, engine)
         steps.append(Join(cluster=name, why=why, needs="; ".join(needs), again=name in known))
     return steps
 
 
-def _why_joined(name: str, known: Mapping[str, JoinedCluster], endpoint: Endpoint, facts: Facts, engine: Engine) -> str:
-    joined, proof, title = known.get(name), facts.engine.get(name), engine.TITLE
+def _why_joined(name: str, facts: Facts, engine: Engine) -> str:
+    joined, proof, title = facts.host.clusters.get(name), facts.engine.get(name), engine.TITLE
     if joined is None:
         return "it has not joined"
     if joined.token is None or proof is None:
         return f"{title}'s Secret for it is missing"
+    if proof.is_about_rights or (not proof.problem and not proof.has_rights):
+        return f"{title}'s own credential lacks rights on the cluster"
     if proof.problem:
         return f"{title}'s own credential does not work: {proof.problem}"
-    if not proof.has_rights:
-        return f"{title}'s own credential lacks rights on the cluster"
-    if joined.endpoint.server != endpoint.server:
-        return f"its address was {joined.endpoint.server}"
-    return f"{title}'s own credential leads to another cluster"
+    return f"its address was {joined.endpoint.server}"
 
 
 def _corrections(

@@ -48,11 +48,13 @@ class Grant(Step):
 
     Attributes:
         created: The objects that are not there yet, as ``kind/name``.
+        mended: Those that are fedssh's and were changed by somebody else.
         taken: Those that are somebody else's and are taken over.
         anew: Those that have to be deleted first, since they cannot be changed where they are.
     """
 
     created: tuple[str, ...] = ()
+    mended: tuple[str, ...] = ()
     taken: tuple[str, ...] = ()
     anew: tuple[str, ...] = ()
     kind: ClassVar[str] = "grant"

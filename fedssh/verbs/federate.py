@@ -14,13 +14,14 @@ from fedssh.engines import load_engine
 from fedssh.errors import FedsshError, RefusedError
 from fedssh.federation.act.kubeconfig import connect_and_lock
 from fedssh.federation.execute import Outcome, execute
+from fedssh.federation.findings import refusals
 from fedssh.federation.journal import Journal
 from fedssh.federation.look.advice import seek_advice
 from fedssh.federation.look.federation import look
 from fedssh.federation.outcomes import exit_code, failed_run, planned_exit_code, report_clusters
 from fedssh.federation.plan import Plan, plan_federate
 from fedssh.federation.report import Report
-from fedssh.federation.rules import check_host, check_host_address, check_members, check_strangers, refusals
+from fedssh.federation.rules import check_host, check_host_address, check_members, check_strangers
 from fedssh.federation.trust import load_ca_file
 from fedssh.federation.wishes import wanted_endpoint
 
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
 
     from fedssh.engines.protocol import Engine
     from fedssh.federation.facts import Facts
+    from fedssh.federation.findings import Finding
     from fedssh.federation.machines import Connect
     from fedssh.federation.report import ClusterReport, Reporter
-    from fedssh.federation.rules import Finding
     from fedssh.federation.wishes import Wishes
     from fedssh.kubernetes.credentials import Endpoint
     from fedssh.shell import Shell

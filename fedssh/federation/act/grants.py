@@ -23,7 +23,7 @@ def grant_access(shell: Shell, step: Grant, cluster: Cluster) -> Sensitive:
         RefusedError: What came is not its token (6).
     """
     target = Target(kubeconfig=cluster.kubeconfig or "")
-    commands = grant_commands(cluster.name, anew=step.anew, force=bool(step.taken), target=target)
+    commands = grant_commands(cluster.name, anew=step.anew, force=bool(step.taken or step.mended), target=target)
     return parse_grant(shell.run(*commands, timeout_seconds=60 + TOKEN_WAIT_SECONDS), cluster.name)
 
 

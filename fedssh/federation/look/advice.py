@@ -26,7 +26,7 @@ from fedssh.shell import script
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from fedssh.federation.rules import Finding
+    from fedssh.federation.findings import Finding
     from fedssh.inventory import Cluster
     from fedssh.shell import Command, Shell
 

@@ -61,6 +61,10 @@ class Kubeconfig:
         """Return the names of a section's entries."""
         return [name for name, _ in self._entries(section)]
 
+    def has(self, section: Section, name: str) -> bool:
+        """Whether there is an entry of that name."""
+        return self._find(section, name) is not None
+
     def has_foreign(self, section: Section, name: str) -> bool:
         """Whether there is an entry of that name which fedssh did not write."""
         existing = self._find(section, name)
