@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import invoke
 import pytest
 
-from tests.fakes.programs import DOORS, ROOT, Run
+from tests.fakes.programs import DOORS, READY, REPORT, ROOT, Run, pretender
+from tests.fakes.reports import read_document
 
 if TYPE_CHECKING:
     import socket
@@ -53,8 +54,8 @@ def test_what_cannot_be_is_refused_before_anything_is_connected(
     assert hosts.exists()
     done = run(*DOORS[door], "federate", *flags)
     assert (done.code, done.out, connections(listener)) == (2, "", 0)
-    for one in words:
-        assert one in done.err
+    for text in words:
+        assert text in done.err
     assert done.err.startswith("error: ")
 
 
@@ -87,22 +88,46 @@ def test_the_inventory_is_looked_for_upwards_or_named(run: Run, tmp_path: Path, 
     assert (done.code, "no hosts.yaml in" in done.err, "--hosts FILE or FEDSSH_HOSTS" in done.err) == (2, True, True)
 
 
-@pytest.mark.parametrize("flags", [["-R", "federate"], ["federate", "-R"]])
-def test_invokes_dry_run_does_not_run_for_real(
-    run: Run, hosts: Path, listener: socket.socket, flags: list[str]
-) -> None:
-    """Invoke takes the flag before and behind the verb."""
-    done = run(*DOORS["invoke"], *flags, "--member", "member1", "--hosts", str(hosts))
-    assert (done.code, connections(listener)) == (2, 0)
-    assert "no dry run" in done.err
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("flags", ["federate --all --dry-run", "-R federate --all", "prepare -R", "--dry prepare"])
+@pytest.mark.usefixtures("hosts")
+def test_a_dry_run_can_be_wished_for_in_every_way(run: Run, door: str, flags: str) -> None:
+    """By the verb's flag, and by Invoke's before and behind the verb: it never runs for real."""
+    done = run(*DOORS[door], *flags.split(), "-o", "json")
+    assert read_document(done.out)["dryRun"] is True
+
+
+@pytest.mark.parametrize(
+    ("flags", "dry"), [([], False), (["--dry-run"], True), (["-R"], True), (["--dry"], True), (["--all", "-R"], True)]
+)
+@pytest.mark.usefixtures("hosts")
+def test_the_wish_reaches_the_verb(run: Run, flags: list[str], *, dry: bool) -> None:
+    """As one of its wishes, beside the members that are meant."""
+    members = [] if "--all" in flags else ["-m", "member2"]
+    body = "print(wishes.dry_run, [member.name for member in wishes.members], wishes.adopt, file=sys.stderr); "
+    done = run(*pretender(body + "return " + REPORT.format(clusters=READY, code=0), verb="federate"), *flags, *members)
+    assert done.err == f"{dry} {['member2'] if members else ['member1', 'member2']} False\n"
+
+
+@pytest.mark.usefixtures("hosts")
+def test_a_verb_that_changes_nothing_takes_the_dry_run_and_is_the_same(run: Run) -> None:
+    """There is nothing that it would do else."""
+    program = pretender("assert not wishes.dry_run; return " + REPORT.format(clusters=READY, code=0))
+    assert run(*program, "-R") == run(*program)
+    assert run(*program, "--dry-run").code == 2
 
 
 def test_the_environments_dry_run_is_invokes_alone(run: Run, hosts: Path) -> None:
     """INVOKE_RUN_DRY and invoke.yaml reach ``invoke``, never ``fedssh``."""
+    flags = ["federate", "-m", "x", "-o", "json"]
+
+    def is_dry(door: str, **environment: str) -> bool:
+        return bool(read_document(run(*DOORS[door], *flags, **environment).out)["dryRun"])
+
+    assert (is_dry("invoke"), is_dry("fedssh")) == (False, False)
+    assert (is_dry("invoke", INVOKE_RUN_DRY="1"), is_dry("fedssh", INVOKE_RUN_DRY="1")) == (True, False)
     hosts.with_name("invoke.yaml").write_text("run: {dry: true}\n")
-    flags = ["federate", "-m", "x"]
-    assert "no dry run" in run(*DOORS["invoke"], *flags, INVOKE_RUN_DRY="1").err
-    assert "no member 'x'" in run(*DOORS["fedssh"], *flags, INVOKE_RUN_DRY="1").err
+    assert (is_dry("invoke", INVOKE_RUNTIME_CONFIG="invoke.yaml"), is_dry("fedssh")) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -138,11 +163,11 @@ def test_a_member_without_a_name_is_refused_by_invoke_too(run: Run, listener: so
 
 @pytest.mark.parametrize("door", DOORS)
 def test_help_names_every_flag(run: Run, door: str) -> None:
-    """-h is help's; -m, -o and -v are the only other short ones."""
+    """-h is help's; -f, -m, -o and -v are the only other short ones."""
     done = run(*DOORS[door], "--help", "federate")
     assert done.code == 0
     assert set(re.findall(r"(?<![\w-])--?\w[\w-]*", done.out.partition("Options:")[2])) == {
-        *("--adopt", "--all", "--hosts", "--member", "--output", "--verbose", "-m", "-o", "-v"),
+        *("--adopt", "--all", "--dry-run", "--hosts", "--member", "--output", "--verbose", "-f", "-m", "-o", "-v"),
     }
 
 

@@ -1,8 +1,7 @@
-"""How the program ends: exit codes, errors, interruptions, readers that leave."""
+"""How the program ends: exit codes, errors, interruptions, readers that leave, and what programs are told of it."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fakes.programs import READY, REPORT, ROOT, Run, pretender
+from tests.fakes.programs import DOORS, READY, REPORT, ROOT, Run, pretender
+from tests.fakes.reports import read_document
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,7 @@ def test_a_report_gives_its_exit_code(run: Run, code: int) -> None:
     program = pretender("return " + REPORT.format(clusters=READY, code=code))
     done = run(*program, "-o", "json")
     assert (done.code, done.err) == (code, "")
-    assert json.loads(done.out)["exitCode"] == code
+    assert read_document(done.out)["exitCode"] == code
     table = run(*program)
     assert (table.code, table.err) == (code, "")
     assert table.out.split()[:3] == ["CLUSTER", "ROLE", "STATE"]
@@ -125,3 +125,88 @@ def test_fault_47_nobody_reading_the_progress_does_not_end_the_work(tmp_path: Pa
     )
     assert done.returncode == 0
     assert "fedhost" in (tmp_path / "report").read_text()
+
+
+CHANGE = (
+    "from fedssh.federation.report import Progress; "
+    "[report(Progress(cluster=name, text='granted access', state='changed')) for name in ('fedhost', 'member1')]; "
+)
+
+
+@pytest.mark.usefixtures("hosts")
+@pytest.mark.parametrize(
+    ("body", "code", "message"),
+    [
+        ("import os; os.kill(os.getpid(), 2); import time; time.sleep(9)", 130, "interrupted"),
+        ("import os; os.kill(os.getpid(), 15); import time; time.sleep(9)", 143, "interrupted"),
+        ("raise ValueError('hidden')", 1, "a bug in fedssh (ValueError at <string>:7). FEDSSH_DEBUG=1 shows more."),
+        ("from fedssh import errors; raise errors.BusyError('later')", 75, "later"),
+    ],
+    ids=["Ctrl-C", "SIGTERM", "bug", "error"],
+)
+def test_a_run_that_is_cut_off_has_a_document_too(run: Run, body: str, code: int, message: str) -> None:
+    """One, with the exit code, the error, and what had been changed until then; people are told as ever."""
+    done = run(*pretender(body), "-o", "json")
+    told = read_document(done.out)
+    assert (done.code, told["exitCode"], told["error"]["exitCode"]) == (code, code, code)
+    assert (told["verb"], told["error"]["message"], told["changed"], told["clusters"]) == ("status", message, False, [])
+    assert (done.err.count("error: "), done.err.count("Interrupted. ")) == (int(code < 130), int(code >= 130))
+    done = run(*pretender(CHANGE + body), "-o", "json")
+    told = read_document(done.out)
+    assert told["changed"] is True
+    assert [(cluster["name"], cluster["role"], cluster["changes"]) for cluster in told["clusters"]] == [
+        ("fedhost", "host", ["granted access"]),
+        ("member1", "member", ["granted access"]),
+    ]
+    assert {cluster["error"]["message"] for cluster in told["clusters"]} == {message}
+    assert (done.err.count("error: "), done.err.count("Interrupted. ")) == (int(code < 130), int(code >= 130))
+
+
+@pytest.mark.usefixtures("hosts")
+def test_an_error_of_the_whole_run_stands_in_the_verbs_report(run: Run) -> None:
+    """The verb returns it; it is shown as any other."""
+    error = "errors.BusyError('no', machine='fedhost', hint='do this')"
+    body = f"from fedssh import errors; return Report(verb='status', engine='kubefed', exit_code=75, error={error})"
+    done = run(*pretender(body))
+    assert done == (75, "", "error: fedhost: no\n  next: do this\n")
+    told = read_document(run(*pretender(body), "-o", "json").out)
+    assert (told["clusters"], told["error"]["hint"]) == ([], "do this")
+
+
+@pytest.mark.parametrize(
+    ("door", "flags", "words"),
+    [
+        ("fedssh", ["federate", "-m", "nobody", "-o", "json"], "no member 'nobody'"),
+        ("invoke", ["federate", "-m", "nobody", "-o", "json"], "no member 'nobody'"),
+        ("fedssh", ["federate", "-ojson"], "which members?"),
+        ("fedssh", ["status", "--hosts", "gone.yaml", "--output", "json"], "gone.yaml"),
+        ("fedssh", ["federate", "--membr", "x", "--output=json"], "did you mean '--member'?"),
+        ("fedssh", ["fedrate", "-o", "json"], "did you mean 'federate'?"),
+    ],
+)
+@pytest.mark.usefixtures("hosts")
+def test_a_usage_error_has_a_document_too(run: Run, door: str, flags: list[str], words: str) -> None:
+    """With the verb, where there is one; stderr says the same."""
+    done = run(*DOORS[door], *flags)
+    told = read_document(done.out)
+    assert (done.code, told["exitCode"], told["clusters"]) == (2, 2, [])
+    assert told["verb"] == (flags[0] if flags[0] != "fedrate" else "")
+    assert words in told["error"]["message"]
+    assert words in done.err
+
+
+@pytest.mark.usefixtures("hosts")
+def test_a_dry_run_that_fails_says_that_it_was_one(run: Run) -> None:
+    """Whatever kept it from looking."""
+    done = run(*DOORS["fedssh"], "-R", "federate", "-m", "nobody", "-o", "json")
+    assert read_document(done.out)["dryRun"] is True
+
+
+@pytest.mark.usefixtures("hosts")
+@pytest.mark.parametrize("flags", [[], ["-o", "json"]])
+def test_a_full_disk_under_stdout_is_told(run: Run, flags: list[str]) -> None:
+    """The report could not be written, which is not the run's exit code."""
+    program = [*pretender("return " + REPORT.format(clusters=READY, code=0)), *flags]
+    done = run("sh", "-c", 'exec "$@" >/dev/full', "sh", *program)
+    assert done.code != 0
+    assert done.err.startswith("error: a bug in fedssh (OSError at ")
