@@ -6,12 +6,10 @@ machines that work, whether it passes or fails.
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +18,7 @@ import yaml
 
 from lab.clusters import start_lab, stop_lab
 from tests.cluster.files import restore
+from tests.cluster.oracle import Federation, Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from lab.machine import Machine
 
 PREFIX: Final = os.environ.get("FEDSSH_TEST_PREFIX", "fedssh-test")  # two checkouts can test side by side
-NAMESPACE: Final = "kube-federation-system"
 SECONDS: Final = 240
 
 # Records argv and environment of every call, then becomes the tool; polling processes would miss short ones.
@@ -36,111 +34,6 @@ _RECORDER: Final = """#!/bin/sh
 { tr '\\0' '\\n' </proc/$$/cmdline; tr '\\0' '\\n' </proc/$$/environ; } >>/var/log/recorded
 exec /opt/recorded/%s "$@"
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """How a run of fedssh ended."""
-
-    code: int
-    stdout: str
-    stderr: str
-
-    @property
-    def report(self) -> dict[str, Any]:
-        """The report of a run with ``-o json``."""
-        parsed: dict[str, Any] = json.loads(self.stdout)
-        return parsed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Federation:
-    """The oracle: what the masters' own kubectl says, and ways to set a state up."""
-
-    lab: Lab
-
-    @property
-    def host(self) -> Machine:
-        """The machine of the host cluster."""
-        return self.lab.host
-
-    def member(self, name: str = "member1") -> Machine:
-        """A member's machine."""
-        return next(one for one in self.lab.members if one.name == name)
-
-    def kubectl(self, machine: Machine, *arguments: str, stdin: str = "") -> str:
-        """Run kubectl on a machine as its administrator; fail the test if it fails."""
-        return machine.check("/opt/recorded/kubectl", *arguments, stdin=stdin.encode())
-
-    def ready(self) -> dict[str, str]:
-        """The READY column of the host's KubeFedClusters, by name."""
-        columns = (
-            'jsonpath={range .items[*]}{.metadata.name}={.status.conditions[?(@.type=="Ready")].status}{"\\n"}{end}'
-        )
-        listed = self.host.exec("/opt/recorded/kubectl", "-n", NAMESPACE, "get", "kubefedclusters", "-o", columns)
-        return dict(line.split("=") for line in listed.stdout.split())
-
-    def contexts(self) -> dict[str, str]:
-        """The contexts of the host's kubeconfig: name to cluster."""
-        parsed = yaml.safe_load(self.host.check("cat", "/root/.kube/config"))
-        return {one["name"]: one["context"]["cluster"] for one in parsed["contexts"]}
-
-    def objects(self, name: str = "member1") -> list[str]:
-        """Fedssh's objects on a member, as kind/name."""
-        listed = self.kubectl(
-            self.member(name), "get", "sa,secret,clusterrole,clusterrolebinding", "-A", "-o", "name",
-            "-l", "app.kubernetes.io/managed-by=fedssh",
-        )  # fmt: skip
-        return sorted(listed.split())
-
-    def snapshot(self) -> dict[str, str]:
-        """All that a run without changes must leave alone: the kubeconfig and every object's resourceVersion."""
-        versions = 'jsonpath={range .items[*]}{.kind}/{.metadata.name}={.metadata.resourceVersion}{"\\n"}{end}'
-        kinds = "sa,secret,clusterrole,clusterrolebinding"
-        found = {one.name: self.kubectl(one, "get", kinds, "-A", "-o", versions) for one in self.lab.machines}
-        specs = (
-            'jsonpath={range .items[*]}{.metadata.name}={.metadata.generation},{.metadata.labels},{.spec}{"\\n"}{end}'
-        )
-        found["kubefedclusters"] = self.kubectl(self.host, "-n", NAMESPACE, "get", "kubefedclusters", "-o", specs)
-        found["kubeconfig"] = self.host.check("sha256sum", "/root/.kube/config")
-        return found
-
-    def tokens(self) -> list[str]:
-        """Every ServiceAccount token that is stored in a Secret on any machine, in base64."""
-        listed = [
-            self.kubectl(one, "get", "secret", "-A", "-o", 'jsonpath={range .items[*]}{.data.token}{"\\n"}{end}')
-            for one in self.lab.machines
-        ]
-        return [token for text in listed for token in text.split()]
-
-    def forget(self, *names: str) -> None:
-        """Make it as if fedssh had never met these clusters; KubeFed, and the accounts of its joins, stay."""
-        self.host.exec("/opt/recorded/kubectl", "-n", NAMESPACE, "delete", "kubefedclusters", "--wait=false", *names)
-        self.host.exec(
-            "/opt/recorded/kubectl", "-n", NAMESPACE, "delete", "secret", "--ignore-not-found",
-            *(f"{name}.fedssh" for name in names),
-        )  # fmt: skip
-        self.host.check("sh", "-c", "cp /root/pristine /root/.kube/config; rm -f /root/.kube/config.fedssh-*")
-        for one in self.lab.members:
-            if one.name in names:
-                one.check(
-                    "/opt/recorded/kubectl", "delete", "sa,clusterrole,clusterrolebinding,secret", "--ignore-not-found",
-                    "-n", "default", "-l", "app.kubernetes.io/managed-by=fedssh",
-                )  # fmt: skip
-
-    def uninstall(self) -> None:
-        """Take KubeFed off the host, and what it has made off the members."""
-        remove = f"""
-            kubectl() {{ /opt/recorded/kubectl "$@"; }}
-            kubectl -n {NAMESPACE} delete federatedtypeconfigs --all
-            /opt/recorded/helm -n {NAMESPACE} uninstall kubefed --no-hooks
-            kubectl get crd -o name | grep 'kubefed.io$' | xargs -r /opt/recorded/kubectl delete
-            kubectl delete namespace {NAMESPACE} --ignore-not-found
-            rm -f /usr/local/bin/kubefedctl
-        """
-        self.host.exec("sh", "-c", remove)
-        for one in self.lab.members:
-            one.exec("/opt/recorded/kubectl", "delete", "namespace", NAMESPACE, "--ignore-not-found")
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import yaml
 if TYPE_CHECKING:
     from lab.machine import Machine
 
-    from .conftest import Federation, Run
+    from .oracle import Federation, Run
 
 CONFIG = "/root/.kube/config"
 HOSTILE = "/root/hostile.yaml"
@@ -17,6 +17,10 @@ OURS = {"fedhost": "kubernetes", "member1": "kubefed-remote-member1"}
 RESTORE = """
     rm -rf /root/.kube/config* /root/.kube/.fedssh-proof
     mkdir -p -m 700 /root/.kube && cp /root/pristine /root/.kube/config && chmod 600 /root/.kube/config
+"""
+_FILE_TIMES = """
+    find /etc /home /opt /root /srv /tmp /usr/local /var/tmp \\
+        ! -type d ! -path '/root/.kube/cache/*' ! -path '/root/.cache/helm/*' -printf '%T@ %s %p\\0'
 """
 
 
@@ -56,3 +60,18 @@ def refused(federation: Federation, done: Run, code: int) -> None:
     assert federation.objects("member2") == []
     assert "member2" not in federation.contexts()
     assert "member2" not in federation.ready()
+
+
+def file_times(machine: Machine) -> dict[str, tuple[int, int]]:
+    """Return every file that a run could change on a machine: path to time of change in ns, and size.
+
+    Files are enough: what appears, what is written and what goes all show. Left out are the caches of kubectl and
+    Helm, and by their places (/var, /run) what daemons write while nobody asks them to.
+    """
+    found = machine.check("sh", "-c", _FILE_TIMES).split("\0")[:-1]
+    times = {}
+    for line in found:
+        time, size, path = line.split(" ", 2)
+        seconds, _, rest = time.partition(".")
+        times[path] = (int(seconds) * 10**9 + int(f"{rest:0<9.9}"), int(size))
+    return times

@@ -16,7 +16,7 @@ from tests.cluster.files import CONFIG, OURS, beside, put
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .conftest import Federation, Run
+    from .oracle import Federation, Run
 
 
 @pytest.fixture(scope="module", autouse=True)

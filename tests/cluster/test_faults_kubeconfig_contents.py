@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from lab.machine import Machine
 
-    from .conftest import Federation, Run
+    from .oracle import Federation, Run
 
 
 def test_fault_18_symlink(unwritten: Federation, fedssh: Callable[..., Run]) -> None:

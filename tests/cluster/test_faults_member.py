@@ -22,7 +22,7 @@ from tests.cluster.files import HOSTILE, administrators, put, refused
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .conftest import Federation, Run
+    from .oracle import Federation, Run
 
 SECRET = "member1-fedssh-1"  # noqa: S105 - the name of an object
 

@@ -16,7 +16,7 @@ from tests.cluster.files import HOSTILE, administrators, put, refused
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .conftest import Federation, Run
+    from .oracle import Federation, Run
 
 NAMESPACE = "kube-federation-system"
 

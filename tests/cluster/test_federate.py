@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .conftest import Federation, Run
+    from .oracle import Federation, Run
 
 NAMESPACE = "kube-federation-system"
 
@@ -202,6 +202,9 @@ def test_fault_10_a_restarted_machine_is_as_it_was(
     joined: Federation, fedssh: Callable[..., Run], eventually: Callable[[Callable[[], bool]], None]
 ) -> None:
     """A member's machine that is stopped and started needs nothing from fedssh but patience."""
+    marks = joined.audit_marks()
+    joined.kubectl(joined.member(), "create", "configmap", "before")
+    joined.kubectl(joined.member(), "delete", "configmap", "before")
     joined.member().stop()
     try:
         down = fedssh("federate", "--member", "member1")
@@ -209,6 +212,8 @@ def test_fault_10_a_restarted_machine_is_as_it_was(
         assert "member1" in down.stderr
     finally:
         joined.member().start()
+    audited = [one.verb for one in joined.changes_since(marks) if one.name == "before"]
+    assert audited == ["create", "delete"]  # the lab's own log goes on where it was
     eventually(lambda: joined.ready().get("member1") == "True")
     done = fedssh("federate", "--member", "member1")
     assert done.code == 0, done.stderr

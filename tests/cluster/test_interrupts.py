@@ -15,7 +15,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .conftest import Federation, Run
+    from .oracle import Federation, Run
 
 # What fedssh says when a step begins; each comes only after the one before it.
 STEPS = (

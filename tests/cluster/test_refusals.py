@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from lab.clusters import Lab
 
-    from .conftest import Federation, Run
+    from .oracle import Federation, Run
 
     Logins = Callable[[], dict[str, tuple[int, int]]]
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lab.machine import Machine
-    from tests.cluster.conftest import Federation, Run
+    from tests.cluster.oracle import Federation, Run
 
 # Every process's argv and environment, over and over, until the file that says so is gone.
 _SAMPLE = """

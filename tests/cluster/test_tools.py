@@ -9,7 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .conftest import Federation, Run
+    from .oracle import Federation, Run
 
 # What a kubectl of before 1.19 and a Helm of another major version say of themselves.
 OLD_KUBECTL = """#!/bin/sh

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from lab.clusters import Lab
     from lab.proxies import Proxies
-    from tests.cluster.conftest import Federation, Run
+    from tests.cluster.oracle import Federation, Run
 
 NAMESPACE = "kube-federation-system"
 

@@ -1,0 +1,153 @@
+"""The oracle of tests on real clusters: what the masters' own kubectl says, and ways to set a state up."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+from lab import audit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lab.clusters import Lab
+    from lab.machine import Machine
+
+NAMESPACE: Final = "kube-federation-system"
+# Who fedssh is on a cluster: the administrator, the members' accounts that it makes, and the engine's own accounts,
+# where it is a program of the machine's and not the engine itself that uses one.
+_ADMINISTRATOR: Final = "kubernetes-admin"
+_ACCOUNTS: Final = "system:serviceaccount:default:"
+_ENGINES_ACCOUNTS: Final = f"system:serviceaccount:{NAMESPACE}:"
+_PROGRAMS: Final = ("curl/", "helm/", "kubectl/", "kubefedctl/")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """How a run of fedssh ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """The report of a run with ``-o json``."""
+        parsed: dict[str, Any] = json.loads(self.stdout)
+        return parsed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Federation:
+    """The oracle: what the masters' own kubectl says, and ways to set a state up."""
+
+    lab: Lab
+
+    @property
+    def host(self) -> Machine:
+        """The machine of the host cluster."""
+        return self.lab.host
+
+    def member(self, name: str = "member1") -> Machine:
+        """A member's machine."""
+        return next(one for one in self.lab.members if one.name == name)
+
+    def kubectl(self, machine: Machine, *arguments: str, stdin: str = "") -> str:
+        """Run kubectl on a machine as its administrator; fail the test if it fails."""
+        return machine.check("/opt/recorded/kubectl", *arguments, stdin=stdin.encode())
+
+    def ready(self) -> dict[str, str]:
+        """The READY column of the host's KubeFedClusters, by name."""
+        columns = (
+            'jsonpath={range .items[*]}{.metadata.name}={.status.conditions[?(@.type=="Ready")].status}{"\\n"}{end}'
+        )
+        listed = self.host.exec("/opt/recorded/kubectl", "-n", NAMESPACE, "get", "kubefedclusters", "-o", columns)
+        return dict(line.split("=") for line in listed.stdout.split())
+
+    def contexts(self) -> dict[str, str]:
+        """The contexts of the host's kubeconfig: name to cluster."""
+        parsed = yaml.safe_load(self.host.check("cat", "/root/.kube/config"))
+        return {one["name"]: one["context"]["cluster"] for one in parsed["contexts"]}
+
+    def objects(self, name: str = "member1") -> list[str]:
+        """Fedssh's objects on a member, as kind/name."""
+        listed = self.kubectl(
+            self.member(name), "get", "sa,secret,clusterrole,clusterrolebinding", "-A", "-o", "name",
+            "-l", "app.kubernetes.io/managed-by=fedssh",
+        )  # fmt: skip
+        return sorted(listed.split())
+
+    def snapshot(self) -> dict[str, str]:
+        """All that a run without changes must leave alone: the kubeconfig and every object's resourceVersion."""
+        versions = 'jsonpath={range .items[*]}{.kind}/{.metadata.name}={.metadata.resourceVersion}{"\\n"}{end}'
+        kinds = "sa,secret,clusterrole,clusterrolebinding"
+        found = {one.name: self.kubectl(one, "get", kinds, "-A", "-o", versions) for one in self.lab.machines}
+        specs = (
+            'jsonpath={range .items[*]}{.metadata.name}={.metadata.generation},{.metadata.labels},{.spec}{"\\n"}{end}'
+        )
+        found["kubefedclusters"] = self.kubectl(self.host, "-n", NAMESPACE, "get", "kubefedclusters", "-o", specs)
+        found["kubeconfig"] = self.host.check("sha256sum", "/root/.kube/config")
+        return found
+
+    def audit_marks(self) -> dict[str, int]:
+        """The places in the machines' audit logs from which `changes_since` counts."""
+        return {one.name: audit.mark(one) for one in self.lab.machines}
+
+    def requests_since(self, marks: Mapping[str, int]) -> list[audit.Event]:
+        """What fedssh's identities asked the API servers to change since then, and what reviews they asked for.
+
+        The administrator is also who `kubectl` of this oracle is: set up before the marks are taken.
+        """
+        found = [event for one in self.lab.machines for event in audit.events_since(one, marks[one.name])]
+        return [event for event in found if _is_fedsshs(event)]
+
+    def changes_since(self, marks: Mapping[str, int]) -> list[audit.Event]:
+        """The same without reviews: what a run that changes nothing has none of."""
+        return [event for event in self.requests_since(marks) if not event.is_review]
+
+    def tokens(self) -> list[str]:
+        """Every ServiceAccount token that is stored in a Secret on any machine, in base64."""
+        listed = [
+            self.kubectl(one, "get", "secret", "-A", "-o", 'jsonpath={range .items[*]}{.data.token}{"\\n"}{end}')
+            for one in self.lab.machines
+        ]
+        return [token for text in listed for token in text.split()]
+
+    def forget(self, *names: str) -> None:
+        """Make it as if fedssh had never met these clusters; KubeFed, and the accounts of its joins, stay."""
+        self.host.exec("/opt/recorded/kubectl", "-n", NAMESPACE, "delete", "kubefedclusters", "--wait=false", *names)
+        self.host.exec(
+            "/opt/recorded/kubectl", "-n", NAMESPACE, "delete", "secret", "--ignore-not-found",
+            *(f"{name}.fedssh" for name in names),
+        )  # fmt: skip
+        self.host.check("sh", "-c", "cp /root/pristine /root/.kube/config; rm -f /root/.kube/config.fedssh-*")
+        for one in self.lab.members:
+            if one.name in names:
+                one.check(
+                    "/opt/recorded/kubectl", "delete", "sa,clusterrole,clusterrolebinding,secret", "--ignore-not-found",
+                    "-n", "default", "-l", "app.kubernetes.io/managed-by=fedssh",
+                )  # fmt: skip
+
+    def uninstall(self) -> None:
+        """Take KubeFed off the host, and what it has made off the members."""
+        remove = f"""
+            kubectl() {{ /opt/recorded/kubectl "$@"; }}
+            kubectl -n {NAMESPACE} delete federatedtypeconfigs --all
+            /opt/recorded/helm -n {NAMESPACE} uninstall kubefed --no-hooks
+            kubectl get crd -o name | grep 'kubefed.io$' | xargs -r /opt/recorded/kubectl delete
+            kubectl delete namespace {NAMESPACE} --ignore-not-found
+            rm -f /usr/local/bin/kubefedctl
+        """
+        self.host.exec("sh", "-c", remove)
+        for one in self.lab.members:
+            one.exec("/opt/recorded/kubectl", "delete", "namespace", NAMESPACE, "--ignore-not-found")
+
+
+def _is_fedsshs(event: audit.Event) -> bool:
+    """Tell fedssh's requests from those of controllers and nodes."""
+    if event.user.startswith(_ENGINES_ACCOUNTS):
+        return event.agent.lower().startswith(_PROGRAMS)
+    return event.user == _ADMINISTRATOR or event.user.startswith(_ACCOUNTS)
