@@ -227,8 +227,6 @@ class _Run:
             )
             for step in steps:
                 self._journal.done(step)
-                if isinstance(step, CloseFile):
-                    self._journal.notices[step.cluster].append(step.notice)
 
     def _try_contexts(self, steps: Sequence[TestContext]) -> None:
         if steps:

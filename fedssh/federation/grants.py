@@ -51,6 +51,7 @@ def needed_grant(member: MemberFacts, *, adopt: bool) -> Grant | None:
     return Grant(
         cluster=name,
         why="; ".join(reasons),
+        needs="the rights of its token are proven when it is there",
         created=created,
         mended=mended,
         taken=taken,

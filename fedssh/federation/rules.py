@@ -63,6 +63,14 @@ def check_host_address(facts: HostFacts, engine: Engine) -> list[Finding]:
     return []
 
 
+def check_file(facts: HostFacts) -> list[Finding]:
+    """Return whether others than its owner can read the host's kubeconfig, which is going to hold tokens."""
+    file = facts.known.file
+    if not file.is_open:
+        return []
+    return [notice(facts.name, f"{file.path} could be read by others ({file.mode}); it becomes 0600")]
+
+
 def check_members(wishes: Wishes, facts: Facts, engine: Engine) -> list[Finding]:
     """Return what is to be said of each member, and why it is refused; a bug in a rule is that of its member."""
     twins = _twins(wishes, facts, engine)

@@ -156,13 +156,7 @@ class CloseFile(Step):
     """Let nobody but its owner read the host's kubeconfig."""
 
     path: str
-    mode: str
     kind: ClassVar[str] = "close-file"
-
-    @property
-    def notice(self) -> str:
-        """What has to be said when it is done."""
-        return f"{self.path} could be read by others ({self.mode}); it is 0600 now"
 
     @property
     def text(self) -> str:

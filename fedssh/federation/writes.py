@@ -55,7 +55,7 @@ def plan_writes(
             steps.append(WriteEntries(cluster=cluster.name, why=why, context=names.context))
     if file.is_open:
         why = f"it can be read by others ({file.mode})"
-        steps.append(CloseFile(cluster=name, why=why, path=file.path, mode=file.mode))
+        steps.append(CloseFile(cluster=name, why=why, path=file.path))
     return steps
 
 

@@ -21,7 +21,7 @@ from fedssh.federation.look.federation import look
 from fedssh.federation.outcomes import exit_code, failed_run, planned_exit_code, report_clusters
 from fedssh.federation.plan import Plan, plan_federate
 from fedssh.federation.report import Report
-from fedssh.federation.rules import check_host, check_host_address, check_members, check_strangers
+from fedssh.federation.rules import check_file, check_host, check_host_address, check_members, check_strangers
 from fedssh.federation.trust import load_ca_file
 from fedssh.federation.wishes import wanted_endpoint
 
@@ -59,7 +59,7 @@ def run(wishes: Wishes, *, connect: Connect, report: Reporter) -> Report:
     machines, facts = look(wishes, reach, engine, journal.begin)
     findings = [*check_host(wishes, facts.host, engine), *check_host_address(facts.host, engine)]
     if not refusals(findings):
-        findings += check_strangers(wishes, facts, engine)
+        findings += [*check_file(facts.host), *check_strangers(wishes, facts, engine)]
         findings += _advised(check_members(wishes, facts, engine), machines, wishes, facts, engine)
     journal.find(findings)
     if facts.host.name in journal.errors:
