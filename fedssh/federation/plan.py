@@ -20,7 +20,7 @@ from fedssh.federation.steps import (
 )
 from fedssh.federation.wishes import wanted_endpoint
 from fedssh.federation.writes import NEW_TOKEN, plan_writes
-from fedssh.kubernetes.credentials import Endpoint, Trust
+from fedssh.kubernetes.credentials import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -87,16 +87,18 @@ def plan_federate(wishes: Wishes, facts: Facts, engine: Engine) -> Plan:
     proofs = [Prove(cluster=grant.cluster, why="its access is new or was mended") for grant in grants]
     writes = plan_writes(wishes, facts, engine, endpoints, granted)
     tests = [TestContext(cluster=name, why="as an administrator would") for name in (host.name, *names)]
-    wanted = {host.name: Endpoint(server=host.server, trust=Trust(word="system")), **endpoints}
-    joins = _joins(wanted, facts, granted, engine, waits=bool(installs))
+    servers = {name: endpoint.server for name, endpoint in endpoints.items()}
+    if engine.HOST_JOINS:
+        servers = {host.name: host.server, **servers}
+    joins = _joins(servers, facts, granted, engine, waits=bool(installs))
     corrections = _corrections(endpoints, joins, host, engine)
-    labels = _labels(wishes.inventory, list(wanted), host)
+    labels = _labels(wishes.inventory, list(servers), host)
     changed = {step.cluster for step in (*joins, *corrections)}
-    ends = _ends(list(wanted), changed, host, engine)
+    ends = _ends(list(servers), changed, host, engine)
     return _plan([*grants, *installs], proofs, writes, tests, joins, [*corrections, *labels], ends)
 
 
-def has_joined(name: str, endpoint: Endpoint, cluster_uid: str, facts: Facts) -> bool:
+def has_joined(name: str, server: str, cluster_uid: str, facts: Facts) -> bool:
     """Whether a cluster needs no join: the engine's own credential works.
 
     A host whose address changed joins again; a member's is corrected, since a join would undo what else was corrected.
@@ -105,7 +107,7 @@ def has_joined(name: str, endpoint: Endpoint, cluster_uid: str, facts: Facts) ->
     proof = facts.engine.get(name)
     if joined is None or proof is None or not proof.holds_for(cluster_uid):
         return False
-    return name != facts.host.name or joined.endpoint.server == endpoint.server
+    return name != facts.host.name or joined.endpoint.server == server
 
 
 def _plan(*stages: Sequence[Step]) -> Plan:
@@ -118,7 +120,7 @@ def _installs(inventory: Inventory, host: HostFacts) -> list[Install]:
 
 
 def _joins(
-    wanted: Mapping[str, Endpoint],
+    servers: Mapping[str, str],
     facts: Facts,
     granted: Mapping[str, Grant],
     engine: Engine,
@@ -128,11 +130,9 @@ def _joins(
     host = facts.host
     known = host.clusters
     steps = []
-    for name, endpoint in wanted.items():
-        if name == host.name and not engine.HOST_JOINS:
-            continue
+    for name, server in servers.items():
         uid = host.cluster_uid if name == host.name else facts.members[name].cluster_uid
-        if has_joined(name, endpoint, uid, facts):
+        if has_joined(name, server, uid, facts):
             continue
         needs = [NEW_TOKEN] if name in granted else []
         needs += [f"{engine.TITLE} serves first"] if waits else []

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from fedssh.kubernetes.credentials import Credential, Endpoint
     from fedssh.kubernetes.kubeconfig import Kubeconfig
 
-LARGEST_CA_BYTES = 64 * 1024
-"""How much may stand in an entry's CA, in PEM. A bundle of a whole trust store is no cluster's CA."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryNames:
