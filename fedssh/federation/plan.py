@@ -20,7 +20,6 @@ from fedssh.federation.steps import (
 )
 from fedssh.federation.wishes import wanted_endpoint
 from fedssh.federation.writes import NEW_TOKEN, plan_writes
-from fedssh.kubernetes.credentials import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from fedssh.federation.facts import Facts, HostFacts
     from fedssh.federation.wishes import Wishes
     from fedssh.inventory import Inventory
+    from fedssh.kubernetes.credentials import Endpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
