@@ -51,6 +51,7 @@ def needed_grant(member: MemberFacts, *, adopt: bool) -> Grant | None:
         why="; ".join(reasons),
         created=created,
         taken=taken,
+        mended=tuple(reference for reference in edited if reference not in taken),
         anew=tuple(reference for reference in wanted if reference in anew),
     )
 

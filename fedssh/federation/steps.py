@@ -49,11 +49,13 @@ class Grant(Step):
     Attributes:
         created: The objects that are not there yet, as ``kind/name``.
         taken: Those that are somebody else's and are taken over.
+        mended: Those of fedssh's own that others have changed, and that are made what they were.
         anew: Those that have to be deleted first, since they cannot be changed where they are.
     """
 
     created: tuple[str, ...] = ()
     taken: tuple[str, ...] = ()
+    mended: tuple[str, ...] = ()
     anew: tuple[str, ...] = ()
     kind: ClassVar[str] = "grant"
 
