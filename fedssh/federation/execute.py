@@ -6,7 +6,7 @@ undone again; from then on, what is half done is finished by the next run.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -271,6 +271,14 @@ class _Run:
                 self._journal.fail(label.cluster, failed[label.cluster])
             else:
                 self._journal.done(label)
+                self._note_labels(label)
+
+    def _note_labels(self, step: Label) -> None:
+        """Keep what a cluster's labels are now: where nothing is waited for, it is not listed again."""
+        cluster = self._clusters.get(step.cluster)
+        if cluster:
+            labelled = replace(cluster, labels={**cluster.labels, **step.labels})
+            self._clusters = {**self._clusters, step.cluster: labelled}
 
     def _end(self, reconnects: Sequence[Reconnect], waits: Sequence[AwaitReady]) -> None:
         """Wait for the engine's own view, then prove its credentials of what was changed."""
