@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -17,7 +18,7 @@ from tests.fakes.lines import Call, Key, run_line
 from tests.fakes.shells import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from fedssh.shell import Command
 
@@ -274,7 +275,7 @@ class Host:
 
 def _context(kubeconfig: str, context: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
     """Return the cluster and the user of a context; of the current one where it has no name."""
-    parsed = yaml.load(kubeconfig, Loader=_Loader)  # noqa: S506  (either is a safe one)
+    parsed = _parsed(kubeconfig)
 
     def pick(section: str, name: str) -> dict[str, Any] | None:
         found = next((entry for entry in parsed.get(section) or [] if entry["name"] == name), None)
@@ -285,3 +286,9 @@ def _context(kubeconfig: str, context: str) -> tuple[dict[str, Any], dict[str, A
         return None
     cluster, user = pick("clusters", chosen["cluster"]), pick("users", chosen["user"])
     return (cluster, user or {}) if cluster else None
+
+
+@lru_cache(maxsize=64)
+def _parsed(kubeconfig: str) -> Mapping[str, Any]:
+    parsed: dict[str, Any] = yaml.load(kubeconfig, Loader=_Loader)  # noqa: S506  (either is a safe one)
+    return parsed
