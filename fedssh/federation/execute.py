@@ -269,9 +269,10 @@ class _Run:
                 self._journal.fail(label.cluster, failed[label.cluster])
             else:
                 self._journal.done(label)
-                self._relabel(label)
+                self._note_labels(label)
 
-    def _relabel(self, step: Label) -> None:
+    def _note_labels(self, step: Label) -> None:
+        """Keep what a cluster's labels are now: where nothing is waited for, it is not listed again."""
         cluster = self._clusters.get(step.cluster)
         if cluster:
             labelled = replace(cluster, labels={**cluster.labels, **step.labels})

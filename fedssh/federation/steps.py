@@ -48,8 +48,8 @@ class Grant(Step):
 
     Attributes:
         created: The objects that are not there yet, as ``kind/name``.
-        mended: Those that are fedssh's and were changed by somebody else.
         taken: Those that are somebody else's and are taken over.
+        mended: Those of fedssh's own that others have changed, and that are made what they were.
         anew: Those that have to be deleted first, since they cannot be changed where they are.
     """
 

@@ -23,7 +23,9 @@ def grant_access(shell: Shell, step: Grant, cluster: Cluster) -> Sensitive:
         RefusedError: What came is not its token (6).
     """
     target = Target(kubeconfig=cluster.kubeconfig or "")
-    commands = grant_commands(cluster.name, anew=step.anew, force=bool(step.taken or step.mended), target=target)
+    # What others have changed is theirs to the API server: without force, applying it again is a conflict.
+    force = bool(step.taken or step.mended)
+    commands = grant_commands(cluster.name, anew=step.anew, force=force, target=target)
     return parse_grant(shell.run(*commands, timeout_seconds=60 + TOKEN_WAIT_SECONDS), cluster.name)
 
 
