@@ -70,8 +70,8 @@ def find_root(chain: Sequence[x509.Certificate], store: Sequence[x509.Certificat
 
 
 def fingerprint(certificate: x509.Certificate) -> str:
-    """Return a certificate's SHA-256 fingerprint, as OpenSSL writes it: pairs of hexadecimal digits and colons."""
-    return "SHA256 " + certificate.fingerprint(SHA256()).hex(":").upper()
+    """Return a certificate's SHA-256 fingerprint as hosts.yaml names it: ``SHA256:AB:CD:…``."""
+    return "SHA256:" + certificate.fingerprint(SHA256()).hex(":").upper()
 
 
 def to_base64(certificate: x509.Certificate) -> str:
