@@ -6,7 +6,7 @@ undone again; from then on, what is half done is finished by the next run.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -19,6 +19,7 @@ from fedssh.federation.act.kubeconfig import write_entries
 from fedssh.federation.grants import undo_of
 from fedssh.federation.look.advice import seek_advice
 from fedssh.federation.look.proof import prove
+from fedssh.federation.outcomes import Outcome
 from fedssh.federation.steps import (
     AwaitReady,
     CloseFile,
@@ -53,21 +54,6 @@ if TYPE_CHECKING:
     from fedssh.shell import Shell
 
 S = TypeVar("S", bound=Step)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """How the federation is at the end of a run.
-
-    Attributes:
-        clusters: The clusters that the engine has, by name.
-        proven: Those whose own credential of the engine's this run has seen work.
-        version: The engine's version that is installed, or "".
-    """
-
-    clusters: Mapping[str, JoinedCluster] = field(default_factory=dict)
-    proven: frozenset[str] = frozenset()
-    version: str = ""
 
 
 def execute(

@@ -1,22 +1,37 @@
-"""From what was found and done to what is told."""
+"""How a run has ended: the federation as it is then, and what is told of it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fedssh.errors import StepError
 from fedssh.federation.report import ClusterReport, PlannedChange, Report, State
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from fedssh.engines.protocol import Engine, JoinedCluster
     from fedssh.errors import FedsshError
-    from fedssh.federation.execute import Outcome
     from fedssh.federation.journal import Journal
     from fedssh.federation.plan import Plan
     from fedssh.federation.report import Role
     from fedssh.federation.wishes import Wishes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How the federation is at the end of a run.
+
+    Attributes:
+        clusters: The clusters that the engine has, by name.
+        proven: Those whose own credential of the engine's this run has seen work.
+        version: The engine's version that is installed, or "".
+    """
+
+    clusters: Mapping[str, JoinedCluster] = field(default_factory=dict)
+    proven: frozenset[str] = frozenset()
+    version: str = ""
 
 
 def report_clusters(

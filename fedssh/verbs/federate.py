@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 from fedssh.engines import load_engine
 from fedssh.errors import FedsshError, RefusedError
 from fedssh.federation.act.kubeconfig import connect_and_lock
-from fedssh.federation.execute import Outcome, execute
+from fedssh.federation.execute import execute
 from fedssh.federation.findings import refusals
 from fedssh.federation.journal import Journal
 from fedssh.federation.look.advice import seek_advice
 from fedssh.federation.look.federation import look
-from fedssh.federation.outcomes import exit_code, failed_run, planned_exit_code, report_clusters
+from fedssh.federation.outcomes import Outcome, exit_code, failed_run, planned_exit_code, report_clusters
 from fedssh.federation.plan import Plan, plan_federate
 from fedssh.federation.report import Report
 from fedssh.federation.rules import check_file, check_host, check_host_address, check_members, check_strangers

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from fedssh.engines import load_engine
 from fedssh.federation.act.kubeconfig import connect_and_lock
-from fedssh.federation.execute import Outcome, execute
+from fedssh.federation.execute import execute
 from fedssh.federation.journal import Journal
 from fedssh.federation.look.federation import look_at_host_alone
-from fedssh.federation.outcomes import report_clusters
+from fedssh.federation.outcomes import Outcome, report_clusters
 from fedssh.federation.plan import Plan, plan_prepare
 from fedssh.federation.report import Report
 from fedssh.federation.rules import check_host

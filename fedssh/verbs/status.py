@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fedssh.engines import load_engine
-from fedssh.federation.execute import Outcome
 from fedssh.federation.journal import Journal
 from fedssh.federation.look.federation import look_at_host_alone
-from fedssh.federation.outcomes import exit_code, failed_run, report_clusters
+from fedssh.federation.outcomes import Outcome, exit_code, failed_run, report_clusters
 from fedssh.federation.plan import Plan
 from fedssh.federation.report import Report
 
