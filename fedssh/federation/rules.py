@@ -147,22 +147,23 @@ def _twins(wishes: Wishes, facts: Facts, engine: Engine) -> dict[str, list[str]]
     """Return, for each member, by which other names its cluster goes.
 
     The names are the host's, the other members', and those in the federation: of these it counts which cluster the
-    engine's own credential leads to, and where that does not answer, what fedssh has noted.
+    engine's own credential leads to, and where that does not answer, what fedssh has noted. What a member's machine
+    says of itself does not count against another member whose cluster has been seen from the host.
     """
-    known = {facts.host.name: facts.host.cluster_uid}
-    for name in facts.host.clusters:
-        proof = facts.engine.get(name)
-        known.setdefault(name, (proof.cluster_uid if proof else "") or find_mark(name, facts, engine).cluster_uid)
-    known |= {cluster.name: facts.members[cluster.name].cluster_uid for cluster in wishes.members}
+    host, said = facts.host, {cluster.name: facts.members[cluster.name].cluster_uid for cluster in wishes.members}
+    seen = {name: proof.cluster_uid for name, proof in facts.engine.items() if proof.cluster_uid}
+    seen |= {name: proof.cluster_uid for name, proof in facts.access.items() if proof.cluster_uid}
+    seen[host.name] = host.cluster_uid
+    noted = {name: find_mark(name, facts, engine).cluster_uid for name in host.clusters}
+    known = {**noted, **said, **{name: uid for name, uid in seen.items() if name not in said}}
     names: dict[str, list[str]] = {}
     for name, uid in known.items():
         names.setdefault(uid, []).append(name)
-    return {
-        cluster.name: [name for name in names[known[cluster.name]] if name != cluster.name]
-        if known[cluster.name]
-        else []
-        for cluster in wishes.members
-    }
+    twins = {}
+    for member, uid in said.items():
+        others = [name for name in names[uid] if name != member] if uid else []
+        twins[member] = [name for name in others if seen.get(name) == uid] if seen.get(member) == uid else others
+    return twins
 
 
 def check_strangers(wishes: Wishes, facts: Facts, engine: Engine) -> list[Finding]:
