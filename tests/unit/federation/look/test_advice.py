@@ -4,9 +4,9 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from fedssh.federation.advice import advise_address
 
 from fedssh.errors import ConnectionLostError, RefusedError
-from fedssh.federation.advice import advise_address
 from tests.fakes.advising import CONFIG, VALID_FOR, ZONE, Tried, access, cluster
 from tests.fakes.kubernetes import CA, argv_of, error
 from tests.fakes.shells import Answer, ScriptedShell

@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from fedssh.federation.advice import advise_trust, is_about_trust
+
 from tests.fakes.advising import CONFIG, VALID_FOR, ZONE, Tried, access, cluster
 
 
