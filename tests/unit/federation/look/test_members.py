@@ -134,9 +134,14 @@ def test_what_is_different_is_a_fact(reference: str, key: str, value: Any, words
 def test_what_is_different_is_told_safely() -> None:
     """Only what it grants, and only what differs; nothing that a terminal would obey, and nothing long."""
     member = Member("member1")
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "\x1b[31mview\n"}
+    role: dict[str, Any] = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "\x1b[31mview\n"}
     account = {"kind": "ServiceAccount", "name": "member1", "namespace": "default"}
-    binding = {"kind": "ClusterRoleBinding", "metadata": {"name": "member1"}, "roleRef": role, "subjects": [account]}
+    binding: dict[str, Any] = {
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": "member1"},
+        "roleRef": role,
+        "subjects": [account],
+    }
     member.objects["clusterrolebinding/member1"] = binding
     (told,) = look(member).objects["clusterrolebinding/member1"].differences
     assert told.startswith("roleRef is ")

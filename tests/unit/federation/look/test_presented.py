@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fedssh.federation.facts import Presented
 from fedssh.federation.look.members import member_commands, parse_presented
 from fedssh.kubernetes.certificates import asking_argv
 from fedssh.shell import command
@@ -23,6 +22,8 @@ from tests.fakes.world import World, by_name
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from fedssh.federation.facts import Presented
 
 ADDRESSES = [
     ("https://m1.example.com:6443", None, "m1.example.com:6443", "m1.example.com"),
