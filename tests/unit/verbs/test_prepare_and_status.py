@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from fedssh.errors import StepError
 from tests.fakes.hosts import HOST_KUBECONFIG
 from tests.fakes.kubernetes import error
-from tests.fakes.world import World
+
+if TYPE_CHECKING:
+    from tests.fakes.world import World
 
 
 def test_prepare_installs_and_does_no_more(world: World) -> None:

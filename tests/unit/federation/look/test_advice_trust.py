@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from fedssh.federation.advice import advise_trust, is_about_trust
-from tests.fakes.advising import CONFIG, VALID_FOR, ZONE, Tried, access, cluster
+from fedssh.federation.look.advice import advise_trust
+from fedssh.federation.rules import is_about_trust
+from tests.fakes.advising import CONFIG, VALID_FOR, ZONE, Tried, cluster, endpoint
 
 
 @pytest.mark.parametrize(
@@ -24,7 +25,7 @@ def test_a_certificates_problem_is_told_from_an_addresss(problem: str, *, about:
 
 def trust(tried: Tried, problem: str, **said: Any) -> str:
     """Seek advice on a certificate."""
-    return advise_trust(tried.shell, cluster(**said), access("https://m1"), problem, kubeconfig=CONFIG)
+    return advise_trust(tried.shell, cluster(**said), endpoint("https://m1"), problem, kubeconfig=CONFIG)
 
 
 def test_other_ways_to_verify_are_tried() -> None:
@@ -39,10 +40,10 @@ def test_other_ways_to_verify_are_tried() -> None:
         "tls: system and server_name: 192.0.2.5",
     ]
     assert tried.tokens == {"anonymous"}
-    for way, one in tried.clusters.items():
-        assert "insecure-skip-tls-verify" not in one
-        assert ("certificate-authority-data" in one) == ("system" not in way)
-        assert ("tls-server-name" in one) == ("server_name" in way)
+    for way, stanza in tried.clusters.items():
+        assert "insecure-skip-tls-verify" not in stanza
+        assert ("certificate-authority-data" in stanza) == ("system" not in way)
+        assert ("tls-server-name" in stanza) == ("server_name" in way)
     assert "members.member1.ca_file: /path" in told
     assert "members.member1.tls: pin" in told
 

@@ -1,26 +1,30 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
-from fedssh.errors import RefusedError, StepError
-from fedssh.federation.proof import AT_ONCE, Proof, check_access, check_joined, describe, in_rounds, prove
-from fedssh.kubernetes.account import MemberAccess
+from fedssh.errors import StepError
+from fedssh.federation.facts import Proof
+from fedssh.federation.look.proof import AT_ONCE, TEMPORARY_NAME, in_rounds, prove, reach, survey
+from fedssh.kubernetes.credentials import Credential, Endpoint, Trust
 from fedssh.sensitive import Sensitive
 from fedssh.shell import command
 from tests.fakes.kubernetes import CA, account_token
-from tests.fakes.shells import LocalShell, install_tool, path_with
+from tests.fakes.lines import run_line
+from tests.fakes.shells import Answer, LocalShell, ScriptedShell, install_tool, path_with
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from fedssh.shell import Command
     from tests.conftest import Leaks
 
-GOOD = Proof(cluster_uid="uid", has_rights=True, problem="")
 # An openssl that presents a certificate, and reads what it presents.
 OPENSSL = """
 case $1 in
@@ -54,11 +58,15 @@ esac
 """
 
 
-def access(name: str) -> MemberAccess:
-    """Return a member's access."""
-    return MemberAccess(
-        name=name, server=f"https://{name}", ca=CA, token=Sensitive(account_token(name)), cluster_uid="uid"
-    )
+def credential(name: str, *, token: str | None = None) -> Credential:
+    """Return a member's credential."""
+    endpoint = Endpoint(server=f"https://{name}", trust=Trust(word="ca", ca=CA))
+    return Credential(endpoint=endpoint, token=Sensitive(account_token(name) if token is None else token))
+
+
+def leftovers(folder: Path) -> list[str]:
+    """Return the temporary kubeconfigs in a folder."""
+    return sorted(path.name for path in folder.iterdir() if path.name.startswith(TEMPORARY_NAME))
 
 
 @pytest.fixture
@@ -84,25 +92,25 @@ def told(name: str, *, has_rights: bool) -> Proof:
 def test_every_credential_is_tried_from_the_host(local: LocalShell, log: Path, tmp_path: Path) -> None:
     """The real program: each by a context of its own, in a file that only its owner reads and that is gone after."""
     names = ["member1", "gone", "poor", "silent", "old"]
-    proofs = prove(local, {one: access(one) for one in names}, kubeconfig=str(tmp_path / "config"))
+    proofs = prove(local, {name: credential(name) for name in names}, kubeconfig=str(tmp_path / "config"))
     assert proofs == {
         "member1": told("member1", has_rights=True),
-        "gone": Proof(cluster_uid="", has_rights=False, problem="Unable to connect to the server: no route"),
+        "gone": Proof(problem="Unable to connect to the server: no route"),
         "poor": told("poor", has_rights=False),
         "old": replace(told("old", has_rights=True), identity=""),
-        "silent": Proof(cluster_uid="", has_rights=False, problem="no answer"),
+        "silent": Proof(problem="no answer"),
     }
     calls = [line.split() for line in log.read_text().splitlines()]
     assert {line[0] for line in calls} == set(names)
     assert {line[1] for line in calls} == {"600"}
     assert all("--request-timeout=15s" in line for line in calls)
-    assert not (tmp_path / ".fedssh-proof").exists()
+    assert leftovers(tmp_path) == []
 
 
 def test_the_proof_asks_for_the_rights_that_join_grants(local: LocalShell, log: Path, tmp_path: Path) -> None:
     """Everything on resources, and reading every other path; with the token, and the CA, of that credential alone."""
-    prove(local, {"member1": access("member1")}, kubeconfig=str(tmp_path / "config"))
-    reviews = [one["spec"] for one in json.loads((log.parent / "log.reviews").read_text())["items"]]
+    prove(local, {"member1": credential("member1")}, kubeconfig=str(tmp_path / "config"))
+    reviews = [review["spec"] for review in json.loads((log.parent / "log.reviews").read_text())["items"]]
     assert reviews == [
         {"resourceAttributes": {"group": "*", "resource": "*", "verb": "*"}},
         {"nonResourceAttributes": {"path": "*", "verb": "get"}},
@@ -115,27 +123,44 @@ def test_the_proof_asks_for_the_rights_that_join_grants(local: LocalShell, log: 
 
 def test_the_tokens_go_by_stdin(local: LocalShell, log: Path, tmp_path: Path) -> None:
     """No command's line holds one."""
-    prove(local, {"member1": access("member1")}, kubeconfig=str(tmp_path / "config"))
+    prove(local, {"member1": credential("member1")}, kubeconfig=str(tmp_path / "config"))
     assert log.exists()
-    assert account_token("member1") not in "".join(one.line for one in local.ran)
+    assert account_token("member1") not in "".join(ran.line for ran in local.ran)
+
+
+def test_every_run_has_a_file_of_its_own(local: LocalShell, log: Path, tmp_path: Path) -> None:
+    """Neither a dry run beside a run nor what an earlier one has left is in the way, or written through."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("old")
+    for name in ("", "-0011223344556677"):
+        (tmp_path / f"{TEMPORARY_NAME}{name}").symlink_to(elsewhere)
+    before = leftovers(tmp_path)
+    for _ in range(2):
+        assert prove(local, {"member1": credential("member1")}, kubeconfig=str(tmp_path / "config"))[
+            "member1"
+        ].has_rights
+    assert elsewhere.read_text() == "old"
+    assert leftovers(tmp_path) == before
+    files = {word for line in log.read_text().splitlines() for word in line.split() if word.startswith("--kubeconfig=")}
+    assert len(files) == 2
 
 
 @pytest.mark.usefixtures("log")
-def test_a_leftover_is_no_way_in(local: LocalShell, tmp_path: Path, leaks: Leaks) -> None:
-    """Neither a file that others read nor a link to elsewhere is written through."""
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.write_text("old")
-    (tmp_path / ".fedssh-proof").symlink_to(elsewhere)
-    assert prove(local, {"member1": access("member1")}, kubeconfig=str(tmp_path / "config"))["member1"].has_rights
-    assert elsewhere.read_text() == "old"
-    leaks.look_into(tmp_path)
+def test_what_a_machine_that_died_has_left_is_removed_later(local: LocalShell, tmp_path: Path) -> None:
+    """After an hour; what another run is working with stays."""
+    for name, age in (("old", 7200), ("new", 60)):
+        path = tmp_path / f"{TEMPORARY_NAME}-{name}"
+        path.write_text("")
+        os.utime(path, (time.time() - age, time.time() - age))
+    prove(local, {"member1": credential("member1")}, kubeconfig=str(tmp_path / "config"))
+    assert leftovers(tmp_path) == [f"{TEMPORARY_NAME}-new"]
 
 
 @pytest.mark.usefixtures("log")
 def test_without_its_file_nothing_is_proven(local: LocalShell, tmp_path: Path) -> None:
     """It says which, and why."""
-    with pytest.raises(StepError, match=r"cannot write .*/gone/\.fedssh-proof: "):
-        prove(local, {"member1": access("member1")}, kubeconfig=str(tmp_path / "gone" / "config"))
+    with pytest.raises(StepError, match=r"cannot write .*/gone/\.fedssh-proof-[0-9a-f]{16}: "):
+        prove(local, {"member1": credential("member1")}, kubeconfig=str(tmp_path / "gone" / "config"))
 
 
 def test_nothing_to_prove_needs_no_connection(local: LocalShell) -> None:
@@ -147,79 +172,67 @@ def test_nothing_to_prove_needs_no_connection(local: LocalShell) -> None:
 @pytest.mark.parametrize(("number", "rounds"), [(0, []), (1, [1]), (8, [8]), (9, [8, 1]), (17, [8, 8, 1])])
 def test_only_so_many_run_at_once(number: int, rounds: list[int]) -> None:
     """In order, and none twice."""
-    commands = [command("echo", str(one)) for one in range(number)]
+    commands = [command("echo", str(index)) for index in range(number)]
     found = in_rounds(commands)
-    assert [len(one) for one in found] == rounds
-    assert [one for stage in found for one in stage] == commands
+    assert [len(stage) for stage in found] == rounds
+    assert [ran for stage in found for ran in stage] == commands
     assert AT_ONCE == 8
-
-
-@pytest.mark.parametrize(
-    ("proof", "holds"),
-    [
-        (GOOD, True),
-        (Proof(cluster_uid="other", has_rights=True, problem=""), False),
-        (Proof(cluster_uid="uid", has_rights=False, problem=""), False),
-        (Proof(cluster_uid="uid", has_rights=True, problem="x"), False),
-    ],
-)
-def test_a_proof_holds_for_one_cluster(proof: Proof, holds: bool) -> None:
-    """Reached, the right one, with all rights."""
-    assert proof.holds_for("uid") is holds
-
-
-@pytest.mark.parametrize(
-    ("proof", "message", "hint"),
-    [
-        (
-            Proof(cluster_uid="", has_rights=False, problem="x509"),
-            "fedhost does not get through to https://member1: x509",
-            "members.member1.api_server",
-        ),
-        (
-            Proof(cluster_uid="other", has_rights=True, problem=""),
-            "https://member1 is another cluster",
-            "members.member1.api_server",
-        ),
-        (Proof(cluster_uid="uid", has_rights=False, problem=""), "does not have the rights", "ClusterRoleBinding"),
-        (
-            Proof(cluster_uid="uid", has_rights=True, identity="system:serviceaccount:default:x", problem=""),
-            "is taken for system:serviceaccount:default:x, not for system:serviceaccount:default:member1",
-            "",
-        ),
-    ],
-)
-def test_an_access_that_is_not_proven_is_refused(proof: Proof, message: str, hint: str) -> None:
-    """With the reason, and with where to look."""
-    check_access(GOOD, access("member1"), host="fedhost")
-    with pytest.raises(RefusedError) as caught:
-        check_access(proof, access("member1"), host="fedhost")
-    assert message in caught.value.message
-    assert hint in caught.value.hint
-
-
-def test_a_name_under_which_another_cluster_has_joined_is_refused() -> None:
-    """One that is gone, or is the member itself, is not."""
-    for proof in (None, GOOD, Proof(cluster_uid="", has_rights=False, problem="gone")):
-        check_joined(proof, access("member1"), host="fedhost")
-    with pytest.raises(RefusedError, match="another cluster has joined fedhost under this name"):
-        check_joined(Proof(cluster_uid="other", has_rights=False, problem=""), access("member1"), host="fedhost")
 
 
 def test_a_host_without_openssl_proves_all_the_same(local: LocalShell, log: Path, tmp_path: Path) -> None:
     """It cannot tell until when a certificate is valid, and nothing else is missing."""
     install_tool(tmp_path / "bin", "openssl", "exit 127")
-    (proof,) = prove(local, {"member1": access("member1")}, kubeconfig=str(tmp_path / "config")).values()
+    (proof,) = prove(local, {"member1": credential("member1")}, kubeconfig=str(tmp_path / "config")).values()
     assert log.exists()
     assert proof == replace(told("member1", has_rights=True), expires="")
 
 
-def test_what_was_proven_is_told_by_check() -> None:
-    """Each in a line, for -v; what is not known is left out."""
-    lines = describe(told("member1", has_rights=True), access("member1"))
-    assert lines[0] == "https://member1 resolves and answers from the host"
-    assert lines[1] == "its certificate is verified, valid until Nov 24 12:00:00 2027 GMT"
-    assert lines[2] == "it is Kubernetes v1.33.1, the cluster uid-of-member1"
-    assert "system:serviceaccount:default:member1" in lines[3]
-    assert describe(GOOD, replace(access("m"), server_name="x"))[1] == "its certificate is verified as x"
-    assert describe(GOOD, replace(access("m"), insecure=True))[1] == "its certificate is not verified"
+def test_others_are_only_asked_who_they_are(local: LocalShell, log: Path, tmp_path: Path) -> None:
+    """Their rights are nobody's business; one that does not answer says why."""
+    others = {name: credential(name) for name in ("poor", "gone")}
+    proofs = survey(local, {"member1": credential("member1")}, others, kubeconfig=str(tmp_path / "config"))
+    assert proofs["member1"].has_rights
+    assert proofs["poor"] == Proof(cluster_uid="uid-of-poor")
+    assert proofs["gone"] == Proof(problem="Unable to connect to the server: no route")
+    asked = [line for line in log.read_text().splitlines() if line.startswith("poor ")]
+    assert len(asked) == 1
+    assert "get namespace kube-system" in asked[0]
+
+
+@pytest.mark.usefixtures("log")
+def test_without_a_token_only_the_way_is_tried(local: LocalShell, tmp_path: Path) -> None:
+    """An answer that wants a login is one; nothing is asked that needs rights."""
+    install_tool(
+        tmp_path / "bin",
+        "kubectl",
+        """
+        case "$*" in
+            *=closed\\ *) echo "Unable to connect to the server: no route" >&2 ;;
+            *=login\\ *) echo "error: You must be logged in to the server (Unauthorized)" >&2 ;;
+            *=forbidden\\ *) echo 'Error from server (Forbidden): forbidden: User "x" cannot' >&2 ;;
+        esac
+        exit 1
+        """,
+    )
+    tried = {name: credential(name, token="") for name in ("closed", "login", "forbidden", "silent")}
+    assert reach(local, tried, kubeconfig=str(tmp_path / "config")) == {
+        "closed": "Unable to connect to the server: no route",
+        "login": "",
+        "forbidden": "",
+        "silent": "no answer",
+    }
+
+
+@pytest.mark.parametrize(
+    "printed",
+    ["", "uid", "uid \n", "allowed true\nallowed true\n", "uid u\nallowed true\n", "\ufffd" * 1000, "uid u\n" * 9],
+)
+def test_an_answer_that_is_none_proves_nothing(printed: str) -> None:
+    """Whatever stands there: the UID and both reviews must."""
+
+    def answer(asked: Command) -> Answer:
+        return run_line(asked, lambda call: Answer(printed) if call.key == ("proof", "ask") else Answer())
+
+    proof = prove(ScriptedShell("fedhost", answer), {"member1": credential("member1")}, kubeconfig="/config")["member1"]
+    assert not proof.has_rights
+    assert proof.problem == "no answer"
