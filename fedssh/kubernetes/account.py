@@ -180,12 +180,13 @@ def parse_grant(results: Sequence[Result], member: str) -> Sensitive:
     """Return the token from the answers to ``grant_commands``.
 
     Raises:
-        StepError: An object could not be made, or the token did not come (3).
+        StepError: An object could not be deleted or made, or the token did not come (3).
         RefusedError: What came is not its token (6).
     """
-    *_, apply, secret = results
-    if not apply.ok:
-        raise explain(apply, machine=member, step=_STEP)
+    *made, secret = results
+    for result in made:
+        if not result.ok:
+            raise explain(result, machine=member, step=_STEP)
     found = parse_object(secret, machine=member, step=_STEP)
     if not section(found, "data").get("token"):
         raise StepError(

@@ -37,7 +37,7 @@ class Trust:
                 raise ValueError("insecure verifies nothing: neither a CA nor a name stands beside it")
         elif self.word not in {"ca", "pin", "system"}:
             raise ValueError(f"nobody knows how to verify by {self.word!r}")
-        elif not self.ca and self.word != "system":
+        elif not self.ca.strip() and (self.ca or self.word != "system"):
             raise ValueError(f"{self.word} needs a certificate to verify by")
 
     @property

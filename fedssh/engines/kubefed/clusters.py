@@ -112,11 +112,12 @@ def parse_list(results: Sequence[Result], *, machine: str) -> dict[str, JoinedCl
     if not clusters.ok and "the server doesn't have a resource type" in clusters.stderr:
         return {}
     tokens = {
-        one["metadata"]["name"]: _decoded(section(one, "data").get("token", ""))
-        for one in parse_items(secrets, machine=machine, step=_STEP)
+        _name(secret): _decoded(section(secret, "data").get("token", ""))
+        for secret in parse_items(secrets, machine=machine, step=_STEP)
+        if _name(secret)
     }
-    found = [_parse_cluster(one, tokens) for one in parse_items(clusters, machine=machine, step=_STEP)]
-    return {one.name: one for one in found}
+    found = [_parse_cluster(item, tokens) for item in parse_items(clusters, machine=machine, step=_STEP) if _name(item)]
+    return {cluster.name: cluster for cluster in found}
 
 
 def label_command(name: str, labels: Mapping[str, str], *, target: Target) -> Command:
@@ -183,10 +184,17 @@ def wait_command(since: Mapping[str, str], *, target: Target) -> Command:
     return script(text, str(int(READY_SECONDS)), *wanted, title="wait for Ready")
 
 
-def _parse_cluster(one: Mapping[str, Any], tokens: Mapping[str, str]) -> JoinedCluster:
-    spec, metadata = section(one, "spec"), one["metadata"]
-    listed = section(one, "status").get("conditions")
-    conditions = {str(found.get("type")): found for found in listed or [] if isinstance(found, dict)}
+def _name(item: Mapping[str, Any]) -> str:
+    """Return an object's name, or "" where it has none: an API server has no such objects."""
+    name = section(item, "metadata").get("name")
+    return name if isinstance(name, str) and name.isprintable() else ""
+
+
+def _parse_cluster(item: Mapping[str, Any], tokens: Mapping[str, str]) -> JoinedCluster:
+    spec, metadata = section(item, "spec"), section(item, "metadata")
+    listed = section(item, "status").get("conditions")
+    told_of = listed if isinstance(listed, list) else []
+    conditions = {str(found.get("type")): found for found in told_of if isinstance(found, dict)}
     ready = conditions.get("Ready")
     # There is no Ready condition at all on a cluster that was never reached (kubefed#1498): the others tell why.
     others = [found for kind, found in conditions.items() if kind != "Ready" and found.get("status") == "True"]
@@ -195,10 +203,10 @@ def _parse_cluster(one: Mapping[str, Any], tokens: Mapping[str, str]) -> JoinedC
     is_ready = ready.get("status") == "True" if ready else (False if others else None)
     token = tokens.get(str(section(spec, "secretRef").get("name", "")), "")
     return JoinedCluster(
-        name=metadata["name"],
+        name=_name(item),
         endpoint=Endpoint(server=visible(" ".join(str(spec.get("apiEndpoint", "")).split())), trust=_trust(spec)),
         token=Sensitive(token) if token else None,
-        labels={str(key): str(value) for key, value in section(metadata, "labels").items()},
+        labels={visible(key): visible(str(value)) for key, value in section(metadata, "labels").items()},
         ready=is_ready,
         message="" if is_ready else _explained("; ".join(filter(None, reasons))),
         spec=spec,
@@ -207,15 +215,20 @@ def _parse_cluster(one: Mapping[str, Any], tokens: Mapping[str, str]) -> JoinedC
 
 def _trust(spec: Mapping[str, Any]) -> Trust:
     """Return how KubeFed verifies a cluster; where its spec has no CA, by the trust store of its controller's image."""
-    if _ALL in (spec.get("disabledTLSValidations") or ()):
+    if _ALL in _validations(spec):
         return Trust(word="insecure")
-    ca = str(spec.get("caBundle") or "")
-    return Trust(word="ca", ca=ca) if ca else Trust(word="system")
+    ca = spec.get("caBundle")
+    return Trust(word="ca", ca=ca) if isinstance(ca, str) and _holds_something(ca) else Trust(word="system")
 
 
 def _unverified(cluster: JoinedCluster) -> tuple[str, ...]:
     """Return what KubeFed does not verify: ``*`` is nothing at all, ``SubjectName`` only its name."""
-    return tuple(cluster.spec.get("disabledTLSValidations") or ())
+    return _validations(cluster.spec)
+
+
+def _validations(spec: Mapping[str, Any]) -> tuple[str, ...]:
+    disabled = spec.get("disabledTLSValidations")
+    return tuple(map(str, disabled)) if isinstance(disabled, list) else ()
 
 
 def _explained(message: str) -> str:
@@ -223,8 +236,16 @@ def _explained(message: str) -> str:
     return visible(message) + (f" ({meanings[0]})" if meanings else "")
 
 
-def _decoded(token: str) -> str:
+def _decoded(token: Any) -> str:
     try:
         return base64.b64decode(token, validate=True).decode("ascii")
     except (TypeError, ValueError):
         return ""
+
+
+def _holds_something(ca: str) -> bool:
+    """Whether it is base64, however it is wrapped: one that is not would spoil a kubeconfig for all its clusters."""
+    try:
+        return bool(base64.b64decode("".join(ca.splitlines()), validate=True))
+    except ValueError:
+        return False

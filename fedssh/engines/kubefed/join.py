@@ -18,6 +18,7 @@ TERMINATING_SECONDS: Final = 30
 """How long KubeFed's namespace on a member, when it is being deleted, may take to go."""
 
 _TERMINATING: Final = 79
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _STEP: Final = "join"
 
 
@@ -71,7 +72,7 @@ def parse_join(result: Result, *, machine: str) -> str:
     """Return the host's time at the end of a join (RFC 3339, UTC, whole seconds).
 
     Raises:
-        StepError: The join failed; its message holds kubefedctl's own reason, not its goroutines.
+        StepError: The join failed; its message holds kubefedctl's own reason, not its goroutines. Or it told no time.
     """
     if result.code == NOT_FOUND:
         raise missing_tool("kubefedctl", machine=machine, step=_STEP)
@@ -88,4 +89,7 @@ def parse_join(result: Result, *, machine: str) -> str:
         if reasons:
             raise StepError(f"kubefedctl join failed: {visible(reasons[-1])}", machine=machine, step=_STEP)
         raise failure(result, machine=machine, step=_STEP)
-    return last_words(result.stdout, lines=1)
+    time = last_words(result.stdout, lines=1)
+    if not _TIME.fullmatch(time):  # without it, a health check from before the join would count
+        raise StepError("it is not known when it joined: date printed no time", machine=machine, step=_STEP)
+    return time

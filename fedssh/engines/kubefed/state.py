@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from fedssh.engines.kubefed import install, join, kubefedctl
 from fedssh.engines.kubefed.clusters import list_commands, parse_list
 from fedssh.engines.kubefed.install import CONTROLLER, NAMESPACE, RELEASE, WEBHOOK, is_leftover
-from fedssh.errors import FedsshError, RefusedError, StepError
+from fedssh.errors import FedsshError, RefusedError, StepError, visible
 from fedssh.kubernetes import helm
 from fedssh.kubernetes.kubectl import NOT_FOUND, Target, kubectl, parse_items, section
 
@@ -150,7 +150,7 @@ def parse_state(tools: Sequence[Result], state: Sequence[Result], *, machine: st
     return KubeFedState(
         machine=machine,
         helm_problem=problem,
-        release=release,
+        release=replace(release, version=visible(release.version)) if release else None,
         is_running=any(_name(item) in {WEBHOOK, CONTROLLER} and not _is_going(item) for item in items),
         serves=all(_is_rolled_out(items, name) for name in (WEBHOOK, CONTROLLER)),
         tools=kubefedctl.parse_tools(found_tools),
@@ -171,10 +171,15 @@ def _is_rolled_out(deployments: Sequence[Mapping[str, Any]], name: str) -> bool:
     """Whether a Deployment is complete, by the rules of ``kubectl rollout status``."""
     for item in deployments:
         if _name(item) == name:
-            wanted, status = section(item, "spec").get("replicas", 1), section(item, "status")
-            return bool(
-                status.get("observedGeneration", 0) >= section(item, "metadata").get("generation", 0)
-                and status.get("updatedReplicas", 0) >= wanted
-                and status.get("availableReplicas", 0) >= wanted
+            wanted, status = _number(section(item, "spec"), "replicas", default=1), section(item, "status")
+            return (
+                _number(status, "observedGeneration") >= _number(section(item, "metadata"), "generation")
+                and _number(status, "updatedReplicas") >= wanted
+                and _number(status, "availableReplicas") >= wanted
             )
     return False
+
+
+def _number(part: Mapping[str, Any], key: str, *, default: int = 0) -> int:
+    value = part.get(key)
+    return value if isinstance(value, int) else default

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HOST = Target(kubeconfig="/root/.kube/config", context="fedhost")
+TOOL = "/opt/my tools/kubefedctl"
 
 # What klog.Fatal leaves: kubefedctl's reason, then all its goroutines.
 FATAL = """\
@@ -28,9 +29,10 @@ created by k8s.io/klog/v2.init.0
 
 def test_kubefedctl_is_told_everything_it_would_make_up() -> None:
     """Names of the host and of the Secret, and that an existing join is no error."""
-    argv = argv_of(join_command("member1", target=HOST))
+    argv = argv_of(join_command("member1", tool=TOOL, target=HOST))
     assert argv == [
         "sh",
+        TOOL,
         "member1",
         "--cluster-context=member1",
         "--host-cluster-context=fedhost",
@@ -48,14 +50,14 @@ def test_a_join_is_tried_twice(
     """The real script: it ends with the time, or with the second failure's words and exit code."""
     log = tmp_path / "log"
     log.write_text("")
-    install_tool(
+    tool = install_tool(
         tmp_path / "bin",
         "kubefedctl",
         f'echo "$*" >>{log}; n=$(wc -l <{log}); echo "try $n" >&2; [ "$n" -gt {failures} ] || exit 7',
     )
     install_tool(tmp_path / "bin", "sleep", "")
     monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
-    (done,) = local.run(join_command("member1", target=HOST))
+    (done,) = local.run(join_command("member1", tool=str(tool), target=HOST))
     assert (done.code, len(log.read_text().splitlines())) == (code, calls)
     assert "join member1 --cluster-context=member1" in log.read_text()
     assert "--error-on-existing=false --v=2" in log.read_text()
@@ -83,6 +85,14 @@ def test_a_failed_join_without_a_reason_gives_its_last_words() -> None:
         parse_join(result(code=127), machine="member1")
 
 
+@pytest.mark.parametrize("said", ["", "yesterday", "2026-11-23T10:00:00+0100", "2026-11-23T10:00:0\u0663Z"])
+def test_a_join_without_its_time_is_a_failed_step(said: str) -> None:
+    """With no time, a health check from before the join would count."""
+    with pytest.raises(StepError, match="date printed no time"):
+        parse_join(result(said), machine="member1")
+    assert parse_join(result("2026-11-23T10:00:00Z\n"), machine="member1") == "2026-11-23T10:00:00Z"
+
+
 def test_a_namespace_that_does_not_go_is_told(
     local: LocalShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,10 +103,10 @@ def test_a_namespace_that_does_not_go_is_told(
         *conditions*) echo held by a finalizer ;;
     esac"""
     install_tool(tmp_path / "bin", "kubectl", script)
-    install_tool(tmp_path / "bin", "kubefedctl", "touch joined")
+    tool = install_tool(tmp_path / "bin", "kubefedctl", "touch joined")
     monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
     monkeypatch.chdir(tmp_path)
-    (done,) = local.run(join_command("member1", target=HOST))
+    (done,) = local.run(join_command("member1", tool=str(tool), target=HOST))
     with pytest.raises(StepError, match=r"is being deleted there.* within 30 s: held by a finalizer"):
         parse_join(done, machine="member1")
     assert not (tmp_path / "joined").exists()

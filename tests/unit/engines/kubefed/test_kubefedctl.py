@@ -1,4 +1,4 @@
-"""The program that installs kubefedctl, run on this machine against a server on loopback."""
+"""The programs that find and install kubefedctl, run on this machine; downloads come from a server on loopback."""
 
 from __future__ import annotations
 
@@ -14,10 +14,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fedssh.engines.kubefed.kubefedctl import check_install, install_command, parse_version, version_command
+from fedssh.engines.kubefed.kubefedctl import (
+    FOLDER,
+    Tool,
+    check_install,
+    find_command,
+    install_command,
+    parse_tools,
+)
+from fedssh.engines.kubefed.state import KubeFedState
 from fedssh.errors import StepError
+from fedssh.inventory import parse_inventory
+from fedssh.kubernetes.kubectl import Target
 from tests.fakes.kubernetes import argv_of
-from tests.fakes.shells import LocalShell, install_tool, result
+from tests.fakes.shells import LocalShell, install_tool, path_with, result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,7 +94,7 @@ def test_kubefedctl_is_downloaded_and_checked(local: LocalShell, url: str, tmp_p
         check_install(done, version="0.10.0", machine="fedhost")
     assert (tmp_path / "bin" / "kubefedctl").stat().st_mode & 0o777 == 0o755
     assert (tmp_path / "bin").stat().st_mode & 0o777 == 0o755
-    assert [one.name for one in (tmp_path / "bin").iterdir()] == ["kubefedctl"]
+    assert [path.name for path in (tmp_path / "bin").iterdir()] == ["kubefedctl"]
     assert left(tmp_path, home) == []
 
 
@@ -133,7 +143,7 @@ def with_tools(tmp_path: Path, *names: str, url: str) -> subprocess.CompletedPro
     folder = tmp_path / "tools"
     folder.mkdir()
     for name in (*names, "sh", "mktemp", "rm", "sha256sum", "tar", "gzip", "cp", "chmod", "mv", "mkdir"):
-        (folder / name).symlink_to(next(found for one in ("/usr/bin", "/bin") if (found := Path(one, name)).exists()))
+        (folder / name).symlink_to(next(path for place in ("/usr/bin", "/bin") if (path := Path(place, name)).exists()))
     install_tool(folder, "uname", "case $1 in -s) echo Linux ;; -m) echo x86_64 ;; esac")
     line = install_command(url, version="0.10.0", folder=str(tmp_path / "bin")).line
     return subprocess.run(
@@ -189,8 +199,87 @@ def test_a_kubefedctl_of_another_version_leaves_the_old_one(
     assert left(tmp_path, home) == []
 
 
+def find(shell: LocalShell, folder: Path) -> tuple[Tool, ...]:
+    """Look for kubefedctl by the real program."""
+    return parse_tools(shell.run(find_command(folder=str(folder)))[0])
+
+
+def pretend(folder: Path, version: str) -> Tool:
+    """Put a kubefedctl of a version into a folder."""
+    says = f'kubefedctl version: version.Info{{Version:"v{version}", GitCommit:"x"}}'
+    return Tool(path=str(install_tool(folder, "kubefedctl", f"echo '{says}'")), version=version)
+
+
 def test_its_version_is_read() -> None:
-    """A machine without it has none."""
-    assert version_command().line == "kubefedctl version"
-    assert parse_version(result(VERSION)) == "0.10.0"
-    assert parse_version(result(code=127)) == ""
+    """It is asked where fedssh puts it, and where PATH has it; a machine without it has none."""
+    assert argv_of(find_command()) == ["sh", FOLDER] == ["sh", "/usr/local/bin"]
+    (tool,) = parse_tools(result(f"path /usr/local/bin/kubefedctl\n{VERSION}"))
+    assert tool == Tool(path="/usr/local/bin/kubefedctl", version="0.10.0")
+    assert parse_tools(result()) == ()
+    assert parse_tools(result(code=127)) == ()
+
+
+def test_a_machine_without_kubefedctl_has_none(
+    local: LocalShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither in the folder nor on PATH; a file that cannot be run counts for nothing."""
+    monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
+    assert find(local, tmp_path / "own") == ()
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "kubefedctl").write_text("no program")
+    assert find(local, tmp_path / "own") == ()
+
+
+def test_both_tools_are_found_fedsshs_own_first(
+    local: LocalShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each with its path and its version, also where a path has spaces, or a tool says nothing."""
+    own, other = pretend(tmp_path / "my own", "0.10.0"), pretend(tmp_path / "other bin", "0.8.1")
+    monkeypatch.setenv("PATH", path_with(tmp_path / "other bin"))
+    assert find(local, tmp_path / "my own") == (own, other)
+    install_tool(tmp_path / "my own", "kubefedctl", "exit 1")
+    assert find(local, tmp_path / "my own") == (Tool(path=own.path, version=""), other)
+
+
+def test_the_same_tool_is_found_once(local: LocalShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where PATH leads to fedssh's own."""
+    own = pretend(tmp_path / "own", "0.10.0")
+    monkeypatch.setenv("PATH", path_with(tmp_path / "own"))
+    assert find(local, tmp_path / "own") == (own,)
+
+
+@pytest.mark.parametrize(("own", "other"), [("0.10.0", "0.8.1"), ("0.8.1", "0.10.0"), ("0.10.0", "0.10.0")])
+def test_the_kubefedctl_that_was_checked_is_the_one_that_joins(
+    *, local: LocalShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: str, other: str
+) -> None:
+    """It is called by its path: another one that stands first on PATH is not taken for it, nor is fedssh's own old one.
+
+    The tools are found, chosen and called by the real programs.
+    """
+    log = tmp_path / "log"
+    for folder, version in (("own", own), ("first", other)):
+        says = f'version.Info{{Version:"v{version}"}}'
+        install_tool(
+            tmp_path / folder,
+            "kubefedctl",
+            f"[ $1 = join ] || {{ echo '{says}'; exit; }}; echo {version} $0 >>{log}",
+        )
+    monkeypatch.setenv("PATH", path_with(tmp_path / "first", tmp_path / "own"))
+    tools = find(local, tmp_path / "own")
+    state = KubeFedState(machine="fedhost", tools=tools)
+    inventory = parse_inventory("host: {name: fedhost, address: a}\n", path=tmp_path / "hosts.yaml")
+    assert "tool" not in [part.name for part in state.missing(inventory)]
+    (done,) = local.run(state.join_command("member1", inventory, target=Target(context="fedhost")))
+    assert done.ok
+    right = tmp_path / ("own" if own == "0.10.0" else "first") / "kubefedctl"
+    assert log.read_text() == f"0.10.0 {right}\n"
+
+
+def test_without_the_right_one_it_is_fedsshs_own_that_joins(tmp_path: Path) -> None:
+    """The one that the installation before has put there."""
+    inventory = parse_inventory("host: {name: fedhost, address: a}\n", path=tmp_path / "hosts.yaml")
+    state = KubeFedState(machine="fedhost", tools=(Tool(path="/usr/bin/kubefedctl", version="0.8.1"),))
+    (part, *_) = state.missing(inventory)
+    assert (part.name, part.why) == ("tool", "/usr/bin/kubefedctl is version 0.8.1")
+    command = state.join_command("member1", inventory, target=Target(context="fedhost"))
+    assert argv_of(command)[1] == "/usr/local/bin/kubefedctl"
