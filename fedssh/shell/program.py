@@ -39,6 +39,8 @@ NO_BUILTIN_PRINTF: Final = 97
 """The exit code of a program whose shell would have shown secrets in argv."""
 
 _FRAME_ROOM_BYTES: Final = 256
+_LARGEST_CODE: Final = 255
+_LONGEST_BEGIN: Final = len("b 999999\n")
 
 
 def render_program(stages: Sequence[Command | Sequence[Command]], *, separator: str) -> str:
@@ -83,22 +85,18 @@ def parse_answer(
 ) -> list[Result]:
     """Return what the commands of ``stages`` answered, in order.
 
-    Anything around the frames (a login shell's greetings) is ignored.
+    Anything around the frames (a login shell's greetings) is ignored. Whatever a machine sends takes a time that grows
+    with its length only.
 
     Raises:
         UnknownOutcomeError: a frame is missing or damaged.
         StepError: a command printed more than ``OUTPUT_LIMIT_BYTES``.
     """
-    text = answer.decode("utf-8", errors="replace")
-    frames = {
-        int(found["number"]): found["body"]
-        for found in re.finditer(
-            rf"^{separator} b (?P<number>\d+)\n(?P<body>.*?)\n{separator} z$", text, re.DOTALL | re.MULTILINE
-        )
-    }
+    word = separator.encode()
+    bodies = dict(_frames(answer, word))
     return [
-        _parse_frame(frames.get(number), one, separator=separator, machine=machine)
-        for number, one in enumerate(_flat(stages))
+        _parse_frame(bodies.get(number), asked, word=word, machine=machine)
+        for number, asked in enumerate(_flat(stages))
     ]
 
 
@@ -129,18 +127,44 @@ def _flat(stages: Sequence[Command | Sequence[Command]]) -> Iterator[Command]:
             yield from stage
 
 
-def _parse_frame(body: str | None, one: Command, *, separator: str, machine: str) -> Result:
-    stdout, has_stderr, rest = (body or "").rpartition(f"\n{separator} e\n")
-    stderr, has_code, code = rest.rpartition(f"\n{separator} r ")
+def _frames(answer: bytes, word: bytes) -> Iterator[tuple[int, bytes]]:
+    """Give the number and the body of every complete frame; one in which another begins was never completed.
+
+    The search goes from one line that begins with the word to the next, and never back.
+    """
+    text = b"\n" + answer
+    mark = b"\n" + word + b" "
+    number, start = None, 0
+    found = text.find(mark)
+    while found >= 0:
+        after = found + len(mark)
+        # A begin is "b 12\n"; the end is "z", a whole line.
+        said, complete, _ = text[after : after + _LONGEST_BEGIN].partition(b"\n")
+        if said.startswith(b"b ") and complete and said[2:].isdigit():
+            number, start = int(said[2:]), after + len(said) + 1
+        elif said == b"z" and number is not None:
+            yield number, text[start:found]
+            number = None
+        found = text.find(mark, after)
+
+
+def _parse_frame(body: bytes | None, asked: Command, *, word: bytes, machine: str) -> Result:
+    stdout, has_stderr, rest = (body or b"").rpartition(b"\n" + word + b" e\n")
+    stderr, has_code, code = rest.rpartition(b"\n" + word + b" r ")
     if body is not None and len(body) >= OUTPUT_LIMIT_BYTES and not (has_stderr and has_code):
         raise StepError(
-            f"{one.title} printed more than {OUTPUT_LIMIT_BYTES // 2**20} MiB and was stopped",
+            f"{asked.title} printed more than {OUTPUT_LIMIT_BYTES // 2**20} MiB and was stopped",
             machine=machine,
         )
-    if not has_stderr or not has_code or not code.isdecimal():
+    if not has_stderr or not has_code or not re.fullmatch(rb"[0-9]{1,3}", code) or int(code) > _LARGEST_CODE:
         raise UnknownOutcomeError(
-            f"the answer to {one.title} was lost: it may or may not have run",
+            f"the answer to {asked.title} was lost: it may or may not have run",
             machine=machine,
             hint="Run the same command again: fedssh looks first and does only what is missing.",
         )
-    return Result(command=one, code=int(code), stdout=stdout, stderr=stderr)
+    return Result(
+        command=asked,
+        code=int(code),
+        stdout=stdout.decode(errors="replace"),
+        stderr=stderr.decode(errors="replace"),
+    )
