@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from fedssh.errors import StepError, visible
 
@@ -19,6 +19,9 @@ OUTPUT_LIMIT_BYTES = 4 * 1024 * 1024
 
 RUN_TIMEOUT_SECONDS = 60.0
 """How long one run may take unless its caller says otherwise."""
+
+_TAIL_CHARACTERS: Final = 64 * 1024
+_LONGEST_LINE: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +163,16 @@ def last_words(text: str, *, lines: int = 5) -> str:
     """Return the last non-empty ``lines`` of a tool's output, safe to show; log lines only where there is nothing else.
 
     Kubernetes's tools log by klog (``E1123 07:19:38.693503 5025 memcache.go:265] …``) around what they have to say.
+    A machine may say megabytes: only their end is looked at, and a long line is cut.
     """
-    kept = [visible(line.rstrip()) for line in text.splitlines() if line.strip()]
+    end = text[-_TAIL_CHARACTERS:]
+    if len(text) > len(end):  # it begins in the middle of a line
+        end = end.partition("\n")[2] or end
+    kept = [line.rstrip() for line in end.splitlines() if line.strip()]
     said = [line for line in kept if not re.match(r"[IWEF]\d{4} \d\d:\d\d:\d\d\.", line)]
-    return "\n".join((said or kept)[-lines:])
+    return "\n".join(_shorten(line) for line in (said or kept)[-lines:])
+
+
+def _shorten(line: str) -> str:
+    shown = visible(line[: _LONGEST_LINE + 1])
+    return shown if len(shown) <= _LONGEST_LINE else f"{shown[:_LONGEST_LINE]}…"
