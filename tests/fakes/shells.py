@@ -9,7 +9,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
-from fedssh.shell import Command, Result, parse_answer, render_hold, render_program
+from fedssh.shell import Command, Result
+from fedssh.shell.program import parse_answer, render_hold, render_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
