@@ -6,12 +6,12 @@ nor the federation is touched.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fedssh.engines import load_engine
-from fedssh.errors import FedsshError, RefusedError
+from fedssh.errors import FedsshError
 from fedssh.federation.act.kubeconfig import connect_and_lock
 from fedssh.federation.execute import execute
 from fedssh.federation.findings import refusals
@@ -22,6 +22,7 @@ from fedssh.federation.outcomes import Outcome, exit_code, failed_run, planned_e
 from fedssh.federation.plan import Plan, plan_federate
 from fedssh.federation.report import Report
 from fedssh.federation.rules import check_file, check_host, check_host_address, check_members, check_strangers
+from fedssh.federation.threads import contained
 from fedssh.federation.trust import load_ca_file
 from fedssh.federation.wishes import wanted_endpoint
 
@@ -82,12 +83,14 @@ def _advised(
     findings = [
         finding if finding is told.get(finding.cluster, finding) else replace(finding, seek="") for finding in findings
     ]
+    sought = {finding.cluster for finding in findings if finding.seek}
+    if not sought:
+        return findings
     endpoints: dict[str, Endpoint] = {}
     for cluster in wishes.members:
-        with suppress(RefusedError):
-            endpoints[cluster.name] = wanted_endpoint(cluster, wishes, facts, engine)
-    if not any(finding.seek for finding in findings):
-        return findings
+        if cluster.name in sought:
+            endpoint = contained(cluster.name, partial(wanted_endpoint, cluster, wishes, facts, engine))
+            endpoints |= {} if isinstance(endpoint, FedsshError) else {cluster.name: endpoint}
     return seek_advice(
         machines,
         findings,

@@ -16,13 +16,14 @@ NAMESPACE = "kube-federation-system"
 _BY_HAND = """
     set -e
     kubectl() { /opt/recorded/kubectl "$@"; }
-    set -- west1 "$1" "$2" "$3"
+    read -r server; read -r ca; read -r token
+    set -- west1 "$server" "$ca" "$token"
     kubectl config set-cluster "$1" --server="$2" >/dev/null
     kubectl config set "clusters.$1.certificate-authority-data" "$3" >/dev/null
     kubectl config set-credentials "$1" --token="$4" >/dev/null
     kubectl config set-context "$1" --cluster="$1" --user="$1" >/dev/null
     kubefedctl join "$1" --cluster-context "$1" --host-cluster-context fedhost --host-cluster-name fedhost \\
-        --kubefed-namespace kube-federation-system
+        --kubefed-namespace kube-federation-system --error-on-existing=false
 """
 
 
@@ -39,7 +40,7 @@ def by_hand(joined: Federation) -> Iterator[Federation]:
     token = joined.kubectl(member, "create", "token", "west").strip()
     path = "jsonpath={.clusters[0].cluster.certificate-authority-data}"
     ca = joined.kubectl(member, "config", "view", "--raw", "-o", path)
-    joined.host.check("sh", "-c", _BY_HAND, "sh", "https://member2:6443", ca, token)
+    joined.host.check("sh", "-c", _BY_HAND, stdin=f"https://member2:6443\n{ca}\n{token}\n".encode())
     yield joined
     joined.kubectl(member, "delete", "sa/west", "clusterrolebinding/west", "--ignore-not-found")
     joined.host.exec("kubectl", "-n", NAMESPACE, "delete", "kubefedcluster", "west1", "--ignore-not-found")

@@ -25,10 +25,10 @@ _OTHER_CA: Final = issue("renewed").ca
 
 
 def federated(**said: str) -> World:
-    """Return three members that have joined, and whose servers present certificates of a known issuer."""
-    world = World(said=said)
+    """Return two members that have joined, and whose servers present certificates of a known issuer."""
+    world = World(members={name: Member(name) for name in NAMES[:2]}, said=said)
     world.host.store = ROOT.pem
-    world.host.presented = {f"{name}.example.com:6443": LEAF.pem for name in NAMES}
+    world.host.presented = {f"{name}.example.com:6443": LEAF.pem for name in world.members}
     for member in world.members.values():
         member.presented = LEAF.pem
     world.federate()
@@ -214,7 +214,7 @@ ADOPTED: Final[dict[str, Callable[[World], object]]] = {
     ),
     "an account alone": lambda world: (
         _foreign(world),
-        [_delete(reference)(world) for reference in list(_objects(world)) if "serviceaccount/member1" != reference],
+        [_delete(reference)(world) for reference in list(_objects(world)) if reference != "serviceaccount/member1"],
     ),
     "entries of somebody else": _config(_foreign_entries),
 }
