@@ -82,7 +82,7 @@ def parse_release(result: Result, *, chart: str, machine: str, step: str) -> Rel
         if found is None or found == []:
             return None
         name, release = _parse_listed(found[0])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, LookupError, TypeError):
         raise StepError("helm list printed something else than releases", machine=machine, step=step) from None
     if name != chart:
         raise StepError(f"the release is of the chart {name!r}, not {chart!r}", machine=machine, step=step)
