@@ -46,8 +46,10 @@ def load_ca_file(cluster: Cluster) -> str:
     pem = b"".join(block + b"\n" for block in found)
     try:
         return check_ca(base64.b64encode(pem).decode(), member=cluster.name)
-    except RefusedError:
-        problem = f"members.{cluster.name}.ca_file: {cluster.ca_file} holds no certificate in PEM"
+    except RefusedError as error:
+        too_large = " than 64 KiB" in error.message
+        what = "is larger than 64 KiB" if too_large else "holds no certificate in PEM"
+        problem = f"members.{cluster.name}.ca_file: {cluster.ca_file} {what}"
     raise ConfigurationError(problem)
 
 

@@ -164,7 +164,7 @@ members:
 
 
 @pytest.mark.parametrize("name", ["default", "view", "edit", "admin", "cluster-admin"])
-def test_a_member_called_as_kubernetes_own_is_a_mistake(name: str) -> None:
+def test_fault_64_a_member_called_as_kubernetes_own_is_a_mistake(name: str) -> None:
     """Its account or its role would be one that every cluster has. The host has neither, and may be called so."""
     kind = "ServiceAccount" if name == "default" else "ClusterRole"
     expected = f"hosts.yaml:4:3: members.{name}: every cluster has a {kind} of this name; choose another"

@@ -55,7 +55,7 @@ def test_pem_that_is_made_here_is_read() -> None:
 
 
 @pytest.mark.parametrize("number", [0, 1, 3, 4, 9, 127, 128, 255])
-def test_a_certificate_of_an_unknown_version_is_none(number: int) -> None:
+def test_fault_72_a_certificate_of_an_unknown_version_is_none(number: int) -> None:
     """Not an exception that ends the run of every member; in a trust store, the others count."""
     unknown = of_version(number)
     assert parse_chain(unknown) == []

@@ -145,7 +145,7 @@ _ANSWERS = st.builds(Answer, stdout=_PRINTED, code=st.sampled_from([0, 0, 0, 1, 
     answers=st.dictionaries(st.sampled_from(KEYS), _ANSWERS, min_size=1, max_size=6),
     said=st.sampled_from(["", ", tls: pin", ", tls: system", ", tls: insecure"]),
 )
-def test_whatever_one_member_prints_the_others_are_federated(answers: dict[Key, Answer], said: str) -> None:
+def test_fault_72_whatever_one_member_prints_the_others_are_federated(answers: dict[Key, Answer], said: str) -> None:
     """Text, megabytes, or JSON of any shape; what is told of it is safe for a terminal, and it is no bug."""
     world = World(said={"member1": said})
     world.members["member1"].broken |= {key: _printable(answer) for key, answer in answers.items()}

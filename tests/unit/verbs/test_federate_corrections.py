@@ -240,7 +240,7 @@ def test_a_corrected_credential_that_does_not_work_is_a_failure(world: World) ->
     assert report["member2"].error is None
 
 
-def test_who_cannot_be_connected_to_anew_has_failed(world: World) -> None:
+def test_fault_73_who_cannot_be_connected_to_anew_has_failed(world: World) -> None:
     """In kubectl's words, and no change is told of a connection that was not made; the others are Ready."""
     world.federate()
     offline = {"conditions": [{"type": "Offline", "status": "True", "message": "cluster is not reachable"}]}
@@ -256,7 +256,7 @@ def test_who_cannot_be_connected_to_anew_has_failed(world: World) -> None:
     assert report.exit_code == 3
 
 
-def test_where_annotating_is_forbidden_altogether_nobody_is_said_to_be_connected_anew(world: World) -> None:
+def test_fault_73_where_annotating_is_forbidden_nobody_is_said_to_be_connected_anew(world: World) -> None:
     """All that were meant have failed, for one reason; what needed no new connection is Ready."""
     world.federate()
     for name in NAMES:

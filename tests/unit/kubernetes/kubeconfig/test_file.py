@@ -271,7 +271,7 @@ def crowded(request: pytest.FixtureRequest, tmp_path: Path, config: Path) -> Pat
     return path
 
 
-def test_the_five_newest_copies_stay(local: LocalShell, crowded: Path) -> None:
+def test_fault_77_the_five_newest_copies_stay(local: LocalShell, crowded: Path) -> None:
     """They hold tokens; the new one is among them. What fedssh has not made is not touched."""
     assert write(local, read(local, str(crowded)), "a: 1\n")
     there = beside(crowded)
