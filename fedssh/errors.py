@@ -33,6 +33,10 @@ class FedsshError(Exception):
         return f"{where}: {self.message}" if where else self.message
 
 
+class BugError(FedsshError):
+    """A bug in fedssh, met while it was at work for one cluster; the others go on."""
+
+
 class ConfigurationError(FedsshError):
     """The command line or hosts.yaml asks for something that cannot be: nothing was connected to."""
 
@@ -87,6 +91,8 @@ def visible(text: str) -> str:
     What a machine says is shown to a person; escape sequences in it must not reach their terminal (CVE-2021-25743
     is kubectl's case).
     """
-    return "".join(
-        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode() for char in text
-    )
+    if text.isprintable():
+        return text
+    # Looked at once per character that occurs, and not once per character: a machine may say megabytes.
+    hidden = (char for char in set(text) if not char.isprintable() and char not in "\n\t")
+    return text.translate({ord(char): char.encode("unicode_escape").decode() for char in hidden})

@@ -1,6 +1,6 @@
-"""How the host verifies each member: what hosts.yaml says, resolved into a certificate that can be embedded.
+"""How the host verifies each member: what hosts.yaml says, resolved into a certificate that can be embedded. Pure.
 
-KubeFed's controller does not look at the host's trust store, so that what is trusted must stand in the kubeconfig
+An engine's controller does not look at the host's trust store, so that what is trusted must stand in the kubeconfig
 entry, from which a join copies it: the member's own CA, a CA from a file, the root of the host's trust store that has
 issued the certificate (``system``), or the presented certificate itself (``pin``).
 """
@@ -9,70 +9,31 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, assert_never
 
-from fedssh.errors import ConfigurationError, FedsshError, RefusedError
-from fedssh.kubernetes.certificates import (
-    asking_argv,
-    find_root,
-    fingerprint,
-    from_base64,
-    parse_chain,
-    parse_store,
-    to_base64,
-)
+from fedssh.errors import ConfigurationError, RefusedError
+from fedssh.kubernetes.certificates import find_root, fingerprint, from_base64, to_base64
+from fedssh.kubernetes.credentials import Trust
 from fedssh.kubernetes.endpoint import check_ca
-from fedssh.kubernetes.kubeconfig import Kubeconfig, remote_cluster
-from fedssh.shell import Command, Result, command, last_words, script
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from cryptography.x509 import Certificate
 
-    from fedssh.federation.member import MemberState
+    from fedssh.federation.facts import Presented
     from fedssh.inventory import Cluster
-    from fedssh.shell import Shell
+    from fedssh.kubernetes.kubeconfig.entries import MemberMark
 
-_STEP: Final = "verify the certificate"
+STEP: Final = "verify the certificate"
 _CERTIFICATE: Final = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
-
-# Where Go looks for a Linux machine's trust store (crypto/x509/root_linux.go).
-_READ_STORE: Final = """
-    for file in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/ca-bundle.pem \\
-        /etc/pki/tls/cacert.pem /etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem /etc/ssl/cert.pem; do
-        [ ! -e "$file" ] || { cat "$file"; exit; }
-    done
-    echo "there is no trust store in any of the usual places" >&2
-    exit 1
-"""
-
-_PRESENTED_SECONDS: Final = 10
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trust:
-    """How one member is verified.
-
-    Attributes:
-        ca: The certificate to embed, PEM in base64; "" when nothing is verified.
-        server_name: The name it is checked against, or "".
-        insecure: Whether nothing is verified.
-        notices: What has to be said about it at every run.
-    """
-
-    ca: str
-    server_name: str = ""
-    insecure: bool = False
-    notices: tuple[str, ...] = ()
 
 
 def load_ca_file(cluster: Cluster) -> str:
     """Read a member's ``ca_file`` from the laptop's disk; return it as PEM in base64, or "" when there is none.
 
     Raises:
-        ConfigurationError: It cannot be read, or holds no certificate.
+        ConfigurationError: It cannot be read, or holds no certificate (2).
     """
     if cluster.ca_file is None:
         return ""
@@ -82,7 +43,7 @@ def load_ca_file(cluster: Cluster) -> str:
         raise ConfigurationError(f"members.{cluster.name}.ca_file: {cluster.ca_file}: {error.strerror}") from None
     # People write comments into these files, in any language. With a key in it, it is another file than was meant.
     found = [] if b"PRIVATE KEY" in content else _CERTIFICATE.findall(content)
-    pem = b"".join(one + b"\n" for one in found)
+    pem = b"".join(block + b"\n" for block in found)
     try:
         return check_ca(base64.b64encode(pem).decode(), member=cluster.name)
     except RefusedError:
@@ -90,116 +51,134 @@ def load_ca_file(cluster: Cluster) -> str:
     raise ConfigurationError(problem)
 
 
+def is_asked(cluster: Cluster) -> bool:
+    """Whether a member's trust depends on what its API server presents to the host."""
+    return cluster.tls in {"system", "pin"}
+
+
 def resolve_trust(
-    shell: Shell, members: Sequence[tuple[Cluster, MemberState]], ca_files: Mapping[str, str], document: Kubeconfig
-) -> dict[str, Trust | FedsshError]:
-    """Decide how each member is verified; the host is asked only where it must be.
-
-    Args:
-        shell: The host.
-        members: Whose addresses are known and can work.
-        ca_files: What ``load_ca_file`` gave, by member.
-        document: The host's kubeconfig, which remembers what was pinned.
-
-    Returns:
-        By member its trust, or why there is none.
-    """
-    asked = [(cluster, state) for cluster, state in members if cluster.tls in {"system", "pin"}]
-    store: list[Certificate] = []
-    chains: dict[str, Result] = {}
-    if asked:
-        read, *presented = shell.run(
-            [script(_READ_STORE, title="read of the trust store"), *(_presented(*one) for one in asked)],
-            timeout_seconds=60,
-        )
-        store = parse_store(read.stdout)
-        chains = {cluster.name: result for (cluster, _), result in zip(asked, presented, strict=True)}
-    found: dict[str, Trust | FedsshError] = {}
-    for cluster, state in members:
-        try:
-            found[cluster.name] = _trust(
-                cluster,
-                state,
-                ca=ca_files.get(cluster.name) or state.ca,
-                presented=chains.get(cluster.name),
-                store=store,
-                document=document,
-                host=shell.name,
-            )
-        except FedsshError as error:
-            found[cluster.name] = error
-    return found
-
-
-def _trust(
     cluster: Cluster,
-    state: MemberState,
     *,
     ca: str,
-    presented: Result | None,
+    server: str,
+    to_host: Presented | None,
+    to_itself: Presented | None,
     store: Sequence[Certificate],
-    document: Kubeconfig,
+    mark: MemberMark,
     host: str,
 ) -> Trust:
-    if cluster.tls == "insecure":
-        return Trust(ca="", insecure=True, notices=(f"nobody verifies {state.server} (tls: insecure)",))
+    """Decide how a member is verified.
+
+    Args:
+        cluster: What hosts.yaml says of it.
+        ca: The CA of ``ca_file``, else the one in the member's kubeconfig: PEM in base64.
+        server: Its API address.
+        to_host: What that presents to the host, where ``is_asked``.
+        to_itself: What it presents to the member's own machine, where that has been asked.
+        store: The trust store of the host's machine.
+        mark: What the host's kubeconfig remembers of the member.
+        host: The host's name, for messages.
+
+    Raises:
+        RefusedError: Nothing can verify it as hosts.yaml says (6).
+    """
     name = cluster.server_name or ""
-    notices = (
-        (f"{host} verifies its certificate as {name}; KubeFed cannot, and checks no name (server_name)",)
-        if name
-        else ()
-    )
-    if presented is None:
-        return Trust(ca=ca, server_name=name, notices=notices)
-    chain = _chain(presented, cluster, state.server, host)
-    if cluster.tls == "system":
-        root = find_root(chain, store)
-        if root is None:
-            raise RefusedError(
-                f"no certificate in the trust store of {host} has issued the one that {state.server} presents "
-                f"({fingerprint(chain[0])})",
-                machine=cluster.name,
-                step=_STEP,
-                hint=f"Name its CA in hosts.yaml (members.{cluster.name}.ca_file: /path), or pin the certificate "
-                f"after comparing its fingerprint (members.{cluster.name}.tls: pin).",
-            )
-        return Trust(ca=to_base64(root), server_name=name, notices=notices)
-    _check_pin(chain[0], document, cluster, host)
-    pinned = f"pinned to the certificate {fingerprint(chain[0])}; when it is renewed, KubeFed takes the member Offline"
-    return Trust(ca=to_base64(chain[0]), server_name=name, notices=(*notices, pinned))
+    match cluster.tls:
+        case "insecure":
+            return Trust(word="insecure")
+        case "ca":
+            return Trust(word="ca", ca=check_ca(ca, member=cluster.name), server_name=name)
+        case "system":
+            chain = _chain(to_host, cluster, server, host)
+            return Trust(word="system", ca=to_base64(_root(chain, store, cluster, server, host)), server_name=name)
+        case "pin":
+            presented = _chain(to_host, cluster, server, host)[0]
+            _check_pin(presented, to_itself, mark, cluster, host)
+            return Trust(word="pin", ca=to_base64(presented), server_name=name)
+        case _ as never:
+            assert_never(never)
 
 
-def _check_pin(presented: Certificate, document: Kubeconfig, cluster: Cluster, host: str) -> None:
-    entry = document.find("clusters", remote_cluster(cluster.name))
-    fields, mark = entry or ({}, {})
-    if mark.get("tls") != "pin":
-        return
-    stored = from_base64(str(fields.get("certificate-authority-data", "")))
-    if presented not in stored[:1]:
-        pinned = fingerprint(stored[0]) if stored else f"something that can no longer be read on {host}"
+def pinned_fingerprint(trust: Trust) -> str:
+    """Return the fingerprint of a pinned certificate, as hosts.yaml names it."""
+    return fingerprint(from_base64(trust.ca)[0])
+
+
+def _root(
+    chain: Sequence[Certificate], store: Sequence[Certificate], cluster: Cluster, server: str, host: str
+) -> Certificate:
+    root = find_root(chain, store)
+    if root is None:
         raise RefusedError(
-            f"the certificate was pinned as {pinned}, and {fingerprint(presented)} is presented",
+            f"no certificate in the trust store of {host} has issued the one that {server} presents "
+            f"({fingerprint(chain[0])})",
             machine=cluster.name,
-            step=_STEP,
-            hint=f"If it was renewed, forget the old one on {host} and run this again: "
-            f"kubectl config delete-cluster {remote_cluster(cluster.name)}",
+            step=STEP,
+            hint=f"Name its CA in hosts.yaml (members.{cluster.name}.ca_file: /path), or pin the certificate "
+            f"after comparing its fingerprint (members.{cluster.name}.pin: {fingerprint(chain[0])}).",
+        )
+    return root
+
+
+def _check_pin(
+    presented: Certificate, to_itself: Presented | None, mark: MemberMark, cluster: Cluster, host: str
+) -> None:
+    """Check that what is presented to the host is the certificate that is meant.
+
+    It is the one that hosts.yaml names; else the one that was pinned before; else the one that the member's own
+    machine is presented, which has been asked over its authenticated SSH.
+    """
+    seen, name = fingerprint(presented), cluster.name
+    if cluster.pin:
+        if _hexadecimal(cluster.pin) != _hexadecimal(seen):
+            raise RefusedError(
+                f"hosts.yaml pins the certificate {cluster.pin}, and {seen} is presented to {host}",
+                machine=name,
+                step=STEP,
+                hint=f"If it was renewed, compare the new one and write: members.{name}.pin: {seen}",
+            )
+        return
+    if mark.tls == "pin":
+        stored = from_base64(mark.ca)
+        if presented not in stored[:1]:
+            pinned = fingerprint(stored[0]) if stored else f"something that can no longer be read on {host}"
+            raise RefusedError(
+                f"the certificate was pinned as {pinned}, and {seen} is presented",
+                machine=name,
+                step=STEP,
+                hint=f"If it was renewed, compare the new one and write: members.{name}.pin: {seen}",
+            )
+        return
+    if to_itself is None or not to_itself.chain:
+        why = to_itself.problem if to_itself else "it was not asked"
+        raise RefusedError(
+            f"{seen} is presented to {host}, and the member's own machine cannot tell whether that is right: {why}",
+            machine=name,
+            step=STEP,
+            hint=f"Compare the fingerprint with the server's own, and write: members.{name}.pin: {seen}",
+        )
+    own = fingerprint(to_itself.chain[0])
+    if own != seen:
+        raise RefusedError(
+            f"{seen} is presented to {host}, and {own} to the member's own machine: somebody stands between, or they "
+            "reach different servers",
+            machine=name,
+            step=STEP,
+            hint=f"Find out which is right; if it is the host's, write: members.{name}.pin: {seen}",
         )
 
 
-def _presented(cluster: Cluster, state: MemberState) -> Command:
-    """Return the command that prints the certificates which a server presents, as PEM; nothing is sent to it."""
-    asked = asking_argv(state.server, server_name=cluster.server_name or "")
-    return command("timeout", str(_PRESENTED_SECONDS), *asked, title="openssl s_client")
+def _hexadecimal(pin: str) -> str:
+    return pin.partition(":")[2].replace(":", "").lower()
 
 
-def _chain(result: Result, cluster: Cluster, server: str, host: str) -> list[Certificate]:
-    chain = parse_chain(result.stdout)
-    if not chain:
-        words = last_words(result.stderr, lines=2) or "no certificate was presented"
+def _chain(presented: Presented | None, cluster: Cluster, server: str, host: str) -> Sequence[Certificate]:
+    if presented is None or not presented.chain:
+        words = presented.problem if presented else "it was not asked"
         raise RefusedError(
             f"{host} cannot see the certificate of {server}: {words}",
             machine=cluster.name,
-            step=_STEP,
+            step=STEP,
             hint=f"openssl must be there on {host} for tls: {cluster.tls}, and the address must answer.",
         )
-    return chain
+    return presented.chain

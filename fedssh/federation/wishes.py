@@ -1,11 +1,20 @@
-"""What a user wants of a run."""
+"""What a user wants of a run, and what that comes to for a member: its endpoint, its trust. Pure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from fedssh.federation.trust import resolve_trust
+from fedssh.kubernetes.credentials import Endpoint
+from fedssh.kubernetes.endpoint import check_server
+from fedssh.kubernetes.kubeconfig.entries import MemberMark, member_mark
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fedssh.engines.protocol import Engine
+    from fedssh.federation.facts import Facts
     from fedssh.inventory import Cluster, Inventory
 
 
@@ -18,9 +27,47 @@ class Wishes:
         members: Those of its members that are meant, in the order of the command line.
         adopt: Whether objects and kubeconfig entries of the wanted names that fedssh did not make are taken over.
         dry_run: Whether the run only tells what it would do.
+        ca_files: What the members' ``ca_file`` hold, by member: PEM in base64.
     """
 
     inventory: Inventory
     members: tuple[Cluster, ...] = ()
     adopt: bool = False
     dry_run: bool = False
+    ca_files: Mapping[str, str] = field(default_factory=dict)
+
+
+def wanted_server(cluster: Cluster, facts: Facts) -> str:
+    """Return the address at which the host is to reach a member.
+
+    Raises:
+        RefusedError: It cannot work from another machine (6).
+    """
+    return check_server(cluster.api_server or facts.members[cluster.name].server, member=cluster.name)
+
+
+def wanted_endpoint(cluster: Cluster, wishes: Wishes, facts: Facts, engine: Engine) -> Endpoint:
+    """Return where the host is to reach a member, and how it is to verify it.
+
+    Raises:
+        RefusedError: The address cannot work, or nothing can verify it as hosts.yaml says (6).
+    """
+    member = facts.members[cluster.name]
+    server = wanted_server(cluster, facts)
+    trust = resolve_trust(
+        cluster,
+        ca=wishes.ca_files.get(cluster.name) or member.ca,
+        server=server,
+        to_host=facts.presented.get(cluster.name),
+        to_itself=member.presented,
+        store=facts.store,
+        mark=find_mark(cluster.name, facts, engine),
+        host=facts.host.name,
+    )
+    return Endpoint(server=server, trust=trust)
+
+
+def find_mark(name: str, facts: Facts, engine: Engine) -> MemberMark:
+    """Return what the host's kubeconfig remembers of a member; an empty mark where it remembers nothing."""
+    state = facts.host.state
+    return member_mark(state.document, engine.entry_names(name)) if state else MemberMark()

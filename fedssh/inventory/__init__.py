@@ -57,6 +57,8 @@ class Cluster:
             the certificate that it presents, or not at all.
         ca_file: A CA on the laptop, instead of the one in the member's kubeconfig.
         server_name: The name that its certificate is checked against, where its address is not in it.
+        pin: The fingerprint of the certificate that it must present, with ``tls: pin``; None takes the one that its
+            own machine is presented.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Cluster:
     tls: Tls = "ca"
     ca_file: Path | None = None
     server_name: str | None = None
+    pin: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,9 +160,10 @@ def parse_inventory(text: str, *, path: Path) -> Inventory:
             labels=section.labels,
             kubeconfig=section.kubeconfig,
             api_server=section.api_server,
-            tls=section.tls,
+            tls="pin" if section.pin else section.tls,
             ca_file=_local(section.ca_file, path.parent),
             server_name=section.server_name,
+            pin=section.pin,
         )
 
     kubefed, host = hosts.kubefed, hosts.host

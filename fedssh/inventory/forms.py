@@ -114,3 +114,11 @@ ServerName = Annotated[
 ]
 Url = Annotated[str, _Form(f"https?{_URL}", "an http:// or https:// address: host, port, path", 2048, _is_url)]
 Version = Annotated[str, _Form(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){2}", "three numbers, such as 0.10.0", 32)]
+Pin = Annotated[
+    str,
+    _Form(
+        r"SHA256:([0-9A-Fa-f]{64}|[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){31})",
+        "a certificate's fingerprint, such as SHA256:0A:1B:… (32 pairs), as fedssh and openssl x509 show it",
+        102,
+    ),
+]

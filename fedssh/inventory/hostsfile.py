@@ -18,6 +18,7 @@ from fedssh.inventory.forms import (
     LabelValue,
     LocalPath,
     Name,
+    Pin,
     Port,
     RemotePath,
     ServerName,
@@ -36,6 +37,16 @@ RELEASED_CHARTS: Final = "https://raw.githubusercontent.com/kubernetes-sigs/kube
 HostContext = Literal["rename", "alias"]
 HostKeyPolicy = Literal["strict", "accept-new", "off"]
 Tls = Literal["ca", "system", "pin", "insecure"]
+
+
+KUBERNETES_OWN: Final = {
+    "default": "ServiceAccount",
+    "admin": "ClusterRole",
+    "cluster-admin": "ClusterRole",
+    "edit": "ClusterRole",
+    "view": "ClusterRole",
+}
+"""Objects that every cluster has, and that bear names which a member's account would want (Kubernetes 1.33)."""
 
 
 class Section(BaseModel):
@@ -77,9 +88,13 @@ class MemberSection(ClusterSection):
     tls: Tls = "ca"
     ca_file: LocalPath | None = None
     server_name: ServerName | None = None
+    pin: Pin | None = None
 
     @model_validator(mode="after")
     def _one_trust(self) -> Self:
+        if self.pin and (self.ca_file or ("tls" in self.model_fields_set and self.tls != "pin")):
+            other = "ca_file" if self.ca_file else f"tls: {self.tls}"
+            raise ValueError(f"pin and {other} exclude each other")
         if self.ca_file and self.tls != "ca":
             raise ValueError(f"ca_file and tls: {self.tls} exclude each other")
         if self.server_name and self.tls == "insecure":
@@ -170,7 +185,7 @@ def _accept_off(root: yaml.Node) -> None:
 
 
 def _clashes(hosts: HostsFile) -> Iterator[tuple[str, str]]:
-    """Find members which are the host or one another: the member's name and the problem."""
+    """Find members which are the host, one another, or called as Kubernetes' own: the name and the problem."""
     seen: dict[tuple[str, int | None, str | None], str] = {}
     for name, section in ((hosts.host.name, hosts.host), *hosts.members.items()):
         reached = (
@@ -181,7 +196,9 @@ def _clashes(hosts: HostsFile) -> Iterator[tuple[str, str]]:
         other = seen.setdefault(reached, name)
         if section is hosts.host:
             continue
-        if name == hosts.host.name:
+        if name in KUBERNETES_OWN:
+            yield name, f"members.{name}: every cluster has a {KUBERNETES_OWN[name]} of this name; choose another"
+        elif name == hosts.host.name:
             yield name, f"members.{name}: the host has this name, too"
         elif other != name:
             yield name, f"members.{name}: the same address, port and user as {other}"

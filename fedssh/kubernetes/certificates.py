@@ -1,21 +1,29 @@
-"""Certificates that a server presents: their fingerprints, and the root that has issued them. Pure."""
+"""Certificates that a server presents: their fingerprints, and the root that has issued them. Pure.
+
+A server may present anything. What cryptography cannot read is no certificate, and has issued nothing; whatever
+cryptography raises stays here.
+"""
 
 from __future__ import annotations
 
 import base64
 import warnings
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _LONGEST_CHAIN: Final = 20
+_LONGEST_TEXT: Final = 256 * 1024
+_LARGEST_CERTIFICATE_BYTES: Final = 48 * 1024  # 64 KiB as a kubeconfig holds it
+_BEGIN: Final = "-----BEGIN CERTIFICATE-----"
+_END: Final = "-----END CERTIFICATE-----"
+_T = TypeVar("_T")
 
 
 def asking_argv(server: str, *, server_name: str = "") -> list[str]:
@@ -34,19 +42,20 @@ def asking_argv(server: str, *, server_name: str = "") -> list[str]:
 
 
 def parse_chain(text: str) -> list[x509.Certificate]:
-    """Return the PEM certificates in a text, in their order; none when there are none, or one is broken."""
-    # Trust stores hold old certificates that are not as they should be: cryptography warns, the user can do nothing.
-    with warnings.catch_warnings(action="ignore"):
-        try:
-            return x509.load_pem_x509_certificates(text.encode("ascii", "ignore"))
-        except ValueError:
-            return []
+    """Return the PEM certificates in a text, in their order, at most 20.
+
+    There are none when one is broken or larger than a CA may be, or when the text is longer than 256 KiB.
+    """
+    if len(text) > _LONGEST_TEXT or _BEGIN not in text:
+        return []
+    found = _attempt(lambda: x509.load_pem_x509_certificates(text.encode("ascii", "ignore"))) or []
+    chain = found[:_LONGEST_CHAIN]
+    return chain if all(len(each.public_bytes(Encoding.DER)) <= _LARGEST_CERTIFICATE_BYTES for each in chain) else []
 
 
 def parse_store(text: str) -> list[x509.Certificate]:
     """Return the PEM certificates of a trust store, leaving out those that this laptop's library cannot read."""
-    end = "-----END CERTIFICATE-----"
-    return [one for part in text.split(end) for one in parse_chain(part + end)]
+    return [certificate for part in text.split(_END) for certificate in parse_chain(part + _END)]
 
 
 def find_root(chain: Sequence[x509.Certificate], store: Sequence[x509.Certificate]) -> x509.Certificate | None:
@@ -70,8 +79,8 @@ def find_root(chain: Sequence[x509.Certificate], store: Sequence[x509.Certificat
 
 
 def fingerprint(certificate: x509.Certificate) -> str:
-    """Return a certificate's SHA-256 fingerprint, as OpenSSL writes it: pairs of hexadecimal digits and colons."""
-    return "SHA256 " + certificate.fingerprint(SHA256()).hex(":").upper()
+    """Return a certificate's SHA-256 fingerprint as hosts.yaml names it: ``SHA256:AB:CD:…``."""
+    return "SHA256:" + certificate.fingerprint(SHA256()).hex(":").upper()
 
 
 def to_base64(certificate: x509.Certificate) -> str:
@@ -81,6 +90,8 @@ def to_base64(certificate: x509.Certificate) -> str:
 
 def from_base64(ca: str) -> list[x509.Certificate]:
     """Return the certificates in what a kubeconfig holds; none where that is something else."""
+    if len(ca) > 2 * _LONGEST_TEXT:  # not decoded in vain
+        return []
     try:
         return parse_chain(base64.b64decode(ca).decode("ascii", "ignore"))
     except ValueError:
@@ -92,12 +103,25 @@ def _issuers(certificate: x509.Certificate, candidates: Sequence[x509.Certificat
 
 
 def _has_issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
-    # A server may present anything: a name is parsed here only, and its key may be of a kind unknown here.
+    # A name is parsed here only, and its key may be of a kind unknown here.
+    def check() -> bool:
+        if issuer.subject != certificate.issuer:
+            return False
+        certificate.verify_directly_issued_by(issuer)
+        return True
+
+    return _attempt(check) or False
+
+
+def _attempt(read: Callable[[], _T]) -> _T | None:
+    """Return what ``read`` reads out of certificates, or None where cryptography fails at it, in whatever way."""
+    # Trust stores hold old certificates that are not as they should be: cryptography warns, the user can do nothing.
     with warnings.catch_warnings(action="ignore"):
         try:
-            if issuer.subject != certificate.issuer:
-                return False
-            certificate.verify_directly_issued_by(issuer)
-        except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-            return False
-    return True
+            return read()
+        except Exception:  # noqa: BLE001 - InvalidVersion, TypeError, OverflowError, …: no list of them is complete
+            return None
+        except BaseException as error:
+            if type(error).__name__ != "PanicException":  # Rust's; no class that could be imported
+                raise
+            return None

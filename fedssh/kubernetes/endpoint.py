@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from fedssh.errors import RefusedError, visible
 
 _STEP: Final = "look at the member"
+_LARGEST_CA_KIB: Final = 64  # it is copied into the host's kubeconfig, and into the engine's objects
+_LONGEST_SERVER: Final = 2048
 _LOCAL_NAMES: Final = {"localhost", "localhost.localdomain", "localhost6", "ip6-localhost", "ip6-loopback"}
 
 
@@ -19,8 +21,13 @@ def check_server(server: str, *, member: str) -> str:
     """Return an API address that can work from another machine.
 
     Raises:
-        RefusedError: It is no https URL with a host, it carries credentials, or it leads to the machine itself.
+        RefusedError: It is no https URL with a host, it is longer than an address is, it carries credentials, or it
+            leads to the machine itself.
     """
+    if len(server) > _LONGEST_SERVER:
+        raise RefusedError(
+            f"its API server's address is longer than {_LONGEST_SERVER} characters", machine=member, step=_STEP
+        )
     try:
         parts = urlsplit(server)
         host, _ = parts.hostname or "", parts.port
@@ -46,21 +53,30 @@ def check_ca(ca: str, *, member: str) -> str:
     """Return a CA that is PEM in base64.
 
     Raises:
-        RefusedError: It is missing or something else.
+        RefusedError: It is missing, larger than 64 KiB, or something else.
     """
-    try:
-        pem = base64.b64decode(ca, validate=True).decode("ascii")
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
-    except (ValueError, ssl.SSLError):
-        pem = ""
+    problem = "the CA in its kubeconfig is not a certificate" if ca else "its kubeconfig holds no CA certificate"
+    if len(ca) // 4 * 3 - ca[-2:].count("=") > _LARGEST_CA_KIB * 1024:  # before anything is decoded
+        pem, problem = "", f"the CA in its kubeconfig is larger than {_LARGEST_CA_KIB} KiB"
+    else:
+        pem = _decode_ca(ca)
     if "-----BEGIN CERTIFICATE-----" not in pem or "PRIVATE KEY" in pem:
         raise RefusedError(
-            "its kubeconfig holds no CA certificate" if not ca else "the CA in its kubeconfig is not a certificate",
+            problem,
             machine=member,
             step=_STEP,
             hint=f"Say in hosts.yaml how it is verified: members.{member}.tls: system, or ca_file: /path/to/ca.pem",
         )
     return ca
+
+
+def _decode_ca(ca: str) -> str:
+    try:
+        pem = base64.b64decode(ca, validate=True).decode("ascii")
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
+    except (ValueError, ssl.SSLError):
+        return ""
+    return pem
 
 
 def _is_local(host: str) -> bool:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Final
 
 from fedssh.errors import StepError
-from fedssh.kubernetes.kubectl import NOT_FOUND, OWN, Target, missing_tool
+from fedssh.kubernetes.kubectl import NOT_FOUND, OWN, Target, missing_tool, parse_json
 from fedssh.shell import Command, Result, command, failure
+from fedssh.versions import parse_version
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+_MAJOR: Final = 3
+_CHART: Final = re.compile(r"[0-9A-Za-z._+-]{1,300}")
+_STATUS: Final = re.compile(r"[a-z-]{1,40}")
+_REVISION: Final = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +54,10 @@ def check_version(result: Result, *, machine: str, step: str) -> None:
         raise missing_tool("helm", machine=machine, step=step)
     if not result.ok:
         raise failure(result, machine=machine, step=step)
-    found = result.stdout.strip()
-    if not found.startswith("v3."):
+    version = parse_version(result.stdout)
+    if version is None or version[0] != _MAJOR:
         raise StepError(
-            f"helm is {found[:40]!r}, and KubeFed's chart needs Helm 3",
+            f"helm is {result.stdout.strip()[:40]!r}, and KubeFed's chart needs Helm 3",
             machine=machine,
             step=step,
             hint=f"Install Helm 3 on the machine of {machine}.",
@@ -75,15 +78,21 @@ def parse_release(result: Result, *, chart: str, machine: str, step: str) -> Rel
     if not result.ok:
         raise failure(result, machine=machine, step=step)
     try:
-        found: list[Mapping[str, Any]] = json.loads(result.stdout or "[]")
-        if not found:
+        found = parse_json(result.stdout or "[]")
+        if found is None or found == []:
             return None
-        name, _, chart_version = str(found[0]["chart"]).rpartition("-")
-        release = Release(
-            version=chart_version, status=str(found[0]["status"]), revision=int(str(found[0]["revision"]))
-        )
-    except (ValueError, KeyError, TypeError, RecursionError):
+        name, release = _parse_listed(found[0])
+    except (ValueError, KeyError, TypeError):
         raise StepError("helm list printed something else than releases", machine=machine, step=step) from None
     if name != chart:
         raise StepError(f"the release is of the chart {name!r}, not {chart!r}", machine=machine, step=step)
     return release
+
+
+def _parse_listed(listed: Any) -> tuple[str, Release]:
+    """Return the name of a release's chart, and the release."""
+    chart, status, revision = (str(listed[key]) for key in ("chart", "status", "revision"))
+    if not (_CHART.fullmatch(chart) and _STATUS.fullmatch(status) and _REVISION.fullmatch(revision)):
+        raise ValueError("no release is like that")
+    name, _, chart_version = chart.rpartition("-")
+    return name, Release(version=chart_version, status=status, revision=int(revision))

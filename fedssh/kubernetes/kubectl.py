@@ -6,15 +6,17 @@ kubectl runs on the machines, never on the laptop, with that machine's own kubec
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from fedssh.errors import StepError
 from fedssh.shell import Command, Result, command, failure
+from fedssh.versions import parse_version
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from fedssh.sensitive import Sensitive
 
@@ -26,6 +28,11 @@ OLDEST_VERSION: Final = (1, 19)
 
 NOT_FOUND: Final = 127
 """What a POSIX shell answers when there is no such command."""
+
+_DEEPEST: Final = 100  # Kubernetes's own objects have some twenty levels
+_LONGEST_INT: Final = 20  # of 64 bits, with a sign
+_LONGEST_NAME: Final = 253
+_MOST_RIGHTS: Final = 10
 
 _HINTS: Final = {
     "was refused - did you specify the right host or port": "Is the cluster's API server running?",
@@ -91,11 +98,12 @@ def check_version(result: Result, *, machine: str, step: str) -> None:
     """
     if result.code == NOT_FOUND:
         raise missing_tool("kubectl", machine=machine, step=step)
-    found = re.search(r'"gitVersion": ?"v(\d{1,3})\.(\d{1,3})', result.stdout)
-    if found and (int(found[1]), int(found[2])) < OLDEST_VERSION:
-        oldest = ".".join(map(str, OLDEST_VERSION))
+    said = re.search(r'"gitVersion": ?"([^"]{1,60})"', result.stdout)
+    version = parse_version(said[1]) if said else None
+    if version and version[:2] < OLDEST_VERSION:
+        found, oldest = (".".join(map(str, numbers)) for numbers in (version[:2], OLDEST_VERSION))
         raise StepError(
-            f"kubectl is version {found[1]}.{found[2]}, and fedssh needs {oldest} or newer",
+            f"kubectl is version {found}, and fedssh needs {oldest} or newer",
             machine=machine,
             step=step,
             hint=f"Install kubectl of the cluster's own version on the machine of {machine}.",
@@ -120,8 +128,9 @@ def has_lost_context(words: str) -> bool:
 def _missing_rights(stderr: str) -> list[str]:
     if "(Forbidden)" not in stderr:
         return []
-    found = re.findall(r'cannot (\w+) resource "([\w./-]+)"', stderr)
-    missing = ", ".join(dict.fromkeys(f"{verb} {resource}" for verb, resource in found))
+    found = re.findall(r'cannot ([a-z]{1,30}) resource "([a-z0-9./-]{1,300})"', stderr)
+    named = list(dict.fromkeys(f"{verb} {resource}" for verb, resource in found))
+    missing = ", ".join(named[:_MOST_RIGHTS]) + (", …" if len(named) > _MOST_RIGHTS else "")
     needed = "fedssh needs a cluster administrator's kubeconfig on the machine."
     return [f"The one used there may not {missing}: {needed}" if missing else needed]
 
@@ -147,8 +156,8 @@ def parse_object(result: Result, *, machine: str, step: str) -> dict[str, Any]:
     if not result.stdout.strip():
         return {}
     try:
-        parsed = json.loads(result.stdout)
-    except (ValueError, RecursionError):  # a member may answer anything, and must not end the run of the others
+        parsed = parse_json(result.stdout)
+    except ValueError:
         parsed = None
     if not isinstance(parsed, dict):
         raise StepError(f"{result.command.title} did not print a JSON object", machine=machine, step=step)
@@ -156,7 +165,7 @@ def parse_object(result: Result, *, machine: str, step: str) -> dict[str, Any]:
 
 
 def parse_items(result: Result, *, machine: str, step: str) -> list[dict[str, Any]]:
-    """Return the objects that kubectl printed, be they a List, one alone, or none.
+    """Return the objects that kubectl printed, be they a List, one alone, or none; all have metadata with a name.
 
     Raises:
         StepError: As ``parse_object`` raises it.
@@ -164,8 +173,49 @@ def parse_items(result: Result, *, machine: str, step: str) -> list[dict[str, An
     parsed = parse_object(result, machine=machine, step=step)
     items = parsed.get("items", [parsed])
     items = items if isinstance(items, list) else []
-    # What has no metadata is no object.
-    return [one for one in items if isinstance(one, dict) and section(one, "metadata")]
+    return [item for item in items if isinstance(item, dict) and _is_name(section(item, "metadata").get("name"))]
+
+
+def parse_json(text: str) -> Any:
+    """Return what a JSON document of a machine's says.
+
+    Raises:
+        ValueError: It is none, or has what no answer has: a number that is none or of too many digits, too many levels
+            for whoever looks at it. Nothing else is raised: a member must not end the run of the others.
+    """
+    try:
+        parsed = json.loads(text, parse_constant=_refuse, parse_int=_parse_int, parse_float=_parse_float)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    level: Iterable[Any] = [parsed]
+    for _ in range(_DEEPEST):
+        level = [child for parent in level for child in _children(parent) if isinstance(child, (dict, list))]
+        if not level:
+            return parsed
+    raise ValueError("it is nested too deeply")
+
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and 0 < len(name) <= _LONGEST_NAME and name.isprintable()
+
+
+def _children(parent: Any) -> Iterable[Any]:
+    if isinstance(parent, dict):
+        return parent.values()
+    return parent if isinstance(parent, list) else ()
+
+
+def _parse_int(digits: str) -> int:
+    return int(digits) if len(digits) <= _LONGEST_INT else _refuse(digits)
+
+
+def _parse_float(digits: str) -> float:
+    number = float(digits)
+    return number if math.isfinite(number) else _refuse(digits)
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant[:10]} is no number of JSON's")
 
 
 def section(item: Mapping[str, Any], *keys: str) -> dict[str, Any]:

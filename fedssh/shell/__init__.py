@@ -1,39 +1,18 @@
-r"""Commands for one machine, and the batch program that runs many of them in one round trip.
-
-``render_program`` turns stages of commands into one POSIX ``sh`` program, which travels over the exec channel's own
-stdin: no command stands in the login shell's argv and nothing is written to the machine's disk. The program answers
-with one frame per command, which ``parse_answer`` reads back. Frames look like this, ``S`` being a random word::
-
-    S b 0        command 0 begins
-    (its stdout)
-    S e
-    (its stderr)
-    S r 0        its exit code
-    S z          command 0 is complete
-
-What the program has to get right, and what holds it there (tests/ssh runs it in dash, bash and busybox):
-
-* The whole program stands in a function: a shell that received only half of it runs nothing of it.
-* The commands of a stage run at the same time, as the parts of one pipeline; each part forwards the frames of the one
-  before it through descriptor 8, so that the answer stays in order.
-* The channel's stdin stays open on descriptor 9. When it ends, the connection is gone, and a watcher ends everything
-  the program started: the process group, which sshd makes one per session.
-* A command's own stdin is fed by the builtin ``printf``; a shell without that builtin would show it in argv, so the
-  program then does nothing.
-"""
+"""Commands for one machine, and what it answers. How they travel is said in ``fedssh.shell.program``."""
 
 from __future__ import annotations
 
 import re
 import shlex
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
-from fedssh.errors import StepError, UnknownOutcomeError, visible
-from fedssh.sensitive import Sensitive
+from fedssh.errors import StepError, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
+
+    from fedssh.sensitive import Sensitive
 
 OUTPUT_LIMIT_BYTES = 4 * 1024 * 1024
 """What one command may print on each of its streams before it is stopped."""
@@ -41,10 +20,8 @@ OUTPUT_LIMIT_BYTES = 4 * 1024 * 1024
 RUN_TIMEOUT_SECONDS = 60.0
 """How long one run may take unless its caller says otherwise."""
 
-NO_BUILTIN_PRINTF = 97
-"""The exit code of a program whose shell would have shown secrets in argv."""
-
-_FRAME_ROOM_BYTES = 256
+_TAIL_CHARACTERS: Final = 64 * 1024
+_LONGEST_LINE: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,67 +145,6 @@ def clean_up(*paths: str) -> str:
 """
 
 
-def render_program(stages: Sequence[Command | Sequence[Command]], *, separator: str) -> str:
-    """Return the program that runs ``stages``; ``separator`` is a random word no output can contain by chance."""
-    limit = OUTPUT_LIMIT_BYTES
-    lines = [
-        *_prelude(separator),
-        f"case $(type printf 2>&1) in *builtin*) ;; *) exit {NO_BUILTIN_PRINTF} ;; esac",
-        "j(){",
-        (
-            'o=$({ e=$({ eval "$2" 2>&1 >&3 3>&-; printf "\\n%s r %s" "$S" "$?"; }'
-            f" | head -c {limit + _FRAME_ROOM_BYTES})"
-        ),
-        f'printf "\\n%s e\\n%s" "$S" "$e"; }} 3>&1 </dev/null 8<&- 9<&- | head -c {2 * limit + 3 * _FRAME_ROOM_BYTES})',
-        'cat <&8; printf "\\n%s b %s\\n%s\\n%s z\\n" "$S" "$1" "$o" "$S"',
-        "}",
-        "m(){",
-        "exec 9<&0",
-        "{ cat <&9; trap '' TERM; kill -TERM 0; } >/dev/null 2>&1 &",
-        "w=$!",
-    ]
-    number = 0
-    for stage in stages:
-        parts: list[str] = []
-        for one in [stage] if isinstance(stage, Command) else stage:
-            source = "</dev/null" if not parts else "<&0"
-            parts.append(f"{{ exec 8{source}; j {number} {shlex.quote(_line(one))}; }}")
-            number += 1
-        lines.append(" | ".join(parts))
-    # The exit stands inside: the watcher would read away a line of the program that comes after the function.
-    lines += ["kill $w 2>/dev/null", "exit 0", "}", "m", ""]
-    return "\n".join(lines)
-
-
-def render_hold(line: str, *, separator: str) -> str:
-    """Return the program that runs ``line`` on the rest of its stdin; ``separator``, alone on a line, comes first."""
-    return "\n".join([*_prelude(separator), "h(){", 'printf "\\n%s\\n" "$S"', line, "}", "h; exit $?", ""])
-
-
-def parse_answer(
-    answer: bytes, stages: Sequence[Command | Sequence[Command]], *, separator: str, machine: str
-) -> list[Result]:
-    """Return what the commands of ``stages`` answered, in order.
-
-    Anything around the frames (a login shell's greetings) is ignored.
-
-    Raises:
-        UnknownOutcomeError: a frame is missing or damaged.
-        StepError: a command printed more than ``OUTPUT_LIMIT_BYTES``.
-    """
-    text = answer.decode("utf-8", errors="replace")
-    frames = {
-        int(found["number"]): found["body"]
-        for found in re.finditer(
-            rf"^{separator} b (?P<number>\d+)\n(?P<body>.*?)\n{separator} z$", text, re.DOTALL | re.MULTILINE
-        )
-    }
-    return [
-        _parse_frame(frames.get(number), one, separator=separator, machine=machine)
-        for number, one in enumerate(_flat(stages))
-    ]
-
-
 def failure(result: Result, *, machine: str, step: str, hint: str = "") -> StepError:
     """Return the error for a command that failed: its title, its exit code and its last words on stderr.
 
@@ -247,51 +163,16 @@ def last_words(text: str, *, lines: int = 5) -> str:
     """Return the last non-empty ``lines`` of a tool's output, safe to show; log lines only where there is nothing else.
 
     Kubernetes's tools log by klog (``E1123 07:19:38.693503 5025 memcache.go:265] …``) around what they have to say.
+    A machine may say megabytes: only their end is looked at, and a long line is cut.
     """
-    kept = [visible(line.rstrip()) for line in text.splitlines() if line.strip()]
+    end = text[-_TAIL_CHARACTERS:]
+    if len(text) > len(end):  # it begins in the middle of a line
+        end = end.partition("\n")[2] or end
+    kept = [line.rstrip() for line in end.splitlines() if line.strip()]
     said = [line for line in kept if not re.match(r"[IWEF]\d{4} \d\d:\d\d:\d\d\.", line)]
-    return "\n".join((said or kept)[-lines:])
+    return "\n".join(_shorten(line) for line in (said or kept)[-lines:])
 
 
-def _prelude(separator: str) -> list[str]:
-    return [
-        f"S={separator}",
-        # Machines reached without a login shell often lack the places where kubectl and helm live.
-        "PATH=${PATH:-/bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin",
-        "LC_ALL=C",
-        "export PATH LC_ALL",
-    ]
-
-
-def _line(one: Command) -> str:
-    content = one.stdin.reveal() if isinstance(one.stdin, Sensitive) else one.stdin
-    if not content:
-        return one.line
-    if "\0" in content:
-        raise ValueError("a shell cannot pass on a NUL byte")
-    return f"printf %s {shlex.quote(content)} | {one.line}"
-
-
-def _flat(stages: Sequence[Command | Sequence[Command]]) -> Iterator[Command]:
-    for stage in stages:
-        if isinstance(stage, Command):
-            yield stage
-        else:
-            yield from stage
-
-
-def _parse_frame(body: str | None, one: Command, *, separator: str, machine: str) -> Result:
-    stdout, has_stderr, rest = (body or "").rpartition(f"\n{separator} e\n")
-    stderr, has_code, code = rest.rpartition(f"\n{separator} r ")
-    if body is not None and len(body) >= OUTPUT_LIMIT_BYTES and not (has_stderr and has_code):
-        raise StepError(
-            f"{one.title} printed more than {OUTPUT_LIMIT_BYTES // 2**20} MiB and was stopped",
-            machine=machine,
-        )
-    if not has_stderr or not has_code or not code.isdecimal():
-        raise UnknownOutcomeError(
-            f"the answer to {one.title} was lost: it may or may not have run",
-            machine=machine,
-            hint="Run the same command again: fedssh looks first and does only what is missing.",
-        )
-    return Result(command=one, code=int(code), stdout=stdout, stderr=stderr)
+def _shorten(line: str) -> str:
+    shown = visible(line[: _LONGEST_LINE + 1])
+    return shown if len(shown) <= _LONGEST_LINE else f"{shown[:_LONGEST_LINE]}…"

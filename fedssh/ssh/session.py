@@ -8,16 +8,8 @@ from typing import TYPE_CHECKING, Self
 import paramiko
 
 from fedssh.errors import ConnectionLostError, StepError, UnknownOutcomeError, UnreachableError
-from fedssh.shell import (
-    NO_BUILTIN_PRINTF,
-    OUTPUT_LIMIT_BYTES,
-    RUN_TIMEOUT_SECONDS,
-    Command,
-    last_words,
-    parse_answer,
-    render_hold,
-    render_program,
-)
+from fedssh.shell import OUTPUT_LIMIT_BYTES, RUN_TIMEOUT_SECONDS, Command, last_words
+from fedssh.shell.program import NO_BUILTIN_PRINTF, parse_answer, render_hold, render_program
 from fedssh.ssh.channels import ShellChannel
 from fedssh.ssh.link import SILENCE_SECONDS
 

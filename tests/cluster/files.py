@@ -15,7 +15,7 @@ CONFIG = "/root/.kube/config"
 HOSTILE = "/root/hostile.yaml"
 OURS = {"fedhost": "kubernetes", "member1": "kubefed-remote-member1"}
 RESTORE = """
-    rm -rf /root/.kube/config* /root/.kube/.fedssh-proof
+    rm -rf /root/.kube/config* /root/.kube/.fedssh-proof-*
     mkdir -p -m 700 /root/.kube && cp /root/pristine /root/.kube/config && chmod 600 /root/.kube/config
 """
 _FILE_TIMES = """

@@ -44,7 +44,7 @@ def test_fault_18_readable_by_others(unwritten: Federation, fedssh: Callable[...
     for _ in range(2):
         done = fedssh("federate", "--member", "member1")
         assert done.code == 0, done.stderr
-        assert f"warning: fedhost: {CONFIG} could be read by others (-rw-r--r--); it is 0600 now" in done.stderr
+        assert f"warning: fedhost: {CONFIG} could be read by others (-rw-r--r--); it becomes 0600" in done.stderr
         assert "Nothing to do" not in done.stdout
         assert host.check("stat", "-c", "%a %u:%g", CONFIG).strip() == "600 4711:4712"
         host.check("chmod", "644", CONFIG)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from fedssh.inventory import Cluster, Machine
-from fedssh.kubernetes.access import MemberAccess
-from fedssh.sensitive import Sensitive
-from tests.fakes.kubernetes import CA, account_token, argv_of, error, stdin_of
+from fedssh.kubernetes.credentials import Endpoint, Trust
+from tests.fakes.kubernetes import CA, error
+from tests.fakes.lines import Call, run_line
 from tests.fakes.shells import Answer, ScriptedShell
 
 if TYPE_CHECKING:
@@ -30,10 +30,9 @@ def cluster(**said: Any) -> Cluster:
     return Cluster(name="member1", machine=Machine(name="member1", address="m1.example.com"), **said)
 
 
-def access(server: str = "https://127.0.0.1:6443", **more: Any) -> MemberAccess:
+def endpoint(server: str = "https://127.0.0.1:6443", **trust: Any) -> Endpoint:
     """Return what does not work."""
-    token = Sensitive(account_token("member1"))
-    return MemberAccess(name="member1", server=server, ca=CA, token=token, cluster_uid="u", **more)
+    return Endpoint(server=server, trust=Trust(**{"word": "ca", "ca": CA, **trust}))
 
 
 class Tried:
@@ -47,16 +46,19 @@ class Tried:
         self.shell = ScriptedShell("fedhost", self._answer)
 
     def _answer(self, command: Command) -> Answer:
-        if command.title == "write of a temporary kubeconfig":
-            written = yaml.safe_load(stdin_of(command))
-            self.clusters = {one["name"]: one["cluster"] for one in written["clusters"]}
-            self.tokens = {one["user"]["token"] for one in written["users"]}
-        if command.title != "try":
+        return run_line(command, self._do)
+
+    def _do(self, call: Call) -> Answer:
+        if call.key == ("proof", "write"):
+            written = yaml.safe_load(call.stdin)
+            self.clusters = {entry["name"]: entry["cluster"] for entry in written["clusters"]}
+            self.tokens = {entry["user"]["token"] for entry in written["users"]}
+        if call.key != ("proof", "reach"):
             return Answer()
-        context = argv_of(command)[2]
+        context = call.names[1]
         return self._success if self._works(context, self.clusters[context]) else error(f"no way to {context}")
 
     @property
     def servers(self) -> list[str]:
         """The addresses that were tried, in order."""
-        return [one["server"] for one in self.clusters.values()]
+        return [stanza["server"] for stanza in self.clusters.values()]

@@ -5,20 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from tests.conftest import CANARY
-from tests.fakes.kubernetes import CA, Member, argv_of, base64_of, error, stdin_of, token_of
+from tests.fakes.api import base64_of, error
+from tests.fakes.kubefed import KubeFed
+from tests.fakes.kubernetes import CA, KUBECTL_VERSION, UNAUTHORIZED, Member, nothing_before
+from tests.fakes.lines import Call, Key, run_line
 from tests.fakes.shells import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from fedssh.shell import Command
 
 NO_SUCH_API = "error: the server doesn't have a resource type 'kubefedclusters'"
+PATH = "/root/.kube/config"
+HOST_SERVER = "https://fedhost.example.com:6443"
 
 HOST_KUBECONFIG = f"""\
 apiVersion: v1
@@ -27,7 +33,7 @@ preferences: {{}}
 current-context: kubernetes-admin@kubernetes
 clusters:
 - name: kubernetes
-  cluster: {{server: "https://fedhost.example.com:6443", certificate-authority-data: {CA}}}
+  cluster: {{server: "{HOST_SERVER}", certificate-authority-data: {CA}}}
 contexts:
 - name: kubernetes-admin@kubernetes
   context: {{cluster: kubernetes, user: kubernetes-admin}}
@@ -36,22 +42,29 @@ users:
   user: {{client-key-data: {base64_of(CANARY)}, token: {CANARY}}}
 """
 
-DEPLOYMENTS = json.dumps(
-    {
-        "kind": "List",
-        "items": [
-            {
-                "metadata": {"name": name, "generation": 1},
-                "spec": {"replicas": 1},
-                "status": {"observedGeneration": 1, "updatedReplicas": 1, "availableReplicas": 1},
-            }
-            for name in ("kubefed-admission-webhook", "kubefed-controller-manager")
-        ],
-    }
-)
+
+def deployments(*, available: int) -> str:
+    """Return KubeFed's Deployments as kubectl prints them."""
+    items = [
+        {
+            "metadata": {"name": name, "generation": 1},
+            "spec": {"replicas": 1},
+            "status": {"observedGeneration": 1, "updatedReplicas": 1, "availableReplicas": available},
+        }
+        for name in ("kubefed-admission-webhook", "kubefed-controller-manager")
+    ]
+    return json.dumps({"kind": "List", "items": items})
+
+
+def release(status: str = "deployed", *, version: str = "0.10.0", revision: int = 1) -> str:
+    """Return a Helm release as Helm prints it."""
+    return json.dumps([{"name": "kubefed", "revision": str(revision), "status": status, "chart": f"kubefed-{version}"}])
+
+
+DEPLOYMENTS = deployments(available=1)
+RELEASE = release()
 # libyaml's parser, where there is one, is many times as fast.
 _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-RELEASE = json.dumps([{"name": "kubefed", "revision": "1", "status": "deployed", "chart": "kubefed-0.10.0"}])
 
 
 @dataclass
@@ -59,152 +72,223 @@ class Host:
     """The host cluster and its machine, from which ``clusters`` are reached by their servers.
 
     Attributes:
-        clusters: The members, and the host's own cluster.
+        own: The host's own cluster.
+        clusters: All clusters, the host's own included.
         kubeconfig: The text of the machine's file.
         mode: Its permissions.
         store: The machine's trust store.
+        names: Its /etc/hosts, after a line that says whether there is a proxy.
         presented: What the members' servers present, by the address that openssl connects to.
-        writes: How often it was written.
-        joined: The names joined during the test, in order.
-        federation: The KubeFedClusters.
-        before: Called with each command before it is done.
+        clock: What its clock says.
+        writes: How often its kubeconfig was written.
+        release: What Helm lists.
+        serves: Whether KubeFed's Deployments are available.
+        kubefedctl: The version that is on the machine, or "".
+        broken: Calls that fail, and how.
+        before: Called with each call before it is done.
+        calls: What was called, in order.
     """
 
+    own: Member
     clusters: list[Member]
-    name: str = "fedhost"
     kubeconfig: str = HOST_KUBECONFIG
     mode: str = "-rw-------"
     store: str = ""
+    names: str = ""
     presented: dict[str, str] = field(default_factory=dict)
+    clock: int = 1_000_000
     writes: int = 0
     release: str = "[]"
-    deployments: str = '{"kind": "List", "items": []}'
+    serves: bool = False
     kubefedctl: str = ""
-    joined: list[str] = field(default_factory=list)
-    federation: dict[str, dict[str, Any]] = field(default_factory=dict)
-    secrets: dict[str, str] = field(default_factory=dict)
-    broken: dict[str, Answer] = field(default_factory=dict)
-    before: Callable[[Command], None] = lambda _: None
+    broken: dict[Key, Answer] = field(default_factory=dict)
+    before: Callable[[Call], None] = nothing_before
+    calls: list[Call] = field(default_factory=list)
     _proof: str = ""
+    _seconds: int = 0
+
+    def __post_init__(self) -> None:
+        self.kubefed = KubeFed(self.cluster_at)
+
+    @property
+    def federation(self) -> dict[str, dict[str, Any]]:
+        """The KubeFedClusters, by name."""
+        return self.kubefed.clusters
+
+    @property
+    def joined(self) -> list[str]:
+        """The names joined during the test, in order."""
+        return self.kubefed.joined
 
     def answer(self, command: Command) -> Answer:
         """Do what a command says."""
-        self.before(command)
-        argv = argv_of(command)
-        if command.title in self.broken:
-            return self.broken[command.title]
-        doing: dict[str, Callable[[], Answer]] = {
-            "read of the kubeconfig": lambda: Answer(f"/root/.kube/config\n{self.mode}\n{self.kubeconfig}"),
-            "write of /root/.kube/config": lambda: self._write(argv[2], stdin_of(command)),
-            "date +%s": lambda: Answer("1000000\n"),
-            "read of /etc/hosts": Answer,
-            "kubectl version": lambda: Answer('{"clientVersion": {"gitVersion": "v1.33.13"}}'),
-            "helm version": lambda: Answer("v3.18.4"),
-            "kubefedctl version": lambda: self._version() if self.kubefedctl else error("not found", code=127),
-            "download of kubefedctl": self._download,
-            "helm list": lambda: Answer(self.release),
-            "helm repo": Answer,
-            "helm template": Answer,
-            "helm install": self._install,
-            "kubectl rollout": Answer,
-            "kubectl config": lambda: Answer(f"https://{self.name}.example.com:6443"),
-            "write of a temporary kubeconfig": lambda: self._keep_proof(stdin_of(command)),
-            "removal of the temporary kubeconfig": lambda: self._keep_proof(""),
-            "proof": lambda: self._prove(argv[2]),
-            "try": lambda: error("Unable to connect to the server"),
-            "kubefedctl join": lambda: self._join(argv[1]),
-            "kubectl label": Answer,
-            "kubectl annotate": Answer,
-            "kubectl patch": lambda: self._patch(argv),
-            "read of the trust store": lambda: Answer(self.store),
-            "openssl s_client": lambda: Answer(self.presented.get(argv[-1], "")),
-            "wait for Ready": self._wait,
-        }
-        if command.title in doing:
-            return doing[command.title]()
-        assert command.title == "kubectl get", command.title
-        if "kubefedclusters.core.kubefed.io" in argv:
-            return self._list()
-        if "nodes" in argv:
-            return Answer("node/one\n")
-        if "secrets" in argv:
-            items = [{"metadata": {"name": name}, "data": {"token": one}} for name, one in self.secrets.items()]
-            return Answer(json.dumps({"kind": "List", "items": items}))
-        return Answer(self.deployments if "deployments" in argv else f"uid-of-{self.name}")
+        return run_line(command, self._do)
 
     def context(self, name: str) -> tuple[str, str]:
         """Return the server and the token of a context of the kubeconfig."""
-        return _access(self.kubeconfig, name)
+        found = _context(self.kubeconfig, name)
+        assert found, f"there is no context {name}"
+        return found[0]["server"], found[1].get("token", "")
 
-    def _write(self, expected: str, text: str) -> Answer:
+    def cluster_at(self, server: str) -> Member | None:
+        """Return the cluster that answers at an address, or None."""
+        return next((cluster for cluster in self.clusters if cluster.server == server), None)
+
+    def _do(self, call: Call) -> Answer:
+        self.calls.append(call)
+        self.before(call)
+        tools: dict[str, Callable[[Call], Answer]] = {
+            "date": self._date,
+            "helm": self._helm,
+            "kubeconfig": self._file,
+            "kubectl": self._kubectl,
+            "kubefed": self._kubefed,
+            "kubefedctl": self._kubefed,
+            "names": lambda _: Answer(self.names),
+            "openssl": lambda call: Answer(self.presented.get(call.flags["-connect"], "")),
+            "proof": self._prove,
+            "store": lambda _: Answer(self.store),
+        }
+        assert call.key[0] in tools, f"the host does not know this: {call}"
+        return call.broken(self.broken) or tools[call.key[0]](call)
+
+    def _date(self, call: Call) -> Answer:
+        self._seconds += 1
+        is_clock = call.key[1] == "+%s"
+        return Answer(f"{self.clock}\n" if is_clock else f"2026-11-23T10:00:{self._seconds:02}Z\n")
+
+    def _kubectl(self, call: Call) -> Answer:
+        if call.key[1] == "version":
+            return Answer(KUBECTL_VERSION)
+        context = call.flags.get("--context", "")
+        found = _context(self.kubeconfig, context)
+        if found is None:
+            return error(f'error: context "{context}" does not exist')
+        stanza, user = found
+        if call.key[1] == "config":
+            return Answer(stanza["server"])
+        cluster = self.cluster_at(stanza["server"])
+        if cluster is self.own:
+            return self._kubectl_on_host(call)
+        if cluster is None:
+            return error(f"Unable to connect to the server: {stanza['server']}")
+        assert call.names == ("nodes",), f"this is for the host's cluster alone: {call}"
+        return Answer("node/one\n") if cluster.accepts(user.get("token", "")) else error(UNAUTHORIZED)
+
+    def _kubectl_on_host(self, call: Call) -> Answer:
+        verb = call.key[1]
+        if verb == "rollout":
+            self.serves = True
+            return Answer()
+        if verb in {"annotate", "label", "patch"}:
+            return self.kubefed.kubectl(call)
+        assert verb == "get", call
+        found: dict[str, Callable[[], Answer]] = {
+            "deployments": lambda: Answer(deployments(available=int(self.serves)) if self._is_installed else ""),
+            "kubefedclusters.core.kubefed.io": lambda: (
+                self.kubefed.list() if self._is_installed else error(NO_SUCH_API)
+            ),
+            "namespace": lambda: Answer(self.own.uid),
+            "nodes": lambda: Answer("node/one\n"),
+            "secrets": self.kubefed.list_secrets,
+        }
+        return found[call.names[0]]()
+
+    def _list_clusters(self) -> Answer:
+        return self.kubefed.list() if self._is_installed else error(NO_SUCH_API)
+
+    @property
+    def _is_installed(self) -> bool:
+        return self.release == RELEASE
+
+    def _helm(self, call: Call) -> Answer:
+        match call.key[1]:
+            case "version":
+                return Answer("v3.18.4")
+            case "list":
+                return Answer(self.release)
+            case "uninstall":
+                self.release = "[]"
+            case "install":
+                if self.release != "[]":
+                    return error("Error: INSTALLATION FAILED: cannot re-use a name that is still in use")
+                self.release = RELEASE
+        return Answer()
+
+    def _kubefed(self, call: Call) -> Answer:
+        match call.key:
+            case ("kubefedctl", "find"):
+                return self._version(found="path /usr/local/bin/kubefedctl\n") if self.kubefedctl else Answer()
+            case ("kubefedctl", "install"):
+                self.kubefedctl = call.names[1]
+                return self._version()
+            case ("kubefedctl", "join"):
+                return self._join(call)
+            case ("kubefed", "wait"):
+                return self.kubefed.probe()
+        return Answer()
+
+    def _version(self, *, found: str = "") -> Answer:
+        return Answer(f'{found}kubefedctl version: version.Info{{Version:"v{self.kubefedctl}", GitCommit:""}}\n')
+
+    def _join(self, call: Call) -> Answer:
+        tool, name, *_ = call.names
+        if not self.kubefedctl or tool != "/usr/local/bin/kubefedctl":
+            return error(f"sh: {tool}: not found", code=127)
+        if not (self._is_installed and self.serves):
+            return error("F1123 10:00:00.000000 1 join.go:1] no KubeFed\n")
+        found = _context(self.kubeconfig, call.flags["--cluster-context"])
+        cluster = self.cluster_at(found[0]["server"]) if found else None
+        if found is None or cluster is None:
+            return error(f"F1123 10:00:00.000000 1 join.go:1] no way to {name}\n")
+        token = found[1].get("token", "")
+        if cluster is not self.own and not cluster.api.may_do_everything(cluster.api.account(token)):
+            return error(f"F1123 10:00:00.000000 1 join.go:1] {name}: Unauthorized\n")
+        host, secret = call.flags["--host-cluster-name"], call.flags["--secret-name"]
+        self.kubefed.join(name, host=host, secret=secret, api=cluster.api, stanza=found[0])
+        return Answer(f"2026-11-23T11:00:{len(self.joined):02}Z\n")
+
+    def _file(self, call: Call) -> Answer:
+        if call.key[1] == "read":
+            return Answer(f"{PATH}\n{self.mode}\n{self.kubeconfig}")
+        expected, text = call.names[1], call.stdin
         if hashlib.sha256(self.kubeconfig.encode()).hexdigest() != expected:
             return Answer(code=76)
         self.kubeconfig, self.writes, self.mode = text, self.writes + 1, "-rw-------"
         return Answer(hashlib.sha256(text.encode()).hexdigest())
 
-    def _version(self) -> Answer:
-        return Answer(f'kubefedctl version: version.Info{{Version:"v{self.kubefedctl}", GitCommit:""}}\n')
-
-    def _download(self) -> Answer:
-        self.kubefedctl = "0.10.0"
-        return self._version()
-
-    def _install(self) -> Answer:
-        self.release, self.deployments = RELEASE, DEPLOYMENTS
-        return Answer()
-
-    def _keep_proof(self, text: str) -> Answer:
-        self._proof = text
-        return Answer()
-
-    def _prove(self, context: str) -> Answer:
-        server, token = _access(self._proof, context)
-        for one in self.clusters:
-            if one.server == server:
-                allowed = "true" if one.rights else "false"
-                told = f"uid {one.uid}\nallowed {allowed}\nallowed {allowed}\n"
-                return Answer(told) if one.accepts(token) else error("Unauthorized")
-        return error(f"Unable to connect to the server: {server}")
-
-    def _join(self, name: str) -> Answer:
-        if self.release != RELEASE:
-            return error("F1123 10:00:00.000000 1 join.go:1] no KubeFed\n")
-        server, _ = self.context(name)
-        (cluster,) = [one for one in self.clusters if one.server == server]
-        token = token_of(f"system:serviceaccount:kube-federation-system:{name}-fedhost")
-        cluster.objects["secret/kubefeds"] = {"data": {"token": base64_of(token)}}
-        self.secrets[f"{name}.fedssh"] = base64_of(token)
-        spec = {"apiEndpoint": server, "caBundle": CA, "secretRef": {"name": f"{name}.fedssh"}}
-        self.federation[name] = {"metadata": {"name": name}, "spec": spec}
-        self.joined.append(name)
-        return Answer("2026-11-23T10:00:00Z\n")
-
-    def _patch(self, argv: list[str]) -> Answer:
-        (name,) = [one.removeprefix("kubefedclusters/") for one in argv if one.startswith("kubefedclusters/")]
-        (patch,) = [one.removeprefix("--patch=") for one in argv if one.startswith("--patch=")]
-        for key, value in json.loads(patch)["spec"].items():
-            self.federation[name]["spec"][key] = value
-            if value is None:
-                del self.federation[name]["spec"][key]
-        return Answer("2026-11-23T10:00:01Z\n")
-
-    def _wait(self) -> Answer:
-        for one in self.federation.values():
-            one["status"] = {"conditions": [{"type": "Ready", "status": "True"}]}
-        return Answer()
-
-    def _list(self) -> Answer:
-        if self.release != RELEASE:
-            return error(NO_SUCH_API)
-        return Answer(json.dumps({"kind": "KubeFedClusterList", "items": list(self.federation.values())}))
+    def _prove(self, call: Call) -> Answer:
+        if call.key[1] in {"write", "remove"}:
+            self._proof = call.stdin
+            return Answer()
+        found = _context(self._proof, call.names[1])
+        assert found, f"no such context in the temporary kubeconfig: {call}"
+        server, token = found[0]["server"], found[1]["token"]
+        cluster = self.cluster_at(server)
+        if cluster is None:
+            return error(f"Unable to connect to the server: {server}")
+        if call.key[1] == "reach":
+            return error("Unauthorized")
+        told = cluster.prove(token)
+        return told if call.key[1] == "ask" or told.code else Answer(f"uid {cluster.uid}\n")
 
 
-def _access(kubeconfig: str, context: str) -> tuple[str, str]:
-    parsed = yaml.load(kubeconfig, Loader=_Loader)  # noqa: S506  (either is a safe one)
+def _context(kubeconfig: str, context: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Return the cluster and the user of a context; of the current one where it has no name."""
+    parsed = _parsed(kubeconfig)
 
-    def pick(section: str, name: str) -> dict[str, Any]:
-        (found,) = [one for one in parsed[section] if one["name"] == name]
-        return dict(found[section.removesuffix("s")])
+    def pick(section: str, name: str) -> dict[str, Any] | None:
+        found = next((entry for entry in parsed.get(section) or [] if entry["name"] == name), None)
+        return dict(found[section.removesuffix("s")]) if found else None
 
-    chosen = pick("contexts", context)
-    return pick("clusters", chosen["cluster"])["server"], pick("users", chosen["user"]).get("token", "")
+    chosen = pick("contexts", context or parsed.get("current-context", ""))
+    if chosen is None:
+        return None
+    cluster, user = pick("clusters", chosen["cluster"]), pick("users", chosen["user"])
+    return (cluster, user or {}) if cluster else None
+
+
+@lru_cache(maxsize=64)
+def _parsed(kubeconfig: str) -> Mapping[str, Any]:
+    parsed: dict[str, Any] = yaml.load(kubeconfig, Loader=_Loader)  # noqa: S506  (either is a safe one)
+    return parsed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fedssh.federation.kubeconfig_file import KubeconfigFile, parse_file, read_command
+from fedssh.kubernetes.kubeconfig.file import KubeconfigFile, parse_file, read_command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +16,7 @@ OLD = "apiVersion: v1\n# of the user\n\n\n"
 
 def read(shell: LocalShell, path: str | None = None) -> KubeconfigFile:
     """Read the kubeconfig by the real program."""
-    return parse_file(shell.run(read_command(path=path))[0], shell)
+    return parse_file(shell.run(read_command(path=path))[0], machine=shell.name)
 
 
 def beside(path: Path) -> list[str]:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import shlex
 from dataclasses import dataclass, field
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
-from fedssh.sensitive import Sensitive
-from tests.conftest import CANARY
+from tests.fakes.api import Api, Objects, base64_of, error, token_of
+from tests.fakes.lines import Call, Key, argv_of, run_line, stdin_of
 from tests.fakes.shells import Answer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fedssh.shell import Command
 
+__all__ = ["CA", "Member", "account_token", "argv_of", "base64_of", "ca_of", "error", "stdin_of", "token_of"]
 
-def base64_of(text: str) -> str:
-    """Return the base64 of a text."""
-    return base64.b64encode(text.encode()).decode()
+UNAUTHORIZED: Final = "error: You must be logged in to the server (Unauthorized)"
+KUBECTL_VERSION: Final = '{"clientVersion": {"gitVersion": "v1.33.13"}}'
 
 
 def ca_of(pem: str) -> str:
@@ -42,36 +41,13 @@ w0nCzw==
 """)
 
 
-def token_of(subject: Any, *, header: str = "eyJhbGciOiJSUzI1NiJ9") -> str:
-    """Return a token as a cluster mints it for ``system:serviceaccount:…``; its signature is the canary."""
-    claims = base64.urlsafe_b64encode(json.dumps({"sub": subject}).encode()).decode().rstrip("=")
-    return f"{header}.{claims}.{CANARY}"
-
-
 def account_token(name: str) -> str:
-    """Return the token of a member's ServiceAccount."""
+    """Return the token of a member's first ServiceAccount."""
     return token_of(f"system:serviceaccount:default:{name}")
 
 
-def argv_of(command: Command) -> list[str]:
-    """Return a command's words; of a script, ``sh`` and its arguments."""
-    words = _words(command.line)
-    return ["sh", *words[4:]] if words[:2] == ("sh", "-c") else list(words)
-
-
-@cache
-def _words(line: str) -> tuple[str, ...]:
-    return tuple(shlex.split(line))
-
-
-def stdin_of(command: Command) -> str:
-    """Return what a command reads."""
-    return command.stdin.reveal() if isinstance(command.stdin, Sensitive) else command.stdin
-
-
-def error(words: str, *, code: int = 1) -> Answer:
-    """Return the answer of a command that failed."""
-    return Answer(code=code, stderr=words)
+def nothing_before(_: Call) -> None:
+    """Let a call be done as it is."""
 
 
 @dataclass
@@ -81,67 +57,94 @@ class Member:
     Attributes:
         name: The member.
         server: The address in its kubeconfig.
-        objects: What stands in its API, by kind/name.
-        rights: Whether a token of it may do everything.
-        broken: Titles of commands that fail, and how.
-        applied: Whether anything was ever applied or deleted.
+        uid: That of its namespace kube-system.
+        ca: The CA in its kubeconfig.
+        login: What its kubeconfig would log in by, besides a certificate or token.
+        presented: What its API server presents to its own machine: PEM.
+        clock: What its machine's clock says.
+        known_tokens: Tokens that it accepts without knowing a ServiceAccount for them.
+        broken: Calls that fail, and how.
+        before: Called with each call before it is done.
+        calls: What was called, in order.
     """
 
     name: str
     server: str = ""
     uid: str = ""
     ca: str = CA
-    objects: dict[str, dict[str, Any]] = field(default_factory=dict)
-    rights: bool = True
+    login: str = ""
+    presented: str = ""
     clock: int = 1_000_000
-    broken: dict[str, Answer] = field(default_factory=dict)
-    applied: list[str] = field(default_factory=list)
+    known_tokens: set[str] = field(default_factory=set)
+    broken: dict[Key, Answer] = field(default_factory=dict)
+    before: Callable[[Call], None] = nothing_before
+    calls: list[Call] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.server = self.server or f"https://{self.name}.example.com:6443"
         self.uid = self.uid or f"uid-of-{self.name}"
+        self.api = Api(self.ca)
+
+    @property
+    def objects(self) -> Objects:
+        """What stands in its API, by kind/name."""
+        return self.api.objects
+
+    @property
+    def applied(self) -> list[str]:
+        """What was ever applied or deleted."""
+        return self.api.changes
 
     def answer(self, command: Command) -> Answer:
         """Do what a command says."""
-        if command.title in self.broken:
-            return self.broken[command.title]
-        argv = [one for one in argv_of(command) if not one.startswith("--")]
-        if command.title == "kubectl config":
-            stanza = {"server": self.server, "certificate-authority-data": self.ca}
-            return Answer(json.dumps({key: value for key, value in stanza.items() if value}))
-        if command.title in {"kubectl apply", "kubectl replace", "kubectl delete"}:
-            text, fill = stdin_of(command), command.title == "kubectl apply"
-            return self._delete(argv[2:]) if "delete" in argv else self._apply(text, fill=fill)
-        fixed = {"date +%s": f"{self.clock}\n", "kubectl version": '{"clientVersion": {"gitVersion": "v1.33.13"}}'}
-        if command.title in fixed:
-            return Answer(fixed[command.title])
-        if command.title == "kubectl get secret":  # the script that waits for the token
-            secret = self.objects.get(f"secret/{self.name}-fedssh-1")
-            return Answer(json.dumps(secret)) if secret else error("Error from server (NotFound)")
-        return Answer(self.uid) if "kube-system" in argv else self._get(command, argv)
+        return run_line(command, self._do)
 
     def accepts(self, token: str) -> bool:
-        """Whether it knows a token, KubeFed's own included."""
-        secrets = [one for reference, one in self.objects.items() if reference.startswith("secret/")]
-        return base64_of(token) in [one.get("data", {}).get("token") for one in secrets]
+        """Whether it lets somebody with this token in, an engine's own included."""
+        return token in self.known_tokens or bool(self.api.account(token))
 
-    def _delete(self, references: list[str]) -> Answer:
-        self.applied += [f"delete {one}" for one in references]
-        for one in references:
-            self.objects.pop(one, None)
-        return Answer() if references else error("error: resource(s) were provided, but no name was specified")
+    def prove(self, token: str) -> Answer:
+        """Answer to somebody who asks, by the script of a proof, what a token is worth here."""
+        if not self.accepts(token):
+            return error(UNAUTHORIZED)
+        account = self.api.account(token)
+        allowed = f"allowed {'true' if self.api.may_do_everything(account) else 'false'}\n"
+        return Answer(f"uid {self.uid}\n{allowed * 2}identity {account}\nversion \n")
 
-    def _get(self, command: Command, argv: list[str]) -> Answer:
-        if command.title == "hostname" or "/version" in argv or "cluster-info" in argv:
-            return error("unknown")
-        found = [one for reference, one in self.objects.items() if reference in argv]
-        return Answer(json.dumps({"kind": "List", "items": found}))
+    def _do(self, call: Call) -> Answer:
+        self.calls.append(call)
+        self.before(call)
+        doing: dict[str, Callable[[], Answer]] = {
+            "date": lambda: Answer(f"{self.clock}\n"),
+            "hostname": Answer,
+            "kubectl": lambda: self._kubectl(call),
+            "openssl": lambda: Answer(self.presented),
+            "token": self._print_secret,
+        }
+        assert call.key[0] in doing, f"no member's machine knows this: {call}"
+        return call.broken(self.broken) or doing[call.key[0]]()
 
-    def _apply(self, text: str, *, fill: bool) -> Answer:
-        for one in json.loads(text)["items"]:
-            reference = f"{one['kind'].lower()}/{one['metadata']['name']}"
-            self.applied.append(reference)
-            if fill and one["kind"] == "Secret":
-                one["data"] = {"token": base64_of(account_token(self.name)), "ca.crt": self.ca}
-            self.objects[reference] = one
-        return Answer()
+    def _kubectl(self, call: Call) -> Answer:
+        match call.key[1]:
+            case "config":
+                return self._view(call.flags["-o"])
+            case "version":
+                return Answer(KUBECTL_VERSION)
+            case "get" if "kube-system" in call.names:
+                return Answer(self.uid)
+            case "get" if "--raw" in call.flags or "cluster-info" in call.names:
+                return error("unknown")
+        return self.api.kubectl(call)
+
+    def _print_secret(self) -> Answer:
+        secret = self.objects.get(f"secret/{self.name}-fedssh-1")
+        return Answer(json.dumps(secret)) if secret else error("Error from server (NotFound)")
+
+    def _view(self, columns: str) -> Answer:
+        stanza = {"server": self.server, "certificate-authority-data": self.ca}
+        if "users" in columns:
+            return Answer(self.login)
+        for key, value in stanza.items():
+            if columns.endswith(f".{key}}}"):
+                return Answer(value)
+        return Answer(json.dumps({key: value for key, value in stanza.items() if value}))

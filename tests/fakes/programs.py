@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 DOORS = {
-    "fedssh": [sys.executable, "-c", "import sys; sys.argv[0] = 'fedssh'; from fedssh.cli import main; main()"],
+    "fedssh": [sys.executable, "-P", "-c", "import sys; sys.argv[0] = 'fedssh'; from fedssh.cli import main; main()"],
     "invoke": [sys.executable, "-m", "invoke", "--search-root", str(ROOT)],
 }
-# A fedssh whose status is made up: what is behind it is not of interest.
+# A fedssh one of whose verbs is made up: what is behind it is not of interest.
 PRETENDER = """
 import sys
 from fedssh import cli, ssh
 from fedssh.federation.report import ClusterReport, Report
-from fedssh.federation import status
-def pretend(inventory, *, connect, report):
+from fedssh.verbs import {verb} as verb
+def pretend(wishes, *, connect, report):
     {body}
-status.status = pretend
-sys.argv = ["fedssh", "status", *sys.argv[1:]]
+verb.run = pretend
+sys.argv = ["fedssh", "{verb}", *sys.argv[1:]]
 cli.main()
 """
-REPORT = "Report(verb='status', clusters=({clusters}), kubefed_version='0.10.0', exit_code={code})"
+REPORT = "Report(verb='status', clusters=({clusters}), engine='kubefed', engine_version='0.10.0', exit_code={code})"
 READY = "ClusterReport(name='fedhost', role='host', state='Ready'),"
 
 
@@ -65,6 +65,6 @@ class Done(NamedTuple):
     err: str
 
 
-def pretender(body: str) -> list[str]:
-    """Return the program whose status does that."""
-    return [sys.executable, "-c", PRETENDER.format(body=body)]
+def pretender(body: str, verb: str = "status") -> list[str]:
+    """Return the program whose verb does that."""
+    return [sys.executable, "-c", PRETENDER.format(body=body, verb=verb)]

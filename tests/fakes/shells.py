@@ -9,7 +9,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
-from fedssh.shell import Command, Result, parse_answer, render_hold, render_program
+from fedssh.shell import Command, Result
+from fedssh.shell.program import parse_answer, render_hold, render_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -157,18 +158,19 @@ class ScriptedHeld:
 
 @dataclass
 class ScriptedShell:
-    """Answers each command by a function; keeps what it was asked, one list of titles per run."""
+    """Answers each command by a function; keeps what it was asked, one list of commands per run, and what it held."""
 
     name: str
     answer: Callable[[Command], Answer]
     held: ScriptedHeld = field(default_factory=ScriptedHeld)
-    runs: list[list[str]] = field(default_factory=list)
+    runs: list[list[Command]] = field(default_factory=list)
+    holds: list[str] = field(default_factory=list)
 
     def run(self, *stages: Command | Sequence[Command], timeout_seconds: float = 60) -> list[Result]:
         """Answer every command."""
         assert timeout_seconds > 0
         commands = flat(stages)
-        self.runs.append([one.title for one in commands])
+        self.runs.append(commands)
         # What cannot be rendered could not be run either.
         assert render_program(stages, separator="x")
         answers = [self.answer(one) for one in commands]
@@ -181,7 +183,7 @@ class ScriptedShell:
         """Take the lock, if there is one."""
         assert line
         assert timeout_seconds > 0
-        self.runs.append(["hold"])
+        self.holds.append(line)
         return self.held
 
     def close(self) -> None:

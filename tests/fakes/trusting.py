@@ -1,25 +1,23 @@
-"""A decision on how one member is verified, by a host that sees made-up certificates."""
+"""Decisions on how one member is verified, by certificates that are made up and really signed."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fedssh.errors import FedsshError
-from fedssh.federation.member import MemberState
-from fedssh.federation.trust import Trust, resolve_trust
+from fedssh.federation.facts import Presented
+from fedssh.federation.trust import resolve_trust
 from fedssh.inventory import Cluster, Machine
-from fedssh.kubernetes.kubeconfig import Kubeconfig, parse_kubeconfig
+from fedssh.kubernetes.kubeconfig.entries import MemberMark
 from tests.fakes.authorities import Issued, issue
-from tests.fakes.kubernetes import argv_of
-from tests.fakes.shells import Answer, ScriptedShell
 
 if TYPE_CHECKING:
-    from fedssh.shell import Command, Shell
+    from collections.abc import Sequence
+
+    from fedssh.kubernetes.credentials import Trust
 
 ROOT = issue("root")
 LEAF = issue("leaf", by=ROOT)
 SELF_SIGNED = issue("self", names=["localhost"])
-EMPTY = parse_kubeconfig("", source="config")
 
 
 def cluster(**said: Any) -> Cluster:
@@ -27,36 +25,33 @@ def cluster(**said: Any) -> Cluster:
     return Cluster(name="member1", machine=Machine(name="member1", address="a"), **said)
 
 
-def state(server: str = "https://m1:6443", ca: str = "") -> MemberState:
-    """Return what a probe found."""
-    return MemberState(name="member1", server=server, ca=ca, cluster_uid="uid", present=frozenset(), token=None)
+def presented(*chain: Issued) -> Presented:
+    """Return what a server presents."""
+    return Presented(chain=tuple(issued.certificate for issued in chain))
 
 
-class Host:
-    """A host that sees certificates; it notes what it was asked."""
-
-    def __init__(self, *presented: Issued, store: str = "", answer: Answer | None = None) -> None:
-        self.asked: list[Command] = []
-        self._store = store
-        self._presented = answer or Answer("CONNECTED(00000003)\n" + "".join(one.pem for one in presented))
-        self.shell = ScriptedShell("fedhost", self._answer)
-
-    def _answer(self, command: Command) -> Answer:
-        self.asked.append(command)
-        return Answer(self._store) if command.title == "read of the trust store" else self._presented
-
-    @property
-    def argv(self) -> list[str]:
-        """The words of the command that looked at the certificate."""
-        (asked,) = [argv_of(one) for one in self.asked if one.title == "openssl s_client"]
-        return asked
+def unseen(problem: str) -> Presented:
+    """Return what comes of a server that presents nothing."""
+    return Presented(problem=problem)
 
 
 def resolve(
-    shell: Shell, one: Cluster, found: MemberState | None = None, document: Kubeconfig = EMPTY, ca_file: str = ""
+    member: Cluster,
+    *,
+    ca: str = "",
+    to_host: Presented | None = None,
+    to_itself: Presented | None = None,
+    store: Sequence[Issued] = (),
+    mark: MemberMark | None = None,
 ) -> Trust:
     """Decide on one member."""
-    (trust,) = resolve_trust(shell, [(one, found or state())], {one.name: ca_file}, document).values()
-    if isinstance(trust, FedsshError):
-        raise trust
-    return trust
+    return resolve_trust(
+        member,
+        ca=ca,
+        server="https://m1:6443",
+        to_host=to_host,
+        to_itself=to_itself,
+        store=[issued.certificate for issued in store],
+        mark=mark or MemberMark(),
+        host="fedhost",
+    )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fedssh.federation.kubeconfig_file import _WRITE
+from fedssh.kubernetes.kubeconfig.file import _WRITE
 from fedssh.shell import command, script
 
 if TYPE_CHECKING:

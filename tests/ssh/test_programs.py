@@ -17,15 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fedssh.errors import StepError, UnknownOutcomeError
-from fedssh.shell import (
-    NO_BUILTIN_PRINTF,
-    command,
-    last_words,
-    parse_answer,
-    render_hold,
-    render_program,
-    script,
-)
+from fedssh.shell import command, last_words, script
+from fedssh.shell.program import NO_BUILTIN_PRINTF, parse_answer, render_hold, render_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fedssh.federation import kubeconfig_file
+from fedssh.kubernetes.kubeconfig import file
 from tests.fakes.kubeconfigs import OLD
 from tests.fakes.programs import Run
 from tests.fakes.shells import LocalShell
@@ -63,7 +63,7 @@ def run(tmp_path: Path, leaks: Leaks) -> Run:
 @pytest.fixture
 def config(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The kubeconfig of this machine's user, whom no kubectl config disturbs."""
-    monkeypatch.setattr(kubeconfig_file, "SETTLE_SECONDS", 0)
+    monkeypatch.setattr(file, "SETTLE_SECONDS", 0)
     path = home / ".kube" / "config"
     path.parent.mkdir()
     path.write_text(OLD)

@@ -48,7 +48,8 @@ def test_every_verb_and_flag_is_documented() -> None:
     for name in namespace.task_names:
         assert f"fedssh {name}" in README
         for flag in namespace[name].get_arguments():
-            assert f"--{flag.name}" in README or any(f"-{short} " in README for short in flag.names if len(short) == 1)
+            long, *shorts = flag.names
+            assert f"--{long}" in README or any(f"-{short} " in README for short in shorts)
 
 
 def test_every_inventory_shown_is_one() -> None:

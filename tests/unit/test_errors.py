@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from fedssh import errors
 from fedssh.errors import FedsshError, StepError, visible
+from tests.fakes.machine_output import repeated, soon
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,15 @@ def test_nothing_but_printable_text_is_left(text: str) -> None:
     assert all(char.isprintable() or char in "\n\t" for char in shown)
     shown.encode()
     assert visible(shown) == shown
+
+
+@pytest.mark.parametrize("piece", ["\x1b", "a", "a\x1b", "\n", "\u202e", "\ud800"], ids=repr)
+def test_megabytes_take_no_long_time(piece: str) -> None:
+    """Each character that occurs is looked at once."""
+    text = repeated(piece)
+    with soon():
+        shown = visible(text)
+    assert shown == visible(piece) * (len(text) // len(piece))
 
 
 @pytest.mark.parametrize(

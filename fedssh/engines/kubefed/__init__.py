@@ -1,1 +1,77 @@
-"""KubeFed: everything that bears its names."""
+"""KubeFed: everything that bears its names. The module is the engine (``fedssh.engines.protocol.Engine``).
+
+Facts are of KubeFed 0.10.0 unless a comment says otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from fedssh.engines.kubefed.clusters import (
+    READY_SECONDS,
+    after_join,
+    correct_command,
+    corrections,
+    credential,
+    label_command,
+    list_commands,
+    parse_list,
+    parse_reconnect,
+    reconnect_command,
+    wait_command,
+)
+from fedssh.engines.kubefed.install import NAMESPACE, PART_SECONDS, check_part
+from fedssh.engines.kubefed.join import JOIN_SECONDS, parse_join
+from fedssh.engines.kubefed.state import parse_state, state_commands, tool_commands
+from fedssh.kubernetes.kubeconfig.entries import EntryNames
+
+if TYPE_CHECKING:
+    from fedssh.engines.protocol import Engine
+
+__all__ = [
+    "CLUSTER_TITLE",
+    "HOST_JOINS",
+    "JOIN_SECONDS",
+    "NAME",
+    "PART_SECONDS",
+    "READY_SECONDS",
+    "TITLE",
+    "after_join",
+    "broken_credential_hint",
+    "check_part",
+    "correct_command",
+    "corrections",
+    "credential",
+    "entry_names",
+    "label_command",
+    "list_commands",
+    "parse_join",
+    "parse_list",
+    "parse_reconnect",
+    "parse_state",
+    "reconnect_command",
+    "state_commands",
+    "tool_commands",
+    "wait_command",
+]
+
+NAME: Final = "kubefed"
+TITLE: Final = "KubeFed"
+CLUSTER_TITLE: Final = "KubeFedCluster"
+HOST_JOINS: Final = True
+
+
+def entry_names(cluster: str) -> EntryNames:
+    """Return how a member's entries are called in the host's kubeconfig: as KubeFed's users call them by hand."""
+    return EntryNames(context=cluster, cluster=f"kubefed-remote-{cluster}", user=f"kubefed-{cluster}")
+
+
+def broken_credential_hint() -> str:
+    """Return what to do where KubeFed's own credential for a cluster does not work."""
+    return f"Run this again; if it stays so, look at the ServiceAccounts in {NAMESPACE} there."
+
+
+if TYPE_CHECKING:
+    import fedssh.engines.kubefed as _this
+
+    _is_an_engine: Engine = _this

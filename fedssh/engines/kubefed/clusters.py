@@ -1,32 +1,29 @@
-"""KubeFed's federation: what has joined, and when a joined cluster really is one.
-
-All names of KubeFed stand here and in the other modules called so. Facts are of KubeFed 0.10.0.
-"""
+"""KubeFed's federation: what has joined, by which credential, and how a KubeFedCluster is changed."""
 
 from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from fedssh.engines.kubefed.install import NAMESPACE
-from fedssh.errors import visible
-from fedssh.kubernetes.access import MemberAccess
-from fedssh.kubernetes.kubectl import Target, kubectl, parse_items, section
+from fedssh.engines.protocol import NOW, JoinedCluster
+from fedssh.errors import FedsshError, visible
+from fedssh.kubernetes.credentials import Credential, Endpoint, Trust
+from fedssh.kubernetes.kubeconfig.entries import same_certificate
+from fedssh.kubernetes.kubectl import Target, explain, kubectl, parse_items, section
 from fedssh.sensitive import Sensitive
 from fedssh.shell import Command, Result, script
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-NOW: Final = "date -u +%Y-%m-%dT%H:%M:%SZ"
-"""The command that prints a machine's time as KubeFed writes it (RFC 3339, UTC, whole seconds)."""
-
-READY_SECONDS: Final = 60
+READY_SECONDS: Final = 60.0
 """How long KubeFed may take to find a joined cluster healthy; it looks every 10 s."""
 
 _STEP: Final = "look at the federation"
+_ALL: Final = "*"
+_NAME: Final = "SubjectName"
 
 # What KubeFed's controller says of a cluster, and what it means.
 _EXPLANATIONS: Final = {
@@ -38,77 +35,58 @@ _EXPLANATIONS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JoinedCluster:
-    """A KubeFedCluster, with the credential that KubeFed uses for it.
+def credential(cluster: JoinedCluster, *, server_name: str) -> Credential | None:
+    """Return KubeFed's own credential for a cluster, for proving it; None when there is no token.
 
-    Attributes:
-        name: Its name.
-        api_server: The address at which KubeFed reaches it.
-        ca: The CA that KubeFed checks it with: PEM in base64, as in ``MemberAccess``.
-        unverified: What KubeFed does not verify: ``*`` is nothing at all, ``SubjectName`` only its name.
-        token: KubeFed's own token, or None when its Secret is missing.
-        labels: The KubeFedCluster's labels.
-        ready: KubeFed's own view; None before the first health probe.
-        message: Why it is not ready, in KubeFed's words.
+    kubectl cannot leave out the name alone, as KubeFed can: it checks ``server_name`` instead.
     """
-
-    name: str
-    api_server: str
-    ca: str
-    unverified: tuple[str, ...] = ()
-    token: Sensitive | None
-    labels: Mapping[str, str] = field(default_factory=dict)
-    ready: bool | None
-    message: str
-
-    def credential(self, like: MemberAccess) -> MemberAccess | None:
-        """Return KubeFed's own access to the cluster of ``like``, for proving it; None when there is no token."""
-        if self.token is None:
-            return None
-        return MemberAccess(
-            name=self.name,
-            server=self.api_server,
-            ca=self.ca,
-            # kubectl cannot leave out the name alone: it checks the name that hosts.yaml gives instead.
-            server_name=like.server_name if "SubjectName" in self.unverified else "",
-            insecure="*" in self.unverified,
-            token=self.token,
-            cluster_uid=like.cluster_uid,
-        )
+    if cluster.token is None:
+        return None
+    trust = cluster.endpoint.trust
+    if _NAME in _unverified(cluster) and not trust.is_insecure:
+        trust = Trust(word=trust.word, ca=trust.ca, server_name=server_name)
+    return Credential(endpoint=Endpoint(server=cluster.endpoint.server, trust=trust), token=cluster.token)
 
 
-def credentials(clusters: Mapping[str, JoinedCluster], accesses: Mapping[str, MemberAccess]) -> dict[str, MemberAccess]:
-    """Return KubeFed's own credentials for those clusters in ``accesses`` that have one."""
-    found = {name: clusters[name].credential(access) for name, access in accesses.items() if name in clusters}
-    return {name: one for name, one in found.items() if one}
+def after_join(name: str, endpoint: Endpoint, before: JoinedCluster | None) -> JoinedCluster:
+    """Return what a KubeFedCluster is going to be when the cluster has joined with that endpoint.
+
+    A join replaces the whole spec: the address, the CA in the context (where there is none, that of the account which
+    it makes on the member), and no validation at all where the context verifies nothing (pkg/kubefedctl/join.go,
+    v0.10.0). Labels stay.
+    """
+    spec: dict[str, Any] = {"apiEndpoint": endpoint.server, "caBundle": endpoint.trust.ca}
+    if endpoint.trust.is_insecure:
+        spec["disabledTLSValidations"] = [_ALL]
+    return JoinedCluster(name=name, endpoint=endpoint, token=None, labels=before.labels if before else {}, spec=spec)
 
 
-def spec_patch(joined: JoinedCluster, access: MemberAccess) -> dict[str, Any]:
-    """Return what a KubeFedCluster's spec lacks to be what ``access`` says; {} when nothing does.
+def corrections(cluster: JoinedCluster, endpoint: Endpoint) -> dict[str, Any]:
+    """Return what a KubeFedCluster's spec lacks to be what ``endpoint`` says; {} when nothing does.
 
-    KubeFed has no field for the name to verify, so that an access with one has to do without (``SubjectName``); its
+    KubeFed has no field for the name to verify, so that a trust with one has to do without (``SubjectName``); its
     validations are those of pkg/apis/core/v1beta1/kubefedcluster_types.go.
     """
-    unverified = ("*",) if access.insecure else ("SubjectName",) if access.server_name else ()
+    trust = endpoint.trust
+    unverified = (_ALL,) if trust.is_insecure else (_NAME,) if trust.server_name else ()
     patch: dict[str, Any] = {}
-    if joined.api_server != access.server:
-        patch["apiEndpoint"] = access.server
-    if not access.insecure and _pem(joined.ca) != _pem(access.ca):
-        patch["caBundle"] = access.ca
-    if joined.unverified != unverified:
+    if cluster.endpoint.server != endpoint.server:
+        patch["apiEndpoint"] = endpoint.server
+    if not trust.is_insecure and not same_certificate(str(cluster.spec.get("caBundle") or ""), trust.ca):
+        patch["caBundle"] = trust.ca
+    if _unverified(cluster) != unverified:
         patch["disabledTLSValidations"] = list(unverified) or None
     return patch
 
 
-def patch_command(name: str, patch: Mapping[str, Any], *, target: Target) -> Command:
+def correct_command(name: str, corrections: Mapping[str, Any], *, target: Target) -> Command:
     """Return the command that changes a KubeFedCluster's spec, and prints the host's time when it is done."""
     change = kubectl(
         "patch",
         f"kubefedclusters/{name}",
         f"--namespace={NAMESPACE}",
         "--type=merge",
-        f"--patch={json.dumps({'spec': patch})}",
+        f"--patch={json.dumps({'spec': corrections})}",
         target=target,
     )
     return Command(line=f"{change.line} >/dev/null && {NOW}", title=change.title)
@@ -134,11 +112,12 @@ def parse_list(results: Sequence[Result], *, machine: str) -> dict[str, JoinedCl
     if not clusters.ok and "the server doesn't have a resource type" in clusters.stderr:
         return {}
     tokens = {
-        one["metadata"]["name"]: _decoded(section(one, "data").get("token", ""))
-        for one in parse_items(secrets, machine=machine, step=_STEP)
+        _name(secret): _decoded(section(secret, "data").get("token", ""))
+        for secret in parse_items(secrets, machine=machine, step=_STEP)
+        if _name(secret)
     }
-    found = [_parse_cluster(one, tokens) for one in parse_items(clusters, machine=machine, step=_STEP)]
-    return {one.name: one for one in found}
+    found = [_parse_cluster(item, tokens) for item in parse_items(clusters, machine=machine, step=_STEP) if _name(item)]
+    return {cluster.name: cluster for cluster in found}
 
 
 def label_command(name: str, labels: Mapping[str, str], *, target: Target) -> Command:
@@ -162,6 +141,19 @@ def reconnect_command(names: Sequence[str], *, target: Target) -> Command:
     clusters = [f"kubefedclusters/{name}" for name in names]
     annotate = kubectl("annotate", "--overwrite", f"--namespace={NAMESPACE}", *clusters, target=target)
     return Command(line=f'{annotate.line} "fedssh/reconnected-at=$({NOW})"', title=annotate.title)
+
+
+def parse_reconnect(result: Result, names: Sequence[str], *, machine: str) -> dict[str, FedsshError]:
+    """Return, for the clusters of ``reconnect_command`` that it did not reach, why.
+
+    kubectl says "kubefedcluster.core.kubefed.io/member1 annotated" of each that it has changed, and goes on to the
+    next when one fails.
+    """
+    done = {
+        line.rpartition("/")[2].partition(" ")[0] for line in result.stdout.splitlines() if line.endswith("annotated")
+    }
+    failed = [] if result.ok else [name for name in names if name not in done]
+    return {name: explain(result, machine=machine, step="connect anew") for name in failed}
 
 
 def wait_command(since: Mapping[str, str], *, target: Target) -> Command:
@@ -189,28 +181,54 @@ def wait_command(since: Mapping[str, str], *, target: Target) -> Command:
         done
     """
     wanted = [f"{name}={time}" for name, time in since.items()]
-    return script(text, str(READY_SECONDS), *wanted, title="wait for Ready")
+    return script(text, str(int(READY_SECONDS)), *wanted, title="wait for Ready")
 
 
-def _parse_cluster(one: Mapping[str, Any], tokens: Mapping[str, str]) -> JoinedCluster:
-    spec, metadata = section(one, "spec"), one["metadata"]
-    conditions = {found.get("type"): found for found in section(one, "status").get("conditions") or []}
+def _name(item: Mapping[str, Any]) -> str:
+    """Return an object's name, or "" where it has none: an API server has no such objects."""
+    name = section(item, "metadata").get("name")
+    return name if isinstance(name, str) and name.isprintable() else ""
+
+
+def _parse_cluster(item: Mapping[str, Any], tokens: Mapping[str, str]) -> JoinedCluster:
+    spec, metadata = section(item, "spec"), section(item, "metadata")
+    listed = section(item, "status").get("conditions")
+    told_of = listed if isinstance(listed, list) else []
+    conditions = {str(found.get("type")): found for found in told_of if isinstance(found, dict)}
     ready = conditions.get("Ready")
     # There is no Ready condition at all on a cluster that was never reached (kubefed#1498): the others tell why.
     others = [found for kind, found in conditions.items() if kind != "Ready" and found.get("status") == "True"]
-    reasons = [found.get("message") or found.get("reason") or "" for found in [*others, *([ready] if ready else [])]]
+    told = [*others, *([ready] if ready else [])]
+    reasons = [str(found.get("message") or found.get("reason") or "") for found in told]
     is_ready = ready.get("status") == "True" if ready else (False if others else None)
-    token = tokens.get(section(spec, "secretRef").get("name", ""), "")
+    token = tokens.get(str(section(spec, "secretRef").get("name", "")), "")
     return JoinedCluster(
-        name=metadata["name"],
-        api_server=visible(" ".join(str(spec.get("apiEndpoint", "")).split())),
-        ca=spec.get("caBundle", ""),
-        unverified=tuple(spec.get("disabledTLSValidations") or ()),
+        name=_name(item),
+        endpoint=Endpoint(server=visible(" ".join(str(spec.get("apiEndpoint", "")).split())), trust=_trust(spec)),
         token=Sensitive(token) if token else None,
-        labels=section(metadata, "labels"),
+        labels={visible(key): visible(str(value)) for key, value in section(metadata, "labels").items()},
         ready=is_ready,
         message="" if is_ready else _explained("; ".join(filter(None, reasons))),
+        spec=spec,
     )
+
+
+def _trust(spec: Mapping[str, Any]) -> Trust:
+    """Return how KubeFed verifies a cluster; where its spec has no CA, by the trust store of its controller's image."""
+    if _ALL in _validations(spec):
+        return Trust(word="insecure")
+    ca = spec.get("caBundle")
+    return Trust(word="ca", ca=ca) if isinstance(ca, str) and _holds_something(ca) else Trust(word="system")
+
+
+def _unverified(cluster: JoinedCluster) -> tuple[str, ...]:
+    """Return what KubeFed does not verify: ``*`` is nothing at all, ``SubjectName`` only its name."""
+    return _validations(cluster.spec)
+
+
+def _validations(spec: Mapping[str, Any]) -> tuple[str, ...]:
+    disabled = spec.get("disabledTLSValidations")
+    return tuple(map(str, disabled)) if isinstance(disabled, list) else ()
 
 
 def _explained(message: str) -> str:
@@ -218,15 +236,16 @@ def _explained(message: str) -> str:
     return visible(message) + (f" ({meanings[0]})" if meanings else "")
 
 
-def _decoded(token: str) -> str:
+def _decoded(token: Any) -> str:
     try:
         return base64.b64decode(token, validate=True).decode("ascii")
     except (TypeError, ValueError):
         return ""
 
 
-def _pem(ca: str) -> bytes:
+def _holds_something(ca: str) -> bool:
+    """Whether it is base64, however it is wrapped: one that is not would spoil a kubeconfig for all its clusters."""
     try:
-        return base64.b64decode(ca).strip()
+        return bool(base64.b64decode("".join(ca.splitlines()), validate=True))
     except ValueError:
-        return b""
+        return False

@@ -1,19 +1,21 @@
-"""KubeFed's installation on the host cluster: the Helm chart and what it comes to."""
+"""KubeFed's installation on the host cluster: its parts, the commands that install each, and their answers."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fedssh.engines.kubefed import kubefedctl
-from fedssh.errors import RefusedError, StepError
+from fedssh.engines.protocol import Part
+from fedssh.errors import StepError
 from fedssh.kubernetes import helm
-from fedssh.kubernetes.kubectl import Target, explain, kubectl, parse_items
-from fedssh.shell import Command, Result, script
+from fedssh.kubernetes.kubectl import Target, explain, kubectl
+from fedssh.shell import Command, Result, failure, script
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from fedssh.inventory import Inventory, KubeFed
 
 NAMESPACE: Final = "kube-federation-system"
 RELEASE: Final = "kubefed"
@@ -25,8 +27,8 @@ CONTROLLER: Final = "kubefed-controller-manager"
 ROLLOUT_SECONDS: Final = 300
 """How long KubeFed's images may take to be pulled and started."""
 
-INSTALL_SECONDS: Final = 180
-"""How long Helm may take to fetch the chart and create its objects."""
+PART_SECONDS: Final = ROLLOUT_SECONDS + 30.0
+"""How long each command of a part may take: Helm and a download have less to do than the rollout."""
 
 ESTABLISHED_SECONDS: Final = 30
 """How long the API server may take to serve KubeFed's custom resources."""
@@ -34,72 +36,59 @@ ESTABLISHED_SECONDS: Final = 30
 _STEP: Final = "prepare KubeFed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Installation:
-    """What there is of KubeFed on the host.
-
-    Attributes:
-        release: The Helm release, or None.
-        rolled_out: Whether the webhook and the controller-manager serve. A join before that would fail half-way,
-            since creating a KubeFedCluster passes the webhook.
-        kubefedctl: The version of the kubefedctl on the host's machine, or "".
-    """
-
-    release: helm.Release | None
-    rolled_out: bool
-    kubefedctl: str
-
-    def is_complete(self, version: str) -> bool:
-        """Whether nothing is left to install for that KubeFed version."""
-        return self.release is not None and self.rolled_out and self.kubefedctl == version
+def tool_part(version: str, *, why: str) -> Part:
+    """Return the part that is kubefedctl."""
+    name = f"kubefedctl {version}"
+    return Part(
+        name="tool", text=f"install {name}", running="downloading kubefedctl", done=f"installed {name}", why=why
+    )
 
 
-def tool_commands() -> list[Command]:
-    """Return the commands that ask the host's tools for their versions."""
-    return [helm.version(), kubefedctl.version_command()]
+def chart_part(version: str, *, why: str) -> Part:
+    """Return the part that is KubeFed's chart."""
+    name = f"KubeFed {version}"
+    return Part(name="chart", text=f"install {name}", running="installing KubeFed", done=f"installed {name}", why=why)
 
 
-def probe_commands(*, target: Target) -> list[Command]:
-    """Return the commands that look at the installation; they change nothing."""
-    return [
-        helm.find_release(RELEASE, NAMESPACE, target=target),
-        kubectl(
-            "get", "deployments", f"--namespace={NAMESPACE}", "--ignore-not-found", "-o", "json", target=target
-        ),
-    ]  # fmt: skip
+def rollout_part(*, why: str) -> Part:
+    """Return the part that waits until KubeFed serves."""
+    return Part(
+        name="rollout", text="wait until KubeFed serves", running="waiting for KubeFed to serve", done="", why=why
+    )
 
 
-def parse_probe(
-    tools: Sequence[Result], results: Sequence[Result], *, version: str, machine: str, only_look: bool = False
-) -> Installation:
-    """Return the installation from the answers to ``tool_commands`` and ``probe_commands``.
+def part_commands(part: Part, wanted: KubeFed, release: helm.Release | None, *, target: Target) -> list[Command]:
+    """Return the commands, to be run one after the other while they succeed, that install a part."""
+    if part.name == "tool":
+        return [kubefedctl.install_command(wanted.kubefedctl_url, version=wanted.version)]
+    if part.name == "chart":
+        return [
+            *install_commands(
+                release=release,
+                version=wanted.version,
+                repository=wanted.chart_repository,
+                values=wanted.values,
+                target=target,
+            ),
+            *gate_commands(wanted.values, target=target),
+        ]
+    return rollout_commands(target=target)
 
-    Args:
-        tools: The answers to ``tool_commands``.
-        results: The answers to ``probe_commands``.
-        version: The KubeFed version that hosts.yaml asks for.
-        machine: The host's name, for messages.
-        only_look: Whether another version, or a broken release, is only reported and not refused.
+
+def check_part(part: Part, results: Sequence[Result], inventory: Inventory, *, machine: str) -> None:
+    """Check the answers to ``part_commands``, as far as they were run.
 
     Raises:
-        StepError: A tool is missing or failed.
-        RefusedError: Another version is installed, or in another way, or a release is in a state that only a person
-            can judge.
+        StepError: A download, Helm or the rollout failed (3). Running it again goes on from there.
     """
-    helm_version, kubefedctl_version = tools
-    found_release, deployments = results
-    helm.check_version(helm_version, machine=machine, step=_STEP)
-    release = helm.parse_release(found_release, chart="kubefed", machine=machine, step=_STEP)
-    if release and not only_look:
-        _check_release(release, version=version, machine=machine)
-    items = parse_items(deployments, machine=machine, step=_STEP)
-    if release is None and not only_look:
-        _check_nobodys(items, machine=machine)
-    return Installation(
-        release=release,
-        rolled_out=all(_is_rolled_out(items, name) for name in (WEBHOOK, CONTROLLER)),
-        kubefedctl=kubefedctl.parse_version(kubefedctl_version),
-    )
+    if part.name == "tool":
+        kubefedctl.check_install(results[0], version=inventory.kubefed.version, machine=machine)
+    elif part.name == "rollout":
+        check_rollout(results, machine=machine)
+    else:
+        for result in results:
+            if not result.ok:
+                raise failure(result, machine=machine, step=_STEP)
 
 
 def is_leftover(release: helm.Release | None) -> bool:
@@ -209,46 +198,3 @@ def check_rollout(results: Sequence[Result], *, machine: str) -> None:
             error = explain(result, machine=machine, step=_STEP)
             pods = f"kubectl -n {NAMESPACE} describe pods"
             raise StepError(error.message, machine=machine, step=_STEP, hint=f"See why on the host: {pods}")
-
-
-def _check_release(release: helm.Release, *, version: str, machine: str) -> None:
-    if release.version != version:
-        raise RefusedError(
-            f"KubeFed {release.version} is installed, and hosts.yaml asks for {version}",
-            machine=machine,
-            step=_STEP,
-            # helm upgrade would issue new certificates for a webhook that still serves the old ones (kubefed#1333).
-            hint=f"fedssh does not upgrade KubeFed. To keep what is there, write: kubefed.version: {release.version}",
-        )
-    if release.status != "deployed" and not is_leftover(release):
-        raise RefusedError(
-            f"Helm calls the release {RELEASE} {release.status!r}",
-            machine=machine,
-            step=_STEP,
-            hint=f"Repair it on the host first: helm -n {NAMESPACE} history {RELEASE}",
-        )
-
-
-def _check_nobodys(deployments: Sequence[Mapping[str, Any]], *, machine: str) -> None:
-    """Raise RefusedError where KubeFed runs without a Helm release: installing it would be a second installation."""
-    for one in deployments:
-        if one["metadata"]["name"] in {WEBHOOK, CONTROLLER} and "deletionTimestamp" not in one["metadata"]:
-            raise RefusedError(
-                f"KubeFed is installed in {NAMESPACE}, but not by Helm as the release {RELEASE}",
-                machine=machine,
-                step=_STEP,
-                hint=f"Take it off the host, or install it by Helm under that name: helm -n {NAMESPACE} list --all",
-            )
-
-
-def _is_rolled_out(deployments: Sequence[Mapping[str, Any]], name: str) -> bool:
-    """Whether a Deployment is complete, by the rules of ``kubectl rollout status``."""
-    for one in deployments:
-        if one["metadata"]["name"] == name:
-            wanted, status = one["spec"].get("replicas", 1), one.get("status", {})
-            return bool(
-                status.get("observedGeneration", 0) >= one["metadata"].get("generation", 0)
-                and status.get("updatedReplicas", 0) >= wanted
-                and status.get("availableReplicas", 0) >= wanted
-            )
-    return False

@@ -5,26 +5,27 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from fedssh.engines.kubefed.clusters import NOW
 from fedssh.engines.kubefed.install import NAMESPACE
+from fedssh.engines.protocol import NOW
 from fedssh.errors import StepError, visible
 from fedssh.kubernetes.kubectl import NOT_FOUND, Target, kubectl, missing_tool
 from fedssh.shell import Command, Result, failure, last_words, script
 
-JOIN_SECONDS: Final = 120
+JOIN_SECONDS: Final = 120.0
 """How long the joins of one batch may take; one takes about a second, a member that hangs half a minute."""
 
 TERMINATING_SECONDS: Final = 30
 """How long KubeFed's namespace on a member, when it is being deleted, may take to go."""
 
 _TERMINATING: Final = 79
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _STEP: Final = "join"
 
 
-def join_command(name: str, *, target: Target) -> Command:
+def join_command(name: str, *, tool: str, target: Target) -> Command:
     """Return the command that joins the cluster of the context ``name``, and prints the host's time when it is done.
 
-    ``target`` is the host cluster; its context bears the host's name.
+    ``tool`` is kubefedctl's path; ``target`` is the host cluster; its context bears the host's name.
 
     kubefedctl is told everything that it would otherwise make up: without ``--host-cluster-name`` a context name with
     an ``@`` breaks it, without ``--secret-name`` every run leaves one more Secret (kubefed#1009). With
@@ -49,11 +50,13 @@ def join_command(name: str, *, target: Target) -> Command:
         fi
     """
     text += """
-        join() { kubefedctl join "$@" --error-on-existing=false --v=2; }
+        tool=$1; shift
+        join() { "$tool" join "$@" --error-on-existing=false --v=2; }
         join "$@" >/dev/null 2>&1 || { sleep 3; join "$@" >/dev/null; } || exit
     """
     return script(
         text + NOW,
+        tool,
         name,
         f"--cluster-context={name}",
         f"--host-cluster-context={target.context}",
@@ -69,7 +72,7 @@ def parse_join(result: Result, *, machine: str) -> str:
     """Return the host's time at the end of a join (RFC 3339, UTC, whole seconds).
 
     Raises:
-        StepError: The join failed; its message holds kubefedctl's own reason, not its goroutines.
+        StepError: The join failed; its message holds kubefedctl's own reason, not its goroutines. Or it told no time.
     """
     if result.code == NOT_FOUND:
         raise missing_tool("kubefedctl", machine=machine, step=_STEP)
@@ -86,4 +89,7 @@ def parse_join(result: Result, *, machine: str) -> str:
         if reasons:
             raise StepError(f"kubefedctl join failed: {visible(reasons[-1])}", machine=machine, step=_STEP)
         raise failure(result, machine=machine, step=_STEP)
-    return last_words(result.stdout, lines=1)
+    time = last_words(result.stdout, lines=1)
+    if not _TIME.fullmatch(time):  # without it, a health check from before the join would count
+        raise StepError("it is not known when it joined: date printed no time", machine=machine, step=_STEP)
+    return time

@@ -1,34 +1,65 @@
-"""kubefedctl on the host's machine: which version there is, and putting another one there."""
+"""kubefedctl on the host's machine: which ones there are, and putting the right one there."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
-from fedssh.errors import StepError
-from fedssh.kubernetes.kubectl import NOT_FOUND
-from fedssh.shell import Command, Result, clean_up, command, failure, script
+from fedssh.errors import StepError, visible
+from fedssh.shell import Command, Result, clean_up, failure, script
 
-INSTALL_SECONDS: Final = 180
-"""How long the download may take."""
+FOLDER: Final = "/usr/local/bin"
+"""Where fedssh puts kubefedctl."""
 
 _STEP: Final = "prepare KubeFed"
+_MOST_FOUND: Final = 2
+
+# The one that fedssh has put there, and the one that PATH leads to: two lines each.
+_FIND: Final = """
+    found=$(command -v kubefedctl) || found=
+    for tool in "$1/kubefedctl" "$found"; do
+        case $tool in /*) ;; *) continue ;; esac
+        [ -x "$tool" ] || continue
+        printf 'path %s\\n' "$tool"
+        "$tool" version </dev/null 2>&1 | head -n 1
+    done
+"""
 
 
-def version_command() -> Command:
-    """Return the command whose answer ``parse_version`` reads."""
-    return command("kubefedctl", "version")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """A kubefedctl on the host's machine.
+
+    Attributes:
+        path: Where it lies. It is called by this path, so that another one on PATH is never taken for it.
+        version: What it says of itself, or "".
+    """
+
+    path: str
+    version: str
 
 
-def parse_version(result: Result) -> str:
-    """Return the version in the answer to ``version_command`` (``version.Info{Version:"v0.10.0", …``), or ""."""
-    if result.code == NOT_FOUND:
-        return ""
-    found = re.search(r'Version:"v?([^"]*)"', result.stdout)
-    return found[1] if found else ""
+def find_command(*, folder: str = FOLDER) -> Command:
+    """Return the command whose answer ``parse_tools`` reads; fedssh's own comes before the one on PATH."""
+    return script(_FIND, folder, title="kubefedctl version")
 
 
-def install_command(url: str, *, version: str, folder: str = "/usr/local/bin") -> Command:
+def parse_tools(result: Result) -> tuple[Tool, ...]:
+    """Return the tools in the answer to ``find_command``, each once (``version.Info{Version:"v0.10.0", …``)."""
+    found: dict[str, str] = {}
+    for text in result.stdout.split("path /")[1 : _MOST_FOUND + 1]:
+        path, _, said = text.partition("\n")
+        found.setdefault(visible("/" + path), _version_in(said))
+    return tuple(Tool(path=path, version=version) for path, version in found.items())
+
+
+def _version_in(said: str) -> str:
+    found = re.search(r'Version:"v?([^"]{0,40})"', said)
+    return visible(found[1]) if found else ""
+
+
+def install_command(url: str, *, version: str, folder: str = FOLDER) -> Command:
     """Return the command that puts kubefedctl into ``folder``, checked against the checksum at ``url`` + .sha.
 
     It prints what ``kubefedctl version`` says; where that is not ``version``, what was there before stays.
@@ -79,7 +110,7 @@ def check_install(result: Result, *, version: str, machine: str) -> None:
     if not result.ok:
         hint = "hosts.yaml can name another address: kubefed.kubefedctl_url"
         raise failure(result, machine=machine, step=_STEP, hint=hint)
-    found = parse_version(result)
+    found = _version_in(result.stdout)
     if found != version:
         raise StepError(
             f"the kubefedctl that was downloaded is version {found or 'unknown'}, not {version}",

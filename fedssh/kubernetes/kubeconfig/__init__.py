@@ -23,13 +23,10 @@ import yaml
 
 from fedssh.documents import DocumentError, compose, entry
 from fedssh.errors import RefusedError, visible
-from fedssh.kubernetes.access import NAMESPACE
 from fedssh.kubernetes.kubeconfig.nodes import plain, render, replace, represent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-    from fedssh.kubernetes.access import MemberAccess
 
 LARGEST_BYTES: Final = 4 * 1024 * 1024
 
@@ -51,6 +48,8 @@ class Kubeconfig:
     def __init__(self, root: yaml.MappingNode, *, source: str) -> None:
         self._root = root
         self._source = source
+        # By section and name, the first of two entries of one name, as kubectl takes it.
+        self._index: dict[Section, dict[str, yaml.MappingNode]] = {}
 
     @property
     def current_context(self) -> str:
@@ -61,6 +60,16 @@ class Kubeconfig:
     def names(self, section: Section) -> list[str]:
         """Return the names of a section's entries."""
         return [name for name, _ in self._entries(section)]
+
+    def has(self, section: Section, name: str) -> bool:
+        """Whether there is an entry of that name."""
+        return self._find(section, name) is not None
+
+    def has_foreign(self, section: Section, name: str) -> bool:
+        """Whether there is an entry of that name which fedssh did not write."""
+        existing = self._find(section, name)
+        found = entry(existing, _SINGULAR[section]) if existing else None
+        return existing is not None and (found is None or _extension(found[1]) is None)
 
     def put(
         self,
@@ -96,13 +105,12 @@ class Kubeconfig:
         marked = {**value, "extensions": [*others, ours]}
         body = represent(marked)
         if existing is None:
-            self._sequence(section).value.append(represent({"name": name, _SINGULAR[section]: marked}))
+            made = represent({"name": name, _SINGULAR[section]: marked})
+            self._sequence(section).value.append(made)
+            self._entries_by_name(section)[name] = made
             return True
-        if not adopt and (found is None or _extension(found[1]) is None):
-            raise RefusedError(
-                f"{self._source} has a {_SINGULAR[section]} {visible(name)!r} that fedssh did not write",
-                hint="To take it over, add --adopt; to keep it, give the member another name in hosts.yaml.",
-            )
+        if not adopt and self.has_foreign(section, name):
+            raise foreign_entry(self._source, section, name)
         if found and keep_unknown and isinstance(found[1], yaml.MappingNode):
             body.value += [pair for pair in found[1].value if pair[0].value not in {*marked, *_VERIFICATION}]
         if found and plain(found[1]) == plain(body):
@@ -120,6 +128,17 @@ class Kubeconfig:
         noted = mark.get("extension")
         return plain(found[1]), noted if isinstance(noted, dict) else {}
 
+    def host_context(self, name: str) -> str:
+        """Return the context that leads to the host: the one that bears its name already, else the current one.
+
+        Raises:
+            RefusedError: There is neither.
+        """
+        if self._find("contexts", name) is not None:
+            return name
+        self._current(name)
+        return self.current_context
+
     def name_host_context(self, name: str, *, how: Literal["rename", "alias"]) -> bool:
         """Let the current context be called ``name``, by renaming it or by a second context beside it.
 
@@ -129,16 +148,10 @@ class Kubeconfig:
         Raises:
             RefusedError: There is no current context.
         """
-        if self._find("contexts", name) is not None:
+        old = self.host_context(name)
+        if old == name:
             return False
-        old = self.current_context
-        existing = self._find("contexts", old) if old else None
-        context = entry(existing, "context") if existing else None
-        if existing is None or context is None or not isinstance(context[1], yaml.MappingNode):
-            raise RefusedError(
-                f"{self._source} has no current context to be called {name}",
-                hint="Choose it on the host: kubectl config use-context …",
-            )
+        existing, context = self._current(name)
         if how == "alias":
             value = {key: found for key, found in plain(context[1]).items() if key != "extensions"}
             return self.put("contexts", name, value, keep_unknown=False)
@@ -146,8 +159,19 @@ class Kubeconfig:
         mark = {"name": _EXTENSION, "extension": {"renamed-from": old}}
         replace(context[1], "extensions", represent([*others, mark]))
         replace(existing, "name", represent(name))
+        self._index.pop("contexts", None)
         replace(self._root, "current-context", represent(name))
         return True
+
+    def _current(self, name: str) -> tuple[yaml.MappingNode, tuple[yaml.Node, yaml.MappingNode]]:
+        existing = self._find("contexts", self.current_context) if self.current_context else None
+        context = entry(existing, "context") if existing else None
+        if existing is None or context is None or not isinstance(context[1], yaml.MappingNode):
+            raise RefusedError(
+                f"{self._source} has no current context to be called {name}",
+                hint="Choose it on the host: kubectl config use-context …",
+            )
+        return existing, (context[0], context[1])
 
     def render(self) -> str:
         """Return the document's text."""
@@ -162,7 +186,15 @@ class Kubeconfig:
                     yield str(name[1].value), one
 
     def _find(self, section: Section, name: str) -> yaml.MappingNode | None:
-        return next((one for found, one in self._entries(section) if found == name), None)
+        return self._entries_by_name(section).get(name)
+
+    def _entries_by_name(self, section: Section) -> dict[str, yaml.MappingNode]:
+        """Return a section's entries by name, looked through once: a federation has hundreds of them."""
+        if section not in self._index:
+            self._index[section] = {}
+            for name, entry_node in self._entries(section):
+                self._index[section].setdefault(name, entry_node)
+        return self._index[section]
 
     def _sequence(self, section: Section) -> yaml.SequenceNode:
         found = entry(self._root, section)
@@ -171,6 +203,14 @@ class Kubeconfig:
         empty = yaml.SequenceNode("tag:yaml.org,2002:seq", [], flow_style=False)
         replace(self._root, section, empty)
         return empty
+
+
+def foreign_entry(source: str, section: Section, name: str) -> RefusedError:
+    """Return the error for an entry of a wanted name that fedssh did not write."""
+    return RefusedError(
+        f"{source} has a {_SINGULAR[section]} {visible(name)!r} that fedssh did not write",
+        hint="To take it over, add --adopt; to keep it, give the member another name in hosts.yaml.",
+    )
 
 
 def parse_kubeconfig(text: str, *, source: str) -> Kubeconfig:
@@ -189,71 +229,6 @@ def parse_kubeconfig(text: str, *, source: str) -> Kubeconfig:
     if not isinstance(root, yaml.MappingNode):
         raise RefusedError(f"{source} is not a kubeconfig", hint="Repair it by hand; fedssh has not touched it.")
     return Kubeconfig(root, source=source)
-
-
-def remote_cluster(name: str) -> str:
-    """Return the name of a member's cluster entry."""
-    return f"kubefed-remote-{name}"
-
-
-def put_member(document: Kubeconfig, access: MemberAccess, *, tls: str = "ca", adopt: bool = False) -> bool:
-    """Write a member's user, cluster and context, by the names that an administrator would choose.
-
-    Args:
-        document: The host's kubeconfig.
-        access: What is written.
-        tls: How the member is verified, in hosts.yaml's word; noted beside the cluster.
-        adopt: Whether entries of these names that fedssh did not write are taken over.
-
-    Returns:
-        Whether anything changed.
-
-    Raises:
-        RefusedError: One of the names is taken by an entry that fedssh did not write.
-    """
-    user, cluster = f"kubefed-{access.name}", remote_cluster(access.name)
-    context = {"cluster": cluster, "user": user, "namespace": NAMESPACE}
-    changed = [
-        document.put("users", user, {"token": access.token.reveal()}, keep_unknown=False, adopt=adopt),
-        document.put(
-            "clusters",
-            cluster,
-            _stanza(access),
-            keep_unknown=True,
-            adopt=adopt,
-            mark={"tls": tls, "cluster-uid": access.cluster_uid},
-        ),
-        document.put("contexts", access.name, context, keep_unknown=True, adopt=adopt),
-    ]
-    return any(changed)
-
-
-def member_mark(document: Kubeconfig, name: str) -> dict[str, Any]:
-    """Return what ``put_member`` has noted of a member: ``tls`` and ``cluster-uid``; {} when it has written none."""
-    found = document.find("clusters", remote_cluster(name))
-    return found[1] if found else {}
-
-
-def render_credentials(credentials: Mapping[str, MemberAccess]) -> str:
-    """Return a kubeconfig that holds nothing but one context for each of ``credentials``."""
-    document = parse_kubeconfig("", source="a new kubeconfig")
-    for context, access in credentials.items():
-        # Without any credential kubectl would ask for a user's name. A token that means nothing is answered by a 401.
-        document.put("users", context, {"token": access.token.reveal() or "anonymous"}, keep_unknown=False)
-        document.put("clusters", context, _stanza(access), keep_unknown=False)
-        document.put("contexts", context, {"cluster": context, "user": context}, keep_unknown=False)
-    return document.render()
-
-
-def _stanza(access: MemberAccess) -> dict[str, Any]:
-    # A CA and insecure-skip-tls-verify together are refused by client-go: "specifying a root certificates file with
-    # the insecure flag is not allowed".
-    verification = {
-        "certificate-authority-data": "" if access.insecure else access.ca,
-        "tls-server-name": "" if access.insecure else access.server_name,
-        "insecure-skip-tls-verify": access.insecure,
-    }
-    return {"server": access.server, **{key: value for key, value in verification.items() if value}}
 
 
 def _extensions(body: yaml.Node) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from fedssh.errors import RefusedError
 from fedssh.kubernetes.endpoint import check_ca, check_server
 from tests.fakes.kubernetes import CA, base64_of, ca_of
+from tests.fakes.machine_output import damaged_text, repeated, soon
 
 
 def refused(server: str) -> RefusedError:
@@ -99,6 +100,14 @@ def test_no_text_breaks_the_check(text: str, before: str) -> None:
     assert server.lower().startswith("https://")
 
 
+def test_an_address_has_a_length() -> None:
+    """It stands in messages and in the host's kubeconfig."""
+    longest = "https://10.0.0.1/".ljust(2048, "x")
+    assert check_server(longest, member="m") == longest
+    error = refused("https://10.0.0.1/" + repeated("x"))
+    assert error.message == "its API server's address is longer than 2048 characters"
+
+
 def test_a_ca_is_kept_as_it_is() -> None:
     """One certificate, several, or some text around them."""
     pem = base64.b64decode(CA).decode()
@@ -123,6 +132,28 @@ def test_what_is_no_certificate_is_refused(ca: str) -> None:
     """Before the host's kubeconfig holds it."""
     with pytest.raises(RefusedError, match="the CA in its kubeconfig is not a certificate"):
         check_ca(ca, member="m")
+
+
+@pytest.mark.parametrize("size", [64 * 1024 + 1, 4 * 1024 * 1024])
+def test_a_ca_is_at_most_64_kib(size: int) -> None:
+    """A member cannot fill the host's kubeconfig until fedssh itself cannot read it; nothing of it is decoded."""
+    pem = base64.b64decode(CA).decode()
+    largest = ca_of(pem + "#" * (64 * 1024 - len(pem)))
+    assert check_ca(largest, member="m") == largest
+    for ca in (ca_of(repeated(pem, size) + pem), ca_of(pem + "#" * (size - len(pem))), "%" * (size * 4 // 3 + 4)):
+        with soon(0.1), pytest.raises(RefusedError, match="the CA in its kubeconfig is larger than 64 KiB") as caught:
+            check_ca(ca, member="m")
+        assert "tls: system, or ca_file" in caught.value.hint
+
+
+@given(damaged_text(base64.b64decode(CA).decode()).map(ca_of))
+def test_no_ca_breaks_the_check(ca: str) -> None:
+    """It is kept as it is, or refused."""
+    try:
+        checked = check_ca(ca, member="m")
+    except RefusedError:
+        return
+    assert checked == ca
 
 
 def test_a_private_key_beside_a_certificate_is_refused(canary: str) -> None:

@@ -4,11 +4,13 @@ import json
 import shlex
 
 import pytest
+from hypothesis import given
 
 from fedssh.errors import StepError
 from fedssh.kubernetes import helm
 from fedssh.kubernetes.helm import Release, check_version, find_release, parse_release
 from fedssh.kubernetes.kubectl import Target
+from tests.fakes.machine_output import MANY_DIGITS, answers, repeated, soon, versions
 from tests.fakes.shells import result
 
 KUBEFED = {"name": "kubefed", "revision": "1", "status": "deployed", "chart": "kubefed-0.10.0", "app_version": ""}
@@ -87,3 +89,55 @@ def test_a_helm_that_fails_is_quoted() -> None:
     failed = result(code=1, stderr="Error: Kubernetes cluster unreachable")
     with pytest.raises(StepError, match="exit code 1: Error: Kubernetes cluster unreachable"):
         parse_release(failed, chart="kubefed", machine="m", step="s")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"revision": MANY_DIGITS}, {"revision": "-1"}, {"revision": 1.5}, {"revision": None}, {"revision": "9" * 10}),
+        *({"status": repeated("x")}, {"status": "\x1b[31m"}, {"status": ["deployed"]}, {"status": ""}),
+        *({"chart": repeated("x")}, {"chart": "kubefed-\x1b[31m"}, {"chart": {"a": 1}}, {"chart": "kubefed-1\n"}),
+    ],
+    ids=lambda change: str(change)[:30],
+)
+def test_a_release_that_helm_never_had_is_a_failed_step(change: dict[str, object]) -> None:
+    """A revision of thousands of digits, a status of megabytes, escape sequences."""
+    with pytest.raises(StepError, match="something else than releases"):
+        parse_release(result(json.dumps([{**KUBEFED, **change}])), chart="kubefed", machine="m", step="s")
+
+
+@given(answers([KUBEFED], [KUBEFED, KUBEFED]))
+def test_no_list_breaks_the_parser(printed: str) -> None:
+    """There is a release, none, or an error."""
+    try:
+        found = parse_release(result(printed), chart="kubefed", machine="m", step="s")
+    except StepError as error:
+        told = str(error)
+    else:
+        told = found.status if found else ""
+    assert told.isprintable()
+    assert len(told) < 400
+
+
+@given(versions())
+def test_no_version_breaks_the_check(said: str) -> None:
+    """It is Helm 3, or refused in a line."""
+    try:
+        check_version(result(said), machine="m", step="s")
+    except StepError as error:
+        told = str(error)
+    else:
+        told = ""
+    assert told.isprintable()
+    assert len(told) < 400
+
+
+@pytest.mark.parametrize("piece", ["[", "[{", "9", '"', "{},", "v3."])
+def test_a_long_answer_takes_no_long_time(piece: str) -> None:
+    """Two megabytes of it, as a version or as a list."""
+    said = result(repeated(piece))
+    with soon():
+        with pytest.raises(StepError):
+            parse_release(said, chart="kubefed", machine="m", step="s")
+        with pytest.raises(StepError):
+            check_version(said, machine="m", step="s")

@@ -1,200 +1,16 @@
 from __future__ import annotations
 
 import shlex
-import shutil
-import subprocess
-from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from fedssh import shell
-from fedssh.errors import StepError, UnknownOutcomeError
-from fedssh.sensitive import Sensitive
-from fedssh.shell import Command, command, failure, last_words, parse_answer, render_program, script
-from tests.fakes.shells import LocalShell, result, run_program
+from fedssh.shell import command, failure, last_words, script
+from tests.fakes.machine_output import LONG, repeated, soon
+from tests.fakes.shells import result
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-SHELLS = [one for one in (("dash",), ("bash",), ("busybox", "sh")) if shutil.which(one[0])]
-TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)
-
-
-@pytest.fixture(params=SHELLS, ids=" ".join)
-def any_shell(request: pytest.FixtureRequest) -> LocalShell:
-    """A local shell in each of the interpreters that are installed."""
-    return LocalShell(interpreter=request.param)
-
-
-def test_results_come_in_order_with_code_and_both_streams(any_shell: LocalShell) -> None:
-    """Whatever the stage, and each output with exactly its own newlines."""
-    results = any_shell.run(
-        script("echo out; echo err >&2; exit 3", title="first"),
-        [script("sleep 0.2; printf 'slow\n\n'", title="slow"), command("printf", "no newline"), command("false")],
-        command("printf", ""),
-    )
-    assert [(one.code, one.stdout, one.stderr) for one in results] == [
-        (3, "out\n", "err\n"),
-        (0, "slow\n\n", ""),
-        (0, "no newline", ""),
-        (1, "", ""),
-        (0, "", ""),
-    ]
-    assert [one.ok for one in results] == [False, True, True, False, True]
-    assert results[0].command.title == "first"
-
-
-def test_the_commands_of_a_stage_run_at_the_same_time(any_shell: LocalShell, tmp_path: Path) -> None:
-    """Each of the two waits for what the other does."""
-    wait = 'touch "$1"; n=0; until [ -e "$2" ]; do n=$((n+1)); [ $n -lt 50 ] || exit 1; sleep 0.1; done'
-    one, two = str(tmp_path / "one"), str(tmp_path / "two")
-    results = any_shell.run([script(wait, one, two, title="a"), script(wait, two, one, title="b")])
-    assert [found.code for found in results] == [0, 0]
-
-
-def test_stages_run_one_after_the_other(any_shell: LocalShell, tmp_path: Path) -> None:
-    """A stage sees what the one before it has finished."""
-    first = script('sleep 0.2; echo made >"$1"', str(tmp_path / "file"), title="make")
-    assert any_shell.run(first, command("cat", str(tmp_path / "file")))[1].stdout == "made\n"
-
-
-def test_a_command_does_not_read_the_program(any_shell: LocalShell) -> None:
-    """One without stdin reads nothing, and those behind it still run."""
-    read, after = any_shell.run(command("cat"), command("echo", "after"))
-    assert (read.code, read.stdout, after.stdout) == (0, "", "after\n")
-
-
-@pytest.mark.parametrize("interpreter", SHELLS, ids=" ".join)
-@settings(max_examples=10, deadline=None)
-@given(arguments=st.lists(TEXTS, min_size=1, max_size=4), stdin=TEXTS)
-def test_any_text_arrives_as_one_argument(interpreter: tuple[str, ...], arguments: list[str], stdin: str) -> None:
-    """Quotes, newlines, globs, dollars, percent signs: all of it is data, in arguments and on stdin."""
-    show = 'cat; printf "<%s>" "$@"'
-    ran = LocalShell(interpreter=interpreter).run(
-        command("printf", "<%s>", *arguments), script(show, *arguments, title="show", stdin=stdin)
-    )
-    shown = "".join(f"<{one}>" for one in arguments)
-    assert [one.stdout for one in ran] == [shown, stdin + shown]
-
-
-@pytest.mark.parametrize("stdin", ["x" * 300_000, "%s\\n\\", "a\nb\n\n", "'", "$(false)`false`"])
-def test_stdin_arrives_as_it_is(any_shell: LocalShell, stdin: str) -> None:
-    """Large, or full of what printf and the shell could misread."""
-    assert any_shell.run(command("cat", stdin=stdin))[0].stdout == stdin
-
-
-def test_a_secret_on_stdin_stands_in_no_argv_and_no_environment(any_shell: LocalShell, canary: str) -> None:
-    """Every process of the machine is looked at while the secret is still on its way into the command."""
-    look = "read -r secret; cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'"
-    more_than_a_pipe_holds = "x" * 200_000
-    (found,) = any_shell.run(
-        script(look, "an-argument-that-shows", title="look", stdin=Sensitive(f"{canary}\n{more_than_a_pipe_holds}"))
-    )
-    shown = found.stdout.splitlines()
-    assert "an-argument-that-shows" in shown
-    hidden = canary not in found.stdout  # on its own, so that a failure does not print all environments
-    assert hidden
-
-
-def test_a_nul_byte_is_refused() -> None:
-    """No shell can pass it on; dropping it silently would change the data."""
-    with pytest.raises(ValueError, match="NUL"):
-        render_program([command("cat", stdin="a\0b")], separator="x")
-
-
-@pytest.mark.parametrize("interpreter", SHELLS, ids=" ".join)
-def test_a_program_cut_off_anywhere_runs_nothing(interpreter: tuple[str, ...], tmp_path: Path) -> None:
-    """What arrives only in part, because the connection broke, has no effect."""
-    ran = tmp_path / "ran"
-    program = render_program([command("touch", str(ran)), command("echo", "x")], separator="WORD").encode()
-    cuts = [*range(0, len(program) - 3, 97), program.index(b"exit 0"), len(program) - 3]
-    for cut in cuts:
-        subprocess.run(interpreter, input=program[:cut], capture_output=True, start_new_session=True, check=False)
-        assert not ran.exists(), program[:cut].decode()
-    run_program(interpreter, program)
-    assert ran.exists()
-
-
-def test_a_shell_without_a_builtin_printf_runs_nothing(tmp_path: Path) -> None:
-    """It would show secrets in printf's argv."""
-    program = "type() { echo printf is /usr/bin/printf; }\n" + render_program(
-        [command("touch", str(tmp_path / "ran"))], separator="x"
-    )
-    done = subprocess.run(["dash"], input=program.encode(), capture_output=True, start_new_session=True, check=False)
-    assert done.returncode == shell.NO_BUILTIN_PRINTF
-    assert not (tmp_path / "ran").exists()
-
-
-def test_everything_ends_with_the_connection(any_shell: LocalShell, tmp_path: Path) -> None:
-    """When stdin ends, so does a command that would have gone on."""
-    slow = script('sleep 5; touch "$1"', str(tmp_path / "went-on"), title="slow")
-    program = render_program([slow], separator="x").encode()
-    # subprocess.run closes stdin behind the program.
-    done = subprocess.run(
-        any_shell.interpreter, input=program, capture_output=True, start_new_session=True, timeout=4, check=False
-    )
-    assert done.returncode != 0
-    assert not (tmp_path / "went-on").exists()
-
-
-def test_a_command_that_prints_too_much_is_stopped(any_shell: LocalShell, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is a failed step that says so; endless output does not hang."""
-    monkeypatch.setattr(shell, "OUTPUT_LIMIT_BYTES", 2**20)
-    for endless in ("yes", "yes >&2"):
-        with pytest.raises(StepError, match="endless printed more than 1 MiB and was stopped") as caught:
-            any_shell.run(script(endless, title="endless"))
-        assert not isinstance(caught.value, UnknownOutcomeError)
-
-
-def test_invalid_utf8_is_replaced(any_shell: LocalShell) -> None:
-    """An answer in another encoding does not lose the rest."""
-    assert any_shell.run(command("printf", r"a\377b"))[0].stdout == "a\ufffdb"
-
-
-def answer_of(*commands: Command) -> bytes:
-    """Return a true answer whose separator is WORD."""
-    return run_program(["sh"], render_program(commands, separator="WORD").encode())
-
-
-@pytest.mark.parametrize(("before", "after"), [("Welcome!\n", ""), ("", "\nlogout\n"), ("no newline", "WORD b")])
-def test_noise_around_the_frames_is_ignored(before: str, after: str) -> None:
-    """Greetings of login shells, and what they say at the end."""
-    one = command("echo", "x")
-    (found,) = parse_answer(before.encode() + answer_of(one) + after.encode(), [one], separator="WORD", machine="m")
-    assert found.stdout == "x\n"
-
-
-def test_an_answer_without_its_frames_is_unknown_never_a_success() -> None:
-    """Cut off anywhere, the last command counts as lost."""
-    commands = [command("true"), command("echo", "x")]
-    answer = answer_of(*commands)
-    complete = answer.rindex(b"WORD z") + len(b"WORD z")
-    for cut in range(complete):
-        with pytest.raises(UnknownOutcomeError, match="was lost: it may or may not have run") as caught:
-            parse_answer(answer[:cut], commands, separator="WORD", machine="member1")
-        assert caught.value.machine == "member1"
-        assert "again" in caught.value.hint
-    assert parse_answer(answer, commands, separator="WORD", machine="m")[1].stdout == "x\n"
-
-
-def test_a_command_cannot_forge_a_frame() -> None:
-    """It does not know the word: a frame with another one is its output."""
-    forged = "OTHER b 0\n\nOTHER e\n\nOTHER r 0\nOTHER z"
-    one = script('printf "%s" "$1"; exit 1', forged, title="forger")
-    (found,) = parse_answer(answer_of(one), [one], separator="WORD", machine="m")
-    assert (found.code, found.stdout) == (1, forged)
-    assert LocalShell().run(script("echo ${S-unset}", title="look"))[0].stdout == "unset\n"
-
-
-@pytest.mark.parametrize("code", ["", "x", "-1", "1 2"])
-def test_a_damaged_exit_code_is_unknown(code: str) -> None:
-    """Nothing is guessed."""
-    one = command("true")
-    answer = f"\nWORD b 0\nout\nWORD e\n\nWORD r {code}\nWORD z\n".encode()
-    with pytest.raises(UnknownOutcomeError):
-        parse_answer(answer, [one], separator="WORD", machine="m")
+KLOG = "E1123 07:19:38.693503    5025 memcache.go:265] no\n"
 
 
 def test_command_and_script_quote_their_arguments() -> None:
@@ -230,3 +46,42 @@ def test_last_words_skips_empty_lines() -> None:
     """And gives as many as are asked for."""
     assert last_words("a\n\nb\n \nc\n\n", lines=2) == "b\nc"
     assert last_words("") == ""
+
+
+def test_last_words_leave_log_lines_out() -> None:
+    """Where there is anything else."""
+    assert last_words(f"a\n{KLOG}b\n{KLOG * 9}") == "a\nb"
+    assert last_words(KLOG * 9, lines=2) == (KLOG * 2).strip()
+
+
+def test_a_long_line_is_cut() -> None:
+    """At 500 characters, as they are shown."""
+    assert last_words("x" * 500 + "\ny") == "x" * 500 + "\ny"
+    assert last_words("x" * 501 + "\ny") == "x" * 500 + "…\ny"
+    assert last_words("\x1b" * 126) == r"\x1b" * 125 + "…"
+    assert last_words("x" * LONG) == "x" * 500 + "…"
+
+
+def test_of_megabytes_only_the_end_is_told() -> None:
+    """Beginning with a whole line."""
+    assert last_words("begin\n" + "\n" * LONG) == ""
+    assert last_words(f"begin {'x' * 65_530}\nend") == "end"
+    assert last_words(repeated("said\n") + repeated(KLOG), lines=1) == KLOG.strip()
+
+
+@pytest.mark.parametrize("piece", ["\x1b", "\n", " ", " \n", "a", "a\n", "\u202e", KLOG, "E", "\r"], ids=repr)
+def test_last_words_of_megabytes_take_no_long_time(piece: str) -> None:
+    """They are five lines of at most 500 characters."""
+    words = repeated(piece)
+    with soon(0.1):
+        said = last_words(words)
+    assert len(said.splitlines()) <= 5
+    assert len(said) <= 5 * 502
+
+
+@given(st.text(st.characters()), st.integers(1, 5))
+def test_last_words_are_safe_to_show(text: str, lines: int) -> None:
+    """Whatever is said."""
+    said = last_words(text, lines=lines)
+    assert all(line.isprintable() for line in said.replace("\t", "").split("\n"))
+    assert said.count("\n") < lines

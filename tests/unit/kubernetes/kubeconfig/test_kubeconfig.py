@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from fedssh.errors import RefusedError
-from fedssh.kubernetes.access import MemberAccess
+from fedssh.kubernetes.account import MemberAccess
 from fedssh.kubernetes.kubeconfig import Kubeconfig, parse_kubeconfig, put_member, render_credentials
 from fedssh.sensitive import Sensitive
 from tests.fakes.hosts import HOST_KUBECONFIG

@@ -7,14 +7,14 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-
-from fedssh.errors import FedsshError, RefusedError, StepError
 from fedssh.federation.kubeconfig_file import (
     KubeconfigFile,
     check_usable,
     lock,
     write_file,
 )
+
+from fedssh.errors import FedsshError, RefusedError, StepError
 from fedssh.sensitive import Sensitive
 from tests.fakes.kubeconfigs import OLD, beside, read
 from tests.fakes.shells import LocalShell, install_tool, path_with, result

@@ -5,10 +5,10 @@ import stat
 from typing import TYPE_CHECKING
 
 import pytest
+from fedssh.federation.kubeconfig_file import hold_kubectls_lock, lock, parse_file, read_command, write_file
 
 from fedssh.errors import BusyError, StepError
 from fedssh.federation import kubeconfig_file
-from fedssh.federation.kubeconfig_file import hold_kubectls_lock, lock, parse_file, read_command, write_file
 from fedssh.sensitive import Sensitive
 from tests.fakes.kubeconfigs import OLD, beside, read
 from tests.fakes.shells import LocalShell

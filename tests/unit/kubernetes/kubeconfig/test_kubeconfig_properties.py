@@ -6,7 +6,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fedssh.kubernetes.access import MemberAccess
+from fedssh.kubernetes.account import MemberAccess
 from fedssh.kubernetes.kubeconfig import parse_kubeconfig, put_member
 from fedssh.sensitive import Sensitive
 from tests.fakes.kubernetes import CA, account_token

@@ -1,0 +1,185 @@
+"""What there is of KubeFed on the host, and what follows from it: what is missing, and what cannot be gone on with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from fedssh.engines.kubefed import install, join, kubefedctl
+from fedssh.engines.kubefed.clusters import list_commands, parse_list
+from fedssh.engines.kubefed.install import CONTROLLER, NAMESPACE, RELEASE, WEBHOOK, is_leftover
+from fedssh.errors import FedsshError, RefusedError, StepError, visible
+from fedssh.kubernetes import helm
+from fedssh.kubernetes.kubectl import NOT_FOUND, Target, kubectl, parse_items, section
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fedssh.engines.protocol import JoinedCluster, Part
+    from fedssh.inventory import Inventory
+    from fedssh.shell import Command, Result
+
+_STEP: Final = "prepare KubeFed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KubeFedState:
+    """What there is of KubeFed on the host.
+
+    Attributes:
+        machine: The host's name, for messages.
+        helm_problem: Why the machine's Helm cannot install it, or None.
+        release: The Helm release, or None.
+        is_running: Whether its Deployments are there, whoever has made them.
+        serves: Whether the webhook and the controller-manager are rolled out. A join before that would fail half-way,
+            since creating a KubeFedCluster passes the webhook.
+        tools: The kubefedctls on the machine.
+        clusters: The KubeFedClusters by name.
+        gaps: What could not be found out, and why.
+    """
+
+    machine: str
+    helm_problem: StepError | None = None
+    release: helm.Release | None = None
+    is_running: bool = False
+    serves: bool = False
+    tools: tuple[kubefedctl.Tool, ...] = ()
+    clusters: Mapping[str, JoinedCluster] = field(default_factory=dict)
+    gaps: tuple[FedsshError, ...] = ()
+
+    @property
+    def version(self) -> str:
+        """The version that is installed, or ""."""
+        return "" if self.release is None or is_leftover(self.release) else self.release.version
+
+    def refusals(self, inventory: Inventory) -> list[FedsshError]:
+        """Return why hosts.yaml's KubeFed cannot be installed over what is there, or be used as it is."""
+        found: list[FedsshError] = [self.helm_problem] if self.helm_problem else []
+        release, wanted = self.release, inventory.kubefed.version
+        if release is None:
+            return [*found, self._nobodys()] if self.is_running else found
+        if release.version != wanted:
+            found.append(self._other_version(release, wanted))
+        if release.status != "deployed" and not is_leftover(release):
+            hint = f"Repair it on the host first: helm -n {NAMESPACE} history {RELEASE}"
+            found.append(self._refused(f"Helm calls the release {RELEASE} {release.status!r}", hint))
+        return found
+
+    def missing(self, inventory: Inventory) -> list[Part]:
+        """Return the parts that have to be installed or waited for, in this order."""
+        version = inventory.kubefed.version
+        parts = []
+        if version not in {tool.version for tool in self.tools}:
+            others = [f"{tool.path} is version {tool.version or 'unknown'}" for tool in self.tools]
+            parts.append(install.tool_part(version, why=" and ".join(others) or "there is no kubefedctl"))
+        if not self.version:
+            why = "an earlier installation stopped half-way" if self.release else "it is not installed"
+            parts.append(install.chart_part(version, why=why))
+        if not (self.version and self.serves):
+            parts.append(install.rollout_part(why="it does not serve yet"))
+        return parts
+
+    def part_commands(self, part: Part, inventory: Inventory, *, target: Target) -> list[Command]:
+        """Return the commands, to be run one after the other while they succeed, that install a part."""
+        return install.part_commands(part, inventory.kubefed, self.release, target=target)
+
+    def join_command(self, name: str, inventory: Inventory, *, target: Target) -> Command:
+        """Return the command that joins the cluster of the context ``name``, by the kubefedctl of the right version.
+
+        It is called by its path: another one may stand before it on PATH.
+        """
+        right = [tool.path for tool in self.tools if tool.version == inventory.kubefed.version]
+        return join.join_command(name, tool=[*right, f"{kubefedctl.FOLDER}/kubefedctl"][0], target=target)
+
+    def _nobodys(self) -> RefusedError:
+        return self._refused(
+            f"KubeFed is installed in {NAMESPACE}, but not by Helm as the release {RELEASE}",
+            f"Take it off the host, or install it by Helm under that name: helm -n {NAMESPACE} list --all",
+        )
+
+    def _other_version(self, release: helm.Release, wanted: str) -> RefusedError:
+        # helm upgrade would issue new certificates for a webhook that still serves the old ones (kubefed#1333).
+        return self._refused(
+            f"KubeFed {release.version} is installed, and hosts.yaml asks for {wanted}",
+            f"fedssh does not upgrade KubeFed. To keep what is there, write: kubefed.version: {release.version}",
+        )
+
+    def _refused(self, problem: str, hint: str) -> RefusedError:
+        return RefusedError(problem, machine=self.machine, step=_STEP, hint=hint)
+
+
+def tool_commands() -> list[Command]:
+    """Return the commands that ask the host's tools for their versions."""
+    return [helm.version(), kubefedctl.find_command()]
+
+
+def state_commands(*, target: Target) -> list[Command]:
+    """Return the commands that look at the installation, the clusters and their credentials; they change nothing."""
+    where = f"--namespace={NAMESPACE}"
+    return [
+        helm.find_release(RELEASE, NAMESPACE, target=target),
+        kubectl("get", "deployments", where, "--ignore-not-found", "-o", "json", target=target),
+        *list_commands(target=target),
+    ]
+
+
+def parse_state(tools: Sequence[Result], state: Sequence[Result], *, machine: str) -> KubeFedState:
+    """Return what the answers to ``tool_commands`` and ``state_commands`` say; nothing is refused."""
+    helm_version, found_tools = tools
+    found_release, deployments, *listed = state
+    gaps: list[FedsshError] = []
+    problem, release, items, clusters = None, None, [], {}
+    try:
+        helm.check_version(helm_version, machine=machine, step=_STEP)
+    except StepError as error:
+        problem = error
+    try:
+        release = helm.parse_release(found_release, chart="kubefed", machine=machine, step=_STEP)
+    except StepError as error:
+        gaps.append(problem or error)
+    if helm_version.code == NOT_FOUND and problem and not gaps:
+        gaps.append(problem)
+    try:
+        items = parse_items(deployments, machine=machine, step=_STEP)
+    except StepError as error:
+        gaps.append(error)
+    try:
+        clusters = parse_list(listed, machine=machine)
+    except StepError as error:
+        gaps.append(error)
+    return KubeFedState(
+        machine=machine,
+        helm_problem=problem,
+        release=replace(release, version=visible(release.version)) if release else None,
+        is_running=any(_name(item) in {WEBHOOK, CONTROLLER} and not _is_going(item) for item in items),
+        serves=all(_is_rolled_out(items, name) for name in (WEBHOOK, CONTROLLER)),
+        tools=kubefedctl.parse_tools(found_tools),
+        clusters=clusters,
+        gaps=tuple(gaps),
+    )
+
+
+def _name(item: Mapping[str, Any]) -> str:
+    return str(section(item, "metadata").get("name"))
+
+
+def _is_going(item: Mapping[str, Any]) -> bool:
+    return "deletionTimestamp" in section(item, "metadata")
+
+
+def _is_rolled_out(deployments: Sequence[Mapping[str, Any]], name: str) -> bool:
+    """Whether a Deployment is complete, by the rules of ``kubectl rollout status``."""
+    for item in deployments:
+        if _name(item) == name:
+            wanted, status = _number(section(item, "spec"), "replicas", default=1), section(item, "status")
+            return (
+                _number(status, "observedGeneration") >= _number(section(item, "metadata"), "generation")
+                and _number(status, "updatedReplicas") >= wanted
+                and _number(status, "availableReplicas") >= wanted
+            )
+    return False
+
+
+def _number(part: Mapping[str, Any], key: str, *, default: int = 0) -> int:
+    value = part.get(key)
+    return value if isinstance(value, int) else default

@@ -1,0 +1,52 @@
+"""Granting access on a member, and undoing it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fedssh.errors import StepError
+from fedssh.kubernetes.account import TOKEN_WAIT_SECONDS, grant_commands, parse_grant, undo_commands
+from fedssh.kubernetes.kubectl import Target, explain
+
+if TYPE_CHECKING:
+    from fedssh.federation.steps import Grant, Undo
+    from fedssh.inventory import Cluster
+    from fedssh.sensitive import Sensitive
+    from fedssh.shell import Shell
+
+
+def grant_access(shell: Shell, step: Grant, cluster: Cluster) -> Sensitive:
+    """Make what is missing on a member, and return its token.
+
+    Raises:
+        StepError: An object could not be made, or its token did not come (3).
+        RefusedError: What came is not its token (6).
+    """
+    target = Target(kubeconfig=cluster.kubeconfig or "")
+    # What others have changed is theirs to the API server: without force, applying it again is a conflict.
+    force = bool(step.taken or step.mended)
+    commands = grant_commands(cluster.name, anew=step.anew, force=force, target=target)
+    return parse_grant(shell.run(*commands, timeout_seconds=60 + TOKEN_WAIT_SECONDS), cluster.name)
+
+
+def undo_grant(shell: Shell, undo: Undo, cluster: Cluster) -> str:
+    """Undo what granting access has done: delete what was created, make what was taken over what it was.
+
+    Returns:
+        What has been undone, in a sentence or two.
+
+    Raises:
+        StepError: It could not be undone (3); it names what is left.
+    """
+    name = undo.cluster
+    target = Target(kubeconfig=cluster.kubeconfig or "")
+    commands = undo_commands(created=undo.created, taken=undo.taken, target=target)
+    failed = [result for result in shell.run(*commands) if not result.ok]
+    if failed:
+        hints = [f"Delete it there: kubectl delete {' '.join(undo.created)}"] * bool(undo.created)
+        hints += [f"What was taken over there and is fedssh's now: {', '.join(undo.taken)}"] * bool(undo.taken)
+        error = explain(failed[0], machine=name, step="take the access back")
+        raise StepError(error.message, machine=error.machine, step=error.step, hint="\n".join(hints))
+    created = f"What had been created on {name} is gone again." if undo.created else ""
+    restored = f"What had been taken over on {name} is as it was." if undo.taken else ""
+    return " ".join(filter(None, [created, restored]))

@@ -1,0 +1,122 @@
+"""The host's part of joining: contexts tried, joins, corrections, labels, and waiting; all clusters at once."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from fedssh.federation.look.proof import in_rounds
+from fedssh.federation.threads import contained
+from fedssh.kubernetes.kubectl import Target, explain, has_lost_context, kubectl
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fedssh.engines.protocol import Engine, EngineState, JoinedCluster
+    from fedssh.errors import FedsshError
+    from fedssh.federation.steps import AwaitReady, Correct, Join, Label, Reconnect, TestContext
+    from fedssh.inventory import Inventory
+    from fedssh.shell import Command, Result, Shell
+
+
+def try_contexts(shell: Shell, steps: Sequence[TestContext], *, kubeconfig: str) -> dict[str, FedsshError]:
+    """Let every context list its cluster's nodes, as an administrator would; return what failed, by cluster."""
+    names = [step.cluster for step in steps]
+    commands = [
+        kubectl("get", "nodes", "-o", "name", target=Target(kubeconfig=kubeconfig, context=name)) for name in names
+    ]
+    results = dict(zip(names, _run_in_rounds(shell, commands), strict=True))
+    lost = [name for name, result in results.items() if has_lost_context(result.stderr)]
+    again = [command for name, command in zip(names, commands, strict=True) if name in lost]
+    results |= zip(lost, _run_in_rounds(shell, again), strict=True)
+    return {
+        name: explain(result, machine=name, step=f"test the context on {shell.name}")
+        for name, result in results.items()
+        if not result.ok
+    }
+
+
+def join_clusters(
+    shell: Shell, steps: Sequence[Join], inventory: Inventory, *, engine: Engine, state: EngineState, target: Target
+) -> tuple[dict[str, str | FedsshError], Mapping[str, JoinedCluster]]:
+    """Join several clusters at once.
+
+    Returns:
+        For each the host's time at the end of its join, or why it failed; and all clusters as they are then.
+
+    Raises:
+        StepError: The clusters cannot be listed (3).
+    """
+    stages = in_rounds([state.join_command(step.cluster, inventory, target=target) for step in steps])
+    listing = engine.list_commands(target=target)
+    results = shell.run(*stages, listing, timeout_seconds=engine.JOIN_SECONDS * len(stages))
+    joined, listed = results[: len(steps)], results[len(steps) :]
+    ends = {
+        step.cluster: contained(step.cluster, partial(engine.parse_join, result, machine=step.cluster))
+        for step, result in zip(steps, joined, strict=True)
+    }
+    return ends, engine.parse_list(listed, machine=shell.name)
+
+
+def correct_and_label(
+    shell: Shell, corrections: Sequence[Correct], labels: Sequence[Label], *, engine: Engine, target: Target
+) -> tuple[dict[str, str | FedsshError], dict[str, FedsshError]]:
+    """Correct the engine's descriptions of clusters, and label them.
+
+    Returns:
+        For each correction the host's time when it was made, or why it failed; and which labels failed, and why.
+    """
+    commands = [engine.correct_command(step.cluster, step.corrections, target=target) for step in corrections]
+    commands += [engine.label_command(step.cluster, step.labels, target=target) for step in labels]
+    results = _run_in_rounds(shell, commands)
+    corrected: dict[str, str | FedsshError] = {
+        step.cluster: result.stdout.strip() if result.ok else explain(result, machine=step.cluster, step="correct")
+        for step, result in zip(corrections, results, strict=False)
+    }
+    failed: dict[str, FedsshError] = {
+        step.cluster: explain(result, machine=step.cluster, step="label")
+        for step, result in zip(labels, results[len(corrections) :], strict=True)
+        if not result.ok
+    }
+    return corrected, failed
+
+
+def await_ready(
+    shell: Shell,
+    reconnects: Sequence[Reconnect],
+    waits: Sequence[AwaitReady],
+    since: Mapping[str, str],
+    *,
+    engine: Engine,
+    target: Target,
+) -> tuple[Mapping[str, FedsshError], Mapping[str, JoinedCluster]]:
+    """Have the engine connect anew where it must, and wait until it finds the clusters Ready.
+
+    Args:
+        shell: The host.
+        reconnects: Whom the engine is to connect to anew.
+        waits: Who is waited for.
+        since: By cluster the host's time from which on its health counts.
+        engine: What federates.
+        target: The host cluster.
+
+    Returns:
+        Whom it could not be made to connect to, and why; and all clusters as they are at the end.
+
+    Raises:
+        StepError: The clusters cannot be listed (3).
+    """
+    names = [step.cluster for step in reconnects]
+    anew = [engine.reconnect_command(names, target=target)] if names else []
+    wait = engine.wait_command({step.cluster: since.get(step.cluster, "") for step in waits}, target=target)
+    listing = engine.list_commands(target=target)
+    results = shell.run(anew, wait, listing, timeout_seconds=engine.READY_SECONDS + 60)
+    failed = engine.parse_reconnect(results[0], names, machine=shell.name) if names else {}
+    return failed, engine.parse_list(results[-len(listing) :], machine=shell.name)
+
+
+def _run_in_rounds(shell: Shell, commands: Sequence[Command], *, seconds: float = 60) -> list[Result]:
+    if not commands:
+        return []
+    stages = in_rounds(commands)
+    return shell.run(*stages, timeout_seconds=seconds * len(stages))

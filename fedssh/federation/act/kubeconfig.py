@@ -1,0 +1,126 @@
+"""The host's kubeconfig on its machine: hold the locks, write all entries at once, see that they stay."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Final
+
+from fedssh.errors import StepError
+from fedssh.kubernetes.account import NAMESPACE
+from fedssh.kubernetes.kubeconfig.entries import put_member
+from fedssh.kubernetes.kubeconfig.file import (
+    check_kubectls_lock,
+    check_lock,
+    kubectls_lock_line,
+    lock_line,
+    parse_file,
+    parse_write,
+    read_command,
+    write_command,
+)
+from fedssh.sensitive import Sensitive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from fedssh.engines.protocol import Engine
+    from fedssh.federation.facts import HostFacts
+    from fedssh.federation.machines import Connect
+    from fedssh.inventory import Inventory, Machine
+    from fedssh.kubernetes.credentials import Credential
+    from fedssh.kubernetes.kubeconfig import Kubeconfig
+    from fedssh.kubernetes.kubeconfig.file import KubeconfigFile
+    from fedssh.shell import Held, Shell
+
+WRITE_ATTEMPTS: Final = 5
+"""How often a write begins anew because somebody else has changed the file meanwhile."""
+
+
+def connect_and_lock(connect: Connect, inventory: Inventory) -> Connect:
+    """Return a ``connect`` that also takes fedssh's lock on the host, for as long as the connection lives.
+
+    It raises BusyError (75) where another run holds the lock.
+    """
+
+    def locked(machine: Machine) -> Shell:
+        shell = connect(machine)
+        if machine.name == inventory.host.name:
+            check_lock(shell.hold(lock_line(path=inventory.host.kubeconfig)), machine=shell.name)
+        return shell
+
+    return locked
+
+
+def write_entries(
+    shell: Shell,
+    host: HostFacts,
+    inventory: Inventory,
+    engine: Engine,
+    accesses: Mapping[str, tuple[Credential, str]],
+    *,
+    adopt: bool,
+    begin: Callable[[str], None],
+) -> None:
+    """Write all entries at once, and see that they stay; begin anew when somebody else changes the file meanwhile.
+
+    Args:
+        shell: The host.
+        host: What was found there.
+        inventory: What hosts.yaml says.
+        engine: How the entries are called.
+        accesses: Each member's credential and its cluster's UID; all proven.
+        adopt: Whether kubeconfig entries that fedssh did not write are taken over.
+        begin: Told of the file when it is going to be written.
+
+    Raises:
+        BusyError: kubectl's lock is held (75).
+        StepError: It could not be written, or is never left alone (3); the old file is as it was.
+        RefusedError: Somebody else has written one of the entries meanwhile (6).
+    """
+
+    def put(document: Kubeconfig) -> bool:
+        changed = [document.name_host_context(inventory.host.name, how=inventory.host_context)]
+        changed += [
+            put_member(
+                document, engine.entry_names(name), credential, cluster_uid=uid, namespace=NAMESPACE, adopt=adopt
+            )
+            for name, (credential, uid) in accesses.items()
+        ]
+        return any(changed)
+
+    file, written = host.known.file, Sensitive("")
+    for attempt in range(WRITE_ATTEMPTS):
+        # What is as it was written needs no second look into hundreds of entries.
+        if not file.is_open and (file.text == written or not put(file.document())):
+            return
+        if not attempt:
+            begin(file.path)
+        # A kubectl config that has read the file before drops what was written meanwhile (kubernetes#23964). Once one
+        # has interfered, all are kept out for the time between reading and writing, and those under way fail.
+        with _kubectls_lock(shell, file) if attempt else nullcontext():
+            file = _read(shell, inventory, locked=True) if attempt else file
+            document = file.document()
+            put(document)
+            text = Sensitive(document.render())
+            write, read = write_command(file, text, locked=attempt > 0), read_command(path=inventory.host.kubeconfig)
+            result, again = shell.run(write, read)
+            if parse_write(result, file, text, machine=shell.name):
+                written = text
+        file = parse_file(again, machine=shell.name)
+    raise StepError(
+        f"{file.path} was changed by somebody else {WRITE_ATTEMPTS} times in a row",
+        machine=shell.name,
+        step="write the kubeconfig",
+        hint="Run this again when it is left alone.",
+    )
+
+
+def _kubectls_lock(shell: Shell, file: KubeconfigFile) -> Held:
+    held = shell.hold(kubectls_lock_line(file))
+    check_kubectls_lock(held, file, machine=shell.name)
+    return held
+
+
+def _read(shell: Shell, inventory: Inventory, *, locked: bool) -> KubeconfigFile:
+    (result,) = shell.run(read_command(path=inventory.host.kubeconfig, locked=locked))
+    return parse_file(result, machine=shell.name)

@@ -1,0 +1,328 @@
+"""Executing a plan: a stage at a time, all steps of a kind in one go, each proven before the next.
+
+Until the host's kubeconfig is written (the commit point), what was done on a member whose access does not hold is
+undone again; from then on, what is half done is finished by the next run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from fedssh.errors import FedsshError, StepError, UnknownOutcomeError
+from fedssh.federation.access_rules import check_access
+from fedssh.federation.act.grants import grant_access, undo_grant
+from fedssh.federation.act.installation import install_part
+from fedssh.federation.act.joins import await_ready, correct_and_label, join_clusters, try_contexts
+from fedssh.federation.act.kubeconfig import write_entries
+from fedssh.federation.grants import undo_of
+from fedssh.federation.look.advice import seek_advice
+from fedssh.federation.look.proof import prove
+from fedssh.federation.outcomes import Outcome
+from fedssh.federation.steps import (
+    AwaitReady,
+    CloseFile,
+    Correct,
+    Grant,
+    Install,
+    Join,
+    Label,
+    NameContext,
+    Prove,
+    Reconnect,
+    Step,
+    TestContext,
+    Undo,
+    WriteEntries,
+)
+from fedssh.federation.threads import at_once
+from fedssh.federation.wishes import wanted_endpoint
+from fedssh.kubernetes.credentials import Credential
+from fedssh.kubernetes.kubectl import Target
+from fedssh.sensitive import Sensitive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from fedssh.engines.protocol import Engine, JoinedCluster
+    from fedssh.federation.facts import Facts, Proof
+    from fedssh.federation.journal import Journal
+    from fedssh.federation.plan import Plan, Stage
+    from fedssh.federation.wishes import Wishes
+    from fedssh.kubernetes.credentials import Endpoint
+    from fedssh.shell import Shell
+
+S = TypeVar("S", bound=Step)
+
+
+def execute(
+    plan: Plan, machines: Mapping[str, Shell], *, wishes: Wishes, facts: Facts, engine: Engine, journal: Journal
+) -> Outcome:
+    """Execute a plan.
+
+    Args:
+        plan: What is to be done.
+        machines: The open connections, by cluster.
+        wishes: The members that take part, among what else is wanted.
+        facts: What was found.
+        engine: What federates.
+        journal: Where changes and errors are entered; an error of the host's ends the run.
+
+    Returns:
+        How the federation is then.
+    """
+    run = _Run(machines, wishes=wishes, facts=facts, engine=engine, journal=journal)
+    for stage in plan.stages:
+        try:
+            run.do(stage)
+        except FedsshError as error:
+            journal.end(facts.host.name, error)
+        if journal.ended:
+            run.end_early(journal.ended)
+            break
+    return run.outcome()
+
+
+class _Run:
+    """A plan while it is executed: what is known by now, and how what was done is undone."""
+
+    def __init__(
+        self, machines: Mapping[str, Shell], *, wishes: Wishes, facts: Facts, engine: Engine, journal: Journal
+    ) -> None:
+        state = facts.host.known
+        self._machines, self._wishes, self._facts = machines, wishes, facts
+        self._engine, self._journal = engine, journal
+        self._state = state.engine
+        self._host = machines[facts.host.name]
+        self._path = state.file.path
+        self._target = state.target
+        self._named = Target(kubeconfig=self._path, context=facts.host.name)
+        self._members = {cluster.name: cluster for cluster in wishes.members}
+        self._endpoints: dict[str, Endpoint] = {
+            name: wanted_endpoint(cluster, wishes, facts, engine) for name, cluster in self._members.items()
+        }
+        self._tokens: dict[str, Sensitive] = {
+            name: facts.members[name].token or Sensitive("") for name in self._members
+        }
+        self._undo: dict[str, tuple[Grant, Undo]] = {}
+        self._since: dict[str, str] = {}
+        self._clusters: Mapping[str, JoinedCluster] = self._state.clusters
+        self._proofs: dict[str, Proof] = dict(facts.engine)
+        self._installed = self._state.version
+
+    def do(self, stage: Stage) -> None:
+        """Execute the steps of a stage, all of a kind in one go, as far as their clusters still take part."""
+        steps = [step for step in stage.steps if step.cluster not in self._journal.errors]
+        self._prepare(_of(steps, Grant), _of(steps, Install))
+        self._prove(_of(steps, Prove))
+        self._write([step for step in steps if isinstance(step, NameContext | WriteEntries | CloseFile)])
+        self._try_contexts(_of(steps, TestContext))
+        self._join(_of(steps, Join))
+        self._settle(_of(steps, Correct), _of(steps, Label))
+        self._end(_of(steps, Reconnect), _of(steps, AwaitReady))
+
+    def end_early(self, error: FedsshError) -> None:
+        """Undo the grants where the host has failed; not where nobody knows what it has done."""
+        if not isinstance(error, UnknownOutcomeError):
+            self._take_back(list(self._undo))
+
+    def outcome(self) -> Outcome:
+        """Return how the federation is now."""
+        uids = {name: member.cluster_uid for name, member in self._facts.members.items()}
+        uids[self._facts.host.name] = self._facts.host.cluster_uid
+        proven = [name for name, proof in self._proofs.items() if proof.holds_for(uids.get(name, ""))]
+        return Outcome(clusters=self._clusters, proven=frozenset(proven), version=self._installed)
+
+    def _prepare(self, grants: Sequence[Grant], installs: Sequence[Install]) -> None:
+        """Let the members grant access while the host installs the engine."""
+        tasks: dict[str, Callable[[], Sensitive | None]] = {step.cluster: partial(self._grant, step) for step in grants}
+        if installs:
+            tasks[self._host.name] = partial(self._install, installs)
+        for name, outcome in at_once(tasks).items():
+            if isinstance(outcome, FedsshError):
+                (self._journal.end if name == self._host.name else self._journal.fail)(name, outcome)
+                if not isinstance(outcome, UnknownOutcomeError):
+                    self._take_back([name])
+            elif outcome is not None:
+                self._tokens[name] = outcome
+
+    def _grant(self, step: Grant) -> Sensitive:
+        name = step.cluster
+        self._journal.begin(name, "granting access")
+        undo = undo_of(step, self._facts.members[name])
+        self._undo |= {name: (step, undo)} if undo else {}
+        token = grant_access(self._machines[name], step, self._members[name])
+        self._journal.done(step)
+        return token
+
+    def _install(self, steps: Sequence[Install]) -> None:
+        for step in steps:
+            self._journal.begin(step.cluster, step.part.running)
+            install_part(
+                self._host,
+                step,
+                self._wishes.inventory,
+                engine=self._engine,
+                state=self._state,
+                target=self._target,
+            )
+            self._journal.done(step)
+        self._installed = self._wishes.inventory.kubefed.version
+
+    def _prove(self, steps: Sequence[Prove]) -> None:
+        """Try, from the host, every access that has been granted; what does not hold is taken back."""
+        if not steps:
+            return
+        names = [step.cluster for step in steps]
+        for name in names:
+            self._journal.begin(name, f"proving the access from {self._host.name}")
+        proofs = prove(self._host, {name: self._credential(name) for name in names}, kubeconfig=self._path)
+        findings = []
+        for name, proof in proofs.items():
+            uid = self._facts.members[name].cluster_uid
+            findings += check_access(proof, name, self._endpoints[name], uid, host=self._host.name)
+        advised = seek_advice(
+            self._machines,
+            findings,
+            self._members,
+            self._endpoints,
+            host=self._host.name,
+            kubeconfig=self._path,
+        )
+        self._journal.find(advised)
+        self._take_back([name for name in names if name in self._journal.errors])
+
+    def _write(self, steps: Sequence[Step]) -> None:
+        """Write the host's kubeconfig, once; from then on nothing is undone."""
+        if steps:
+            accesses = {
+                name: (self._credential(name), self._facts.members[name].cluster_uid)
+                for name in self._journal.without_failed(self._members)
+            }
+            if not accesses:
+                return
+            write_entries(
+                self._host,
+                self._facts.host,
+                self._wishes.inventory,
+                self._engine,
+                accesses,
+                adopt=self._wishes.adopt,
+                begin=lambda path: self._journal.begin(self._host.name, f"writing {path}"),
+            )
+            for step in steps:
+                self._journal.done(step)
+
+    def _try_contexts(self, steps: Sequence[TestContext]) -> None:
+        if steps:
+            self._undo.clear()
+            for name, error in try_contexts(self._host, steps, kubeconfig=self._path).items():
+                self._journal.fail(name, error)
+
+    def _join(self, steps: Sequence[Join]) -> None:
+        if not steps:
+            return
+        for step in steps:
+            self._journal.begin(step.cluster, "joining")
+        ends, self._clusters = join_clusters(
+            self._host,
+            steps,
+            self._wishes.inventory,
+            engine=self._engine,
+            state=self._state,
+            target=self._named,
+        )
+        for step in steps:
+            end = ends[step.cluster]
+            if isinstance(end, FedsshError):
+                self._journal.fail(step.cluster, end)
+            else:
+                self._since[step.cluster] = end
+                self._journal.done(step)
+
+    def _settle(self, corrections: Sequence[Correct], labels: Sequence[Label]) -> None:
+        corrected, failed = correct_and_label(self._host, corrections, labels, engine=self._engine, target=self._named)
+        for step in corrections:
+            end = corrected[step.cluster]
+            if isinstance(end, FedsshError):
+                self._journal.fail(step.cluster, end)
+            else:
+                self._since[step.cluster] = end
+                self._journal.done(step)
+        for label in labels:
+            if label.cluster in failed:
+                self._journal.fail(label.cluster, failed[label.cluster])
+            else:
+                self._journal.done(label)
+                self._note_labels(label)
+
+    def _note_labels(self, step: Label) -> None:
+        """Keep what a cluster's labels are now: where nothing is waited for, it is not listed again."""
+        cluster = self._clusters.get(step.cluster)
+        if cluster:
+            labelled = replace(cluster, labels={**cluster.labels, **step.labels})
+            self._clusters = {**self._clusters, step.cluster: labelled}
+
+    def _end(self, reconnects: Sequence[Reconnect], waits: Sequence[AwaitReady]) -> None:
+        """Wait for the engine's own view, then prove its credentials of what was changed."""
+        if not waits:
+            return
+        for step in waits:
+            self._journal.begin(step.cluster, f"waiting for {self._engine.TITLE}'s health check")
+        failed, self._clusters = await_ready(
+            self._host, reconnects, waits, self._since, engine=self._engine, target=self._named
+        )
+        for reconnect in reconnects:
+            if reconnect.cluster in failed:
+                self._journal.fail(reconnect.cluster, failed[reconnect.cluster])
+            else:
+                self._journal.done(reconnect)
+        changed = self._journal.without_failed({step.cluster: step for step in waits if step.is_changed})
+        credentials: dict[str, Credential] = {}
+        for name in changed:
+            server_name = self._members[name].server_name if name in self._members else None
+            cluster = self._clusters.get(name)
+            own = self._engine.credential(cluster, server_name=server_name or "") if cluster else None
+            credentials |= {name: own} if own else {}
+            self._proofs.pop(name, None)
+        self._proofs |= prove(self._host, credentials, kubeconfig=self._path)
+        for name in changed:
+            self._confirm(name)
+
+    def _confirm(self, name: str) -> None:
+        proof, cluster = self._proofs.get(name), self._clusters.get(name)
+        if name in self.outcome().proven:
+            if cluster and cluster.ready:
+                self._journal.confirm(name, f"is Ready, and {self._engine.TITLE}'s own credential works")
+            return
+        why = (proof.problem or "it lacks rights on the cluster") if proof else "its Secret is missing"
+        error = StepError(
+            f"{self._engine.TITLE}'s own credential does not work: {why}",
+            machine=name,
+            step="verify",
+            hint=self._engine.broken_credential_hint(),
+        )
+        self._journal.fail(name, error)
+
+    def _credential(self, name: str) -> Credential:
+        return Credential(endpoint=self._endpoints[name], token=self._tokens[name])
+
+    def _take_back(self, names: Sequence[str]) -> None:
+        """Undo what this run has done on members; what cannot be undone is listed."""
+        undos = {name: self._undo.pop(name) for name in names if name in self._undo}
+        for name in undos:
+            self._journal.begin(name, "taking the access back")
+        tasks = {
+            name: partial(undo_grant, self._machines[name], undo, self._members[name])
+            for name, (_, undo) in undos.items()
+        }
+        for name, outcome in at_once(tasks).items():
+            if isinstance(outcome, FedsshError):
+                self._journal.aftermath[name] += [str(outcome), *filter(None, outcome.hint.split("\n"))]
+            else:
+                self._journal.undone(undos[name][0], outcome)
+
+
+def _of(steps: Sequence[Step], kind: type[S]) -> list[S]:
+    return [step for step in steps if isinstance(step, kind)]

@@ -1,0 +1,70 @@
+"""Which grant a member needs, and why. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fedssh.federation.steps import Grant, Undo
+from fedssh.kubernetes.account import is_remade, references, token_secret
+
+if TYPE_CHECKING:
+    from fedssh.federation.facts import MemberFacts
+
+
+def needed_grant(member: MemberFacts, *, adopt: bool) -> Grant | None:
+    """Return the step by which a member grants what it lacks; None where everything is as it should be.
+
+    Args:
+        member: What was found on it.
+        adopt: Whether objects that are not fedssh's are taken over.
+    """
+    name, objects = member.name, member.objects
+    wanted = references(name)
+    created = tuple(reference for reference in wanted if reference not in objects)
+    foreign = tuple(reference for reference in wanted if reference in objects and not objects[reference].is_ours)
+    mended = tuple(
+        reference
+        for reference in wanted
+        if reference in objects and reference not in foreign and objects[reference].differences
+    )
+    taken = foreign if adopt else ()
+    secret = f"secret/{token_secret(name)}"
+    # A Secret that has outlived its ServiceAccount holds a token that means nothing any more.
+    is_stale = f"serviceaccount/{name}" in created and secret in objects
+    anew = {
+        *(reference for reference in taken if is_remade(reference)),
+        *(reference for reference in mended if objects[reference].is_fixed),
+        *([secret] if is_stale else []),
+    }
+    has_token = member.token is not None or member.bad_token is not None
+    reasons = [f"there is no {reference}" for reference in created]
+    if len(created) == len(wanted):
+        reasons = [f"there is no account {name}"]
+    reasons += [f"{reference}: {', '.join(objects[reference].differences)}" for reference in mended]
+    reasons += [f"{reference} is to be taken over" for reference in taken]
+    if secret in objects and not has_token and secret not in anew:
+        reasons.append(f"there is no token in {secret}")
+    if is_stale:
+        reasons.append(f"{secret} is of an account that is gone")
+    if not reasons:
+        return None
+    return Grant(
+        cluster=name,
+        why="; ".join(reasons),
+        needs="the rights of its token are proven when it is there",
+        created=created,
+        mended=mended,
+        taken=taken,
+        anew=tuple(reference for reference in wanted if reference in anew),
+    )
+
+
+def keeps_token(member: MemberFacts, grant: Grant | None) -> bool:
+    """Whether the token that is there is the one after the grant, too."""
+    return member.token is not None and (grant is None or f"secret/{token_secret(member.name)}" not in grant.anew)
+
+
+def undo_of(grant: Grant, member: MemberFacts) -> Undo:
+    """Return how a grant is undone: what it creates is deleted, what it takes over is made what it was."""
+    taken = {reference: member.objects[reference].whole for reference in grant.taken}
+    return Undo(cluster=grant.cluster, created=tuple(reversed(grant.created)), taken=taken)

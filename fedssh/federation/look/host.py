@@ -1,0 +1,110 @@
+"""Looking at the host: two runs of commands on its machine, and what the answers say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from fedssh.errors import FedsshError, RefusedError, StepError, visible
+from fedssh.federation.facts import HostFacts, HostState
+from fedssh.federation.look.members import parse_clock
+from fedssh.kubernetes.kubeconfig.file import parse_file, read_command
+from fedssh.kubernetes.kubectl import (
+    NOT_FOUND,
+    Target,
+    check_version,
+    explain,
+    has_lost_context,
+    kubectl,
+    missing_tool,
+    version_command,
+)
+from fedssh.shell import command, script
+
+if TYPE_CHECKING:
+    from fedssh.engines.protocol import Engine
+    from fedssh.inventory import Inventory
+    from fedssh.kubernetes.kubeconfig import Kubeconfig
+    from fedssh.kubernetes.kubeconfig.file import KubeconfigFile
+    from fedssh.shell import Shell
+
+STEP: Final = "look at the host"
+_READ_NAMES: Final = """
+    [ -z "${HTTPS_PROXY:-$https_proxy}" ] || echo proxy
+    sed 's/#.*//' /etc/hosts
+"""
+
+
+def look_at_host(shell: Shell, inventory: Inventory, engine: Engine) -> HostFacts:
+    """Look at the host; nothing is changed.
+
+    Its context is the one that bears the host's name, once there is one, and until then the current one: what an
+    administrator chooses there later does not lead fedssh to another cluster.
+
+    Raises:
+        FedsshError: The answer was lost, or was larger than an answer may be.
+    """
+    facts = _look(shell, inventory, engine)
+    # A kubectl config may just have had the file half written.
+    lost = any(has_lost_context(gap.message) for gap in facts.gaps if isinstance(gap, StepError))
+    return _look(shell, inventory, engine) if lost else facts
+
+
+def _look(shell: Shell, inventory: Inventory, engine: Engine) -> HostFacts:
+    host = inventory.host.name
+    read, clock, version, names, *tools = shell.run(
+        [
+            read_command(path=inventory.host.kubeconfig),
+            command("date", "+%s"),
+            version_command(),
+            script(_READ_NAMES, title="read of /etc/hosts"),
+            *engine.tool_commands(),
+        ]
+    )
+    if version.code == NOT_FOUND:
+        return HostFacts(name=host, gaps=(missing_tool("kubectl", machine=host, step=STEP),))
+    try:
+        file = parse_file(read, machine=host)
+        document, context = _choose_context(file, inventory)
+    except FedsshError as error:
+        return HostFacts(name=host, gaps=(error,))
+    target = Target(kubeconfig=file.path, context=context)
+    server, uid, *state = shell.run(
+        [
+            kubectl("config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}", target=target),
+            kubectl("get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}", target=target),
+            *engine.state_commands(target=target),
+        ]
+    )
+    found = engine.parse_state(tools, state, machine=host)
+    failed = [explain(result, machine=host, step=STEP) for result in (server, uid) if not result.ok]
+    try:
+        check_version(version, machine=host, step=STEP)
+    except StepError as error:
+        old_kubectl: FedsshError | None = error
+    else:
+        old_kubectl = None
+    return HostFacts(
+        name=host,
+        state=HostState(file=file, document=document, target=target, engine=found),
+        cluster_uid=visible(uid.stdout.strip()) if uid.ok else "",
+        server=visible(server.stdout.strip()) if server.ok else "",
+        clock=parse_clock(clock),
+        own_names=frozenset(name for line in names.stdout.lower().splitlines() for name in line.split()[1:]),
+        has_proxy="proxy" in names.stdout.splitlines()[:1],
+        old_kubectl=old_kubectl,
+        gaps=(*failed, *found.gaps),
+    )
+
+
+def _choose_context(file: KubeconfigFile, inventory: Inventory) -> tuple[Kubeconfig, str]:
+    """Return what stands in the host's kubeconfig, and the context that leads to the host's cluster.
+
+    Raises:
+        RefusedError: It is no kubeconfig, or has no context that could bear the host's name (6).
+    """
+    name = inventory.host.name
+    try:
+        document = file.document()
+        return document, document.host_context(name)
+    except RefusedError as error:
+        raise RefusedError(error.message, machine=name, step=STEP, hint=error.hint) from None

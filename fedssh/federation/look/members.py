@@ -1,0 +1,168 @@
+"""Looking at a member: one run of commands on its machine, and what the answers say.
+
+A member's kubeconfig is data: its server and CA are read out of it, and where it would run a program or read a file
+to log in, kubectl does not log in with it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from fedssh.errors import FedsshError, RefusedError, StepError, visible
+from fedssh.federation.facts import MemberFacts, Presented
+from fedssh.kubernetes.account import objects_command, parse_objects, parse_token, token_secret
+from fedssh.kubernetes.certificates import parse_chain
+from fedssh.kubernetes.kubectl import (
+    NOT_FOUND,
+    Target,
+    check_version,
+    explain,
+    find_item,
+    kubectl,
+    missing_tool,
+    parse_items,
+    parse_object,
+    section,
+    version_command,
+)
+from fedssh.shell import Command, Result, command, last_words, script
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fedssh.inventory import Cluster
+    from fedssh.shell import Shell
+
+STEP: Final = "look at the member"
+
+_FOREIGN_LOGIN: Final = 96
+_LONGEST_CLOCK: Final = 12
+_PRESENTED_SECONDS: Final = 10
+
+# What the API server presents to its own machine. OpenSSL wants host:port, and a name to ask for that is no address.
+_PRESENTED: Final = """
+    rest=${server#*://}; rest=${rest%%/*}; rest=${rest##*@}
+    case $rest in \\[*\\]:* | [![]*:*) ;; *) rest=$rest:443 ;; esac
+    host=${rest%:*}; name=${2:-$host}
+    case $name in *[!0-9.]*) case $name in *:*) sni=-noservername ;; *) sni="-servername $name" ;; esac ;;
+        *) sni=-noservername ;; esac
+    exec timeout "$3" openssl s_client -showcerts $sni -connect "$rest"
+"""
+
+
+def look_at_member(shell: Shell, cluster: Cluster) -> MemberFacts:
+    """Look at a member; nothing is changed.
+
+    Raises:
+        FedsshError: The answer was lost, or was larger than an answer may be.
+    """
+    return parse_member(shell.run(member_commands(cluster)), cluster)
+
+
+def member_commands(cluster: Cluster) -> list[Command]:
+    """Return the commands whose answers ``parse_member`` reads; they may run at the same time."""
+    target = Target(kubeconfig=cluster.kubeconfig or "")
+    asks = [
+        kubectl("get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}", target=target),
+        objects_command(cluster.name, target=target),
+    ]
+    return [
+        # Only the cluster's part of the kubeconfig leaves the machine, never its keys. A CA that is a file there is
+        # read there (--flatten).
+        kubectl(
+            "config", "view", "--raw", "--minify", "--flatten", "-o", "jsonpath={.clusters[0].cluster}", target=target
+        ),
+        *(_unless_foreign_login(ask, target) for ask in asks),
+        version_command(),
+        command("date", "+%s"),
+        *([_presented_command(cluster, target)] if cluster.tls == "pin" and not cluster.pin else []),
+    ]
+
+
+def parse_member(results: Sequence[Result], cluster: Cluster) -> MemberFacts:
+    """Return what the answers to ``member_commands`` say of a member; nothing is refused."""
+    name = cluster.name
+    view, uid, objects, version, clock, *presented = results
+    if version.code == NOT_FOUND:
+        return MemberFacts(name=name, gaps=(missing_tool("kubectl", machine=name, step=STEP),))
+    gaps: list[FedsshError] = []
+    stanza = _read_stanza(view, name, gaps)
+    foreign_login = uid.code == _FOREIGN_LOGIN
+    found: list[dict[str, Any]] = []
+    if not foreign_login:
+        if not uid.ok:
+            gaps.append(explain(uid, machine=name, step=STEP))
+        try:
+            found = parse_items(objects, machine=name, step=STEP)
+        except StepError as error:
+            gaps.append(error)
+    token, bad_token = None, None
+    secret = find_item(found, "Secret", token_secret(name)) or {}
+    if section(secret, "data").get("token"):
+        try:
+            token = parse_token(secret, member=name)
+        except RefusedError as error:
+            bad_token = error
+    return MemberFacts(
+        name=name,
+        server=str(stanza.get("server", "")),
+        ca=str(stanza.get("certificate-authority-data", "")),
+        has_proxy_url=bool(stanza.get("proxy-url")),
+        logs_in_by_program=foreign_login,
+        old_kubectl=_old_kubectl(version, machine=name),
+        cluster_uid=visible(uid.stdout.strip()) if uid.ok else "",
+        clock=parse_clock(clock),
+        objects=parse_objects(found, name),
+        token=token,
+        bad_token=bad_token,
+        presented=parse_presented(presented[0]) if presented else None,
+        gaps=tuple(gaps),
+    )
+
+
+def parse_clock(result: Result) -> float:
+    """Return the seconds since 1970 that ``date +%s`` printed; 0 where it printed something else."""
+    said = result.stdout.strip()
+    return float(said) if len(said) <= _LONGEST_CLOCK and said.isascii() and said.isdecimal() else 0
+
+
+def parse_presented(result: Result) -> Presented:
+    """Return the certificates that ``openssl s_client -showcerts`` has shown."""
+    chain = parse_chain(result.stdout)
+    if chain:
+        return Presented(chain=tuple(chain))
+    return Presented(problem=last_words(result.stderr, lines=2) or "no certificate was presented")
+
+
+def _read_stanza(view: Result, name: str, gaps: list[FedsshError]) -> dict[str, Any]:
+    try:
+        return parse_object(view, machine=name, step=STEP)
+    except StepError as error:
+        gaps.append(error)
+        return {}
+
+
+def _old_kubectl(version: Result, *, machine: str) -> FedsshError | None:
+    try:
+        check_version(version, machine=machine, step=STEP)
+    except StepError as error:
+        return error
+    return None
+
+
+def _unless_foreign_login(ask: Command, target: Target) -> Command:
+    """Return ``ask``, which does not run when the kubeconfig would have it run programs or read files for its login."""
+    paths = "{.users[0].user.exec}{.users[0].user.auth-provider}{.users[0].user.tokenFile}"
+    look = kubectl("config", "view", "--minify", "-o", f"jsonpath={paths}", target=target).line
+    return Command(line=f'if [ -n "$({look})" ]; then (exit {_FOREIGN_LOGIN}); else {ask.line}; fi', title=ask.title)
+
+
+def _presented_command(cluster: Cluster, target: Target) -> Command:
+    server = kubectl("config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}", target=target).line
+    return script(
+        f"server=${{1:-$({server})}}" + _PRESENTED,
+        cluster.api_server or "",
+        cluster.server_name or "",
+        str(_PRESENTED_SECONDS),
+        title="openssl s_client",
+    )

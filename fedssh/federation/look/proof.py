@@ -1,0 +1,187 @@
+"""Asking, from the host, what credentials lead to: which cluster, with which rights.
+
+The host's kubectl asks the cluster itself: which one it is (the UID of its namespace kube-system), and, by a
+SelfSubjectAccessReview, whether the token may do what an engine's join grants. TLS is verified on the way.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from functools import partial
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Final
+
+from fedssh.errors import FedsshError, StepError, visible
+from fedssh.federation.facts import Proof
+from fedssh.federation.threads import contained
+from fedssh.kubernetes.certificates import asking_argv
+from fedssh.kubernetes.kubeconfig.entries import render_credentials
+from fedssh.kubernetes.kubectl import render_list
+from fedssh.sensitive import Sensitive
+from fedssh.shell import Command, Result, last_words, script
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fedssh.kubernetes.credentials import Credential
+    from fedssh.shell import Shell
+
+AT_ONCE: Final = 8
+"""How many kubectl processes run on the host at the same time; each takes some 50 MB."""
+
+TEMPORARY_NAME: Final = ".fedssh-proof"
+"""How kubeconfigs for trying credentials begin, beside the host's; each run's has a name of its own."""
+
+_SECONDS: Final = 15
+_STEP: Final = "prove the access from the host"
+
+_REVIEWS: Final = [
+    {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": {"group": "*", "resource": "*", "verb": "*"}},
+    },
+    {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"nonResourceAttributes": {"path": "*", "verb": "get"}},
+    },
+]
+
+_WHOAMI: Final = '{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}'
+
+# One "key value" line each; the last three are told where there are such.
+_ASK: Final = """
+    file=$1 context=$2 limit=$3 whoami=$4
+    shift 4
+    ask() { kubectl --kubeconfig="$file" --context="$context" --request-timeout="${limit}s" "$@"; }
+    make() { ask create --validate=false --filename=- -o "$1"; }
+    ask get namespace kube-system -o 'jsonpath=uid {.metadata.uid}{"\\n"}' &&
+    make 'jsonpath=allowed {.status.allowed}{"\\n"}' || exit
+    printf %s "$whoami" | make 'jsonpath=identity {.status.userInfo.username}{"\\n"}' 2>/dev/null
+    printf 'version '; ask version -o json 2>/dev/null | tr -d ' \\n'; echo
+    { timeout "$limit" "$@" | openssl x509 -noout -enddate | sed 's/^notAfter=/expires /'; } </dev/null 2>/dev/null
+"""
+
+_IDENTIFY: Final = """
+    kubectl --kubeconfig="$1" --context="$2" --request-timeout="$3s" \\
+        get namespace kube-system -o 'jsonpath=uid {.metadata.uid}{"\\n"}'
+"""
+
+# Not get --raw /version, which leaves out the path of the server's address.
+_REACH: Final = """
+    kubectl --kubeconfig="$1" --context="$2" --request-timeout="$3s" version -o json
+"""
+
+# When the connection goes, everything that was started there gets a TERM; then the file must go, too. What a machine
+# that lost its power has left is removed by a later run.
+_WRITE: Final = """
+    umask 077 && set -C && cat >"$1" || exit
+    ( trap 'rm -f "$1"; exit' TERM; while [ -e "$1" ]; do sleep 1; done ) </dev/null >/dev/null 2>&1 &
+    find "${1%/*}" -maxdepth 1 -name "$2-*" -mmin +60 -exec rm -f {} + 2>/dev/null || :
+"""
+
+# An answer that wants a login, or denies something, has come through TLS.
+_WELCOME: Final = ("Unauthorized", "must be logged in", "(Forbidden)", "forbidden:")
+
+
+def prove(shell: Shell, credentials: Mapping[str, Credential], *, kubeconfig: str) -> dict[str, Proof]:
+    """Try ``credentials`` from the host, by a kubeconfig of their own that is gone afterwards.
+
+    Args:
+        shell: The host.
+        credentials: What to try, by any names. One without a token shows only whether its endpoint is reached.
+        kubeconfig: The path of the host's kubeconfig; the temporary one lies beside it, 0600 from its first byte.
+
+    Raises:
+        StepError: The temporary file could not be written (3).
+    """
+    return survey(shell, credentials, {}, kubeconfig=kubeconfig)
+
+
+def survey(
+    shell: Shell, credentials: Mapping[str, Credential], others: Mapping[str, Credential], *, kubeconfig: str
+) -> dict[str, Proof]:
+    """Try ``credentials`` as ``prove`` does, and ask ``others`` only which cluster they lead to."""
+    path = str(PurePosixPath(kubeconfig).with_name(f"{TEMPORARY_NAME}-{secrets.token_hex(8)}"))
+    asks = {name: _proof_command(path, name, credential) for name, credential in credentials.items()}
+    asks |= {name: script(_IDENTIFY, path, name, str(_SECONDS), title="identify") for name in others}
+    answers = _ask(shell, {**credentials, **others}, asks, path)
+    proofs = {}
+    for name, answer in answers.items():
+        if name in credentials and not credentials[name].token:
+            parse = partial(_parse_reach, answer)
+        else:
+            parse = partial(_parse_proof, answer, reviews=len(_REVIEWS) if name in credentials else 0)
+        proof = contained(name, parse)
+        proofs[name] = Proof(problem=proof.message) if isinstance(proof, FedsshError) else proof
+    return proofs
+
+
+def reach(shell: Shell, endpoints: Mapping[str, Credential], *, kubeconfig: str) -> dict[str, str]:
+    """Try, anonymously, which of several ways to an API server work from the host.
+
+    Returns:
+        By name, why it does not work, or "" when it does.
+
+    Raises:
+        StepError: As for ``prove``.
+    """
+    found = prove(shell, endpoints, kubeconfig=kubeconfig)
+    return {name: proof.problem for name, proof in found.items()}
+
+
+def in_rounds(commands: Sequence[Command]) -> list[Sequence[Command]]:
+    """Return ``commands`` as stages of at most ``AT_ONCE`` each."""
+    return [commands[start : start + AT_ONCE] for start in range(0, len(commands), AT_ONCE)]
+
+
+def _proof_command(path: str, name: str, credential: Credential) -> Command:
+    if not credential.token:
+        return script(_REACH, path, name, str(_SECONDS), title="try")
+    endpoint = credential.endpoint
+    asked = asking_argv(endpoint.server, server_name=endpoint.trust.server_name)
+    return script(_ASK, path, name, str(_SECONDS), _WHOAMI, *asked, stdin=render_list(_REVIEWS), title="proof")
+
+
+def _ask(
+    shell: Shell, credentials: Mapping[str, Credential], asks: Mapping[str, Command], path: str
+) -> dict[str, Result]:
+    if not credentials:
+        return {}
+    write = script(
+        _WRITE,
+        path,
+        TEMPORARY_NAME,
+        stdin=Sensitive(render_credentials(credentials)),
+        title="write of a temporary kubeconfig",
+    )
+    remove = script('rm -f "$1"', path, title="removal of the temporary kubeconfig")
+    rounds = in_rounds(list(asks.values()))
+    written, *answers, _ = shell.run(write, *rounds, remove, timeout_seconds=60 + 5 * _SECONDS * len(rounds))
+    if not written.ok:
+        raise StepError(f"cannot write {path}: {last_words(written.stderr)}", machine=shell.name, step=_STEP)
+    return dict(zip(asks, answers, strict=True))
+
+
+def _parse_reach(result: Result) -> Proof:
+    if result.ok or any(word in result.stderr for word in _WELCOME):
+        return Proof()
+    return Proof(problem=last_words(result.stderr, lines=1) or "no answer")
+
+
+def _parse_proof(result: Result, *, reviews: int) -> Proof:
+    lines = [line.partition(" ") for line in result.stdout.splitlines()]
+    found = {key: visible(value) for key, _, value in lines}
+    allowed = [value for key, _, value in lines if key == "allowed"]
+    if len(allowed) != reviews or not found.get("uid"):
+        return Proof(problem=last_words(result.stderr, lines=2) or "no answer")
+    version = re.search(r'"serverVersion":\{[^}]*"gitVersion":"([^"]{0,80})"', found.get("version", ""))
+    return Proof(
+        cluster_uid=found["uid"],
+        has_rights=set(allowed) == {"true"},
+        identity=found.get("identity", ""),
+        version=version[1] if version else "",
+        expires=found.get("expires", ""),
+    )

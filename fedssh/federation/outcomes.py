@@ -1,0 +1,126 @@
+"""How a run has ended: the federation as it is then, and what is told of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from fedssh.errors import StepError
+from fedssh.federation.report import ClusterReport, PlannedChange, Report, State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fedssh.engines.protocol import Engine, JoinedCluster
+    from fedssh.errors import FedsshError
+    from fedssh.federation.journal import Journal
+    from fedssh.federation.plan import Plan
+    from fedssh.federation.report import Role
+    from fedssh.federation.wishes import Wishes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How the federation is at the end of a run.
+
+    Attributes:
+        clusters: The clusters that the engine has, by name.
+        proven: Those whose own credential of the engine's this run has seen work.
+        version: The engine's version that is installed, or "".
+    """
+
+    clusters: Mapping[str, JoinedCluster] = field(default_factory=dict)
+    proven: frozenset[str] = frozenset()
+    version: str = ""
+
+
+def report_clusters(
+    wishes: Wishes, outcome: Outcome, journal: Journal, plan: Plan, names: Sequence[str]
+) -> tuple[ClusterReport, ...]:
+    """Return what is told of each cluster.
+
+    Args:
+        wishes: What was wanted.
+        outcome: How the federation is.
+        journal: What was done, and what went wrong.
+        plan: What a run would do; told of a dry run alone.
+        names: The clusters, in order.
+    """
+    host = wishes.inventory.host.name
+    return tuple(
+        _report_cluster(
+            name,
+            "host" if name == host else "member",
+            outcome.clusters.get(name),
+            journal,
+            proven=name in outcome.proven,
+            plan=_planned(plan, name) if wishes.dry_run else (),
+        )
+        for name in names
+    )
+
+
+def failed_run(verb: str, wishes: Wishes, engine: Engine, error: FedsshError) -> Report:
+    """Return the report of a run that has come to nothing because of ``error``."""
+    return Report(
+        verb=verb,
+        engine=engine.NAME,
+        exit_code=error.exit_code,
+        dry_run=wishes.dry_run,
+        has_table=False,
+        error=error,
+    )
+
+
+def exit_code(clusters: Sequence[ClusterReport]) -> int:
+    """Return the exit code: 0 when all are Ready; an error's own when it is every member's; else 3."""
+    if all(cluster.state == "Ready" for cluster in clusters):
+        return 0
+    return _members_code(clusters) or StepError.exit_code
+
+
+def planned_exit_code(clusters: Sequence[ClusterReport]) -> int:
+    """Return the exit code of a dry run: 0 when a run would go through for all; else as ``exit_code``."""
+    if not any(cluster.error for cluster in clusters):
+        return 0
+    return _members_code(clusters) or StepError.exit_code
+
+
+def _members_code(clusters: Sequence[ClusterReport]) -> int:
+    codes = {cluster.error.exit_code if cluster.error else 0 for cluster in clusters if cluster.role == "member"}
+    return codes.pop() if len(codes) == 1 else 0
+
+
+def _report_cluster(
+    name: str,
+    role: Role,
+    joined: JoinedCluster | None,
+    journal: Journal,
+    *,
+    proven: bool,
+    plan: tuple[PlannedChange, ...],
+) -> ClusterReport:
+    state: State = "NotJoined" if joined is None else "Ready" if joined.ready else "NotReady"
+    error = journal.errors.get(name)
+    return ClusterReport(
+        name=name,
+        role=role,
+        state="Failed" if error else state,
+        proven=proven and not error,
+        api_server=joined.endpoint.server if joined else "",
+        labels=joined.labels if joined else {},
+        plan=() if error else plan,
+        changes=tuple(journal.changes.get(name, ())),
+        notices=tuple(journal.notices.get(name, ())),
+        message=joined.message if joined else "",
+        error=error,
+        aftermath=tuple(journal.aftermath.get(name, ())),
+    )
+
+
+def _planned(plan: Plan, name: str) -> tuple[PlannedChange, ...]:
+    return tuple(
+        PlannedChange(step=step.kind, text=step.text, change=step.done, why=step.why, needs=step.needs)
+        for step in plan.changes
+        if step.cluster == name
+    )

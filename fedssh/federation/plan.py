@@ -1,0 +1,205 @@
+"""What is to be done: from facts and wishes to a plan. Pure; nothing here asks or changes a machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fedssh.federation.grants import needed_grant
+from fedssh.federation.steps import (
+    AwaitReady,
+    Correct,
+    Grant,
+    Install,
+    Join,
+    Label,
+    Prove,
+    Reconnect,
+    Step,
+    TestContext,
+)
+from fedssh.federation.wishes import wanted_endpoint
+from fedssh.federation.writes import NEW_TOKEN, plan_writes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fedssh.engines.protocol import Engine
+    from fedssh.federation.facts import Facts, HostFacts
+    from fedssh.federation.wishes import Wishes
+    from fedssh.inventory import Inventory
+    from fedssh.kubernetes.credentials import Endpoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Steps that are executed together.
+
+    Attributes:
+        steps: What is done, in no particular order but that of the clusters.
+    """
+
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to be done, stage by stage. Printed, it is advice; a run makes its own.
+
+    Attributes:
+        stages: One after the other; a cluster whose step fails takes no further part.
+    """
+
+    stages: tuple[Stage, ...] = ()
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """All steps, in order."""
+        return tuple(step for stage in self.stages for step in stage.steps)
+
+    @property
+    def changes(self) -> tuple[Step, ...]:
+        """The steps that change something and are reported."""
+        return tuple(step for step in self.steps if step.done)
+
+
+def plan_prepare(wishes: Wishes, facts: HostFacts) -> Plan:
+    """Return how the engine gets onto the host."""
+    return _plan(_installs(wishes.inventory, facts))
+
+
+def plan_federate(wishes: Wishes, facts: Facts, engine: Engine) -> Plan:
+    """Return how the members of ``wishes`` become part of the federation.
+
+    Args:
+        wishes: The members that take part: nothing refuses them.
+        facts: What was found.
+        engine: What federates.
+    """
+    if not wishes.members:
+        return Plan()
+    host, names = facts.host, [cluster.name for cluster in wishes.members]
+    endpoints = {cluster.name: wanted_endpoint(cluster, wishes, facts, engine) for cluster in wishes.members}
+    found = {name: needed_grant(facts.members[name], adopt=wishes.adopt) for name in names}
+    granted = {name: grant for name, grant in found.items() if grant}
+    grants = list(granted.values())
+    installs = _installs(wishes.inventory, host)
+    proofs = [Prove(cluster=grant.cluster, why="its access is new or was mended") for grant in grants]
+    writes = plan_writes(wishes, facts, engine, endpoints, granted)
+    tests = [TestContext(cluster=name, why="as an administrator would") for name in (host.name, *names)]
+    servers = {name: endpoint.server for name, endpoint in endpoints.items()}
+    if engine.HOST_JOINS:
+        servers = {host.name: host.server, **servers}
+    joins = _joins(servers, facts, granted, engine, waits=bool(installs))
+    corrections = _corrections(endpoints, joins, host, engine)
+    labels = _labels(wishes.inventory, list(servers), host)
+    changed = {step.cluster for step in (*joins, *corrections)}
+    ends = _ends(list(servers), changed, host, engine)
+    return _plan([*grants, *installs], proofs, writes, tests, joins, [*corrections, *labels], ends)
+
+
+def has_joined(name: str, server: str, cluster_uid: str, facts: Facts) -> bool:
+    """Whether a cluster needs no join: the engine's own credential works.
+
+    A host whose address changed joins again; a member's is corrected, since a join would undo what else was corrected.
+    """
+    joined = facts.host.clusters.get(name)
+    proof = facts.engine.get(name)
+    if joined is None or proof is None or not proof.holds_for(cluster_uid):
+        return False
+    return name != facts.host.name or joined.endpoint.server == server
+
+
+def _plan(*stages: Sequence[Step]) -> Plan:
+    return Plan(stages=tuple(Stage(steps=tuple(steps)) for steps in stages if steps))
+
+
+def _installs(inventory: Inventory, host: HostFacts) -> list[Install]:
+    parts = host.known.engine.missing(inventory)
+    return [Install(cluster=host.name, why=part.why, part=part) for part in parts]
+
+
+def _joins(
+    servers: Mapping[str, str],
+    facts: Facts,
+    granted: Mapping[str, Grant],
+    engine: Engine,
+    *,
+    waits: bool,
+) -> list[Join]:
+    host = facts.host
+    known = host.clusters
+    steps = []
+    for name, server in servers.items():
+        uid = host.cluster_uid if name == host.name else facts.members[name].cluster_uid
+        if has_joined(name, server, uid, facts):
+            continue
+        needs = [NEW_TOKEN] if name in granted else []
+        needs += [f"{engine.TITLE} serves first"] if waits else []
+        why = _why_joined(name, facts, engine)
+        steps.append(Join(cluster=name, why=why, needs="; ".join(needs), again=name in known))
+    return steps
+
+
+def _why_joined(name: str, facts: Facts, engine: Engine) -> str:
+    joined, proof, title = facts.host.clusters.get(name), facts.engine.get(name), engine.TITLE
+    if joined is None:
+        return "it has not joined"
+    if joined.token is None or proof is None:
+        return f"{title}'s Secret for it is missing"
+    if proof.is_about_rights or (not proof.problem and not proof.has_rights):
+        return f"{title}'s own credential lacks rights on the cluster"
+    if proof.problem:
+        return f"{title}'s own credential does not work: {proof.problem}"
+    return f"its address was {joined.endpoint.server}"
+
+
+def _corrections(
+    endpoints: Mapping[str, Endpoint], joins: Sequence[Join], host: HostFacts, engine: Engine
+) -> list[Correct]:
+    """Return what has to be corrected, also in what a join is going to write."""
+    known = host.clusters
+    joining, steps = {step.cluster for step in joins}, []
+    for name, endpoint in endpoints.items():
+        cluster = engine.after_join(name, endpoint, known.get(name)) if name in joining else known[name]
+        lacking = engine.corrections(cluster, endpoint)
+        if lacking:
+            why = "a join does not write it" if name in joining else "it is not as hosts.yaml and the member say"
+            needs = "it joins first" if name in joining else ""
+            steps.append(Correct(cluster=name, why=why, needs=needs, corrections=lacking, title=engine.CLUSTER_TITLE))
+    return steps
+
+
+def _labels(inventory: Inventory, names: Sequence[str], host: HostFacts) -> list[Label]:
+    """Return the labels that hosts.yaml names and a cluster lacks; those that it does not name stay."""
+    known = host.clusters
+    wanted = {cluster.name: cluster.labels for cluster in (inventory.host, *inventory.members)}
+    steps = []
+    for name in names:
+        there = known[name].labels if name in known else {}
+        missing = {key: value for key, value in wanted[name].items() if there.get(key) != value}
+        if missing:
+            why = ", ".join(f"{key} is {there[key]}" if key in there else f"there is no label {key}" for key in missing)
+            steps.append(Label(cluster=name, why=why, needs="" if name in known else "it joins first", labels=missing))
+    return steps
+
+
+def _ends(names: Sequence[str], changed: set[str], host: HostFacts, engine: Engine) -> list[Step]:
+    """Return how the engine is made to see what has changed, and what is waited for.
+
+    A cluster that it knows keeps its old connection: it has to be made to connect anew.
+    """
+    known = host.clusters
+    waiting = [name for name in names if name in changed or (name in known and not known[name].ready)]
+    steps: list[Step] = [
+        Reconnect(
+            cluster=name,
+            why=known[name].message or f"{engine.TITLE} keeps its old connection",
+            title=engine.TITLE,
+            is_told=name not in changed,
+        )
+        for name in waiting
+        if name in known
+    ]
+    why = f"{engine.TITLE} must find it healthy"
+    return [*steps, *(AwaitReady(cluster=name, why=why, is_changed=name in changed) for name in waiting)]

@@ -1,0 +1,241 @@
+"""What must hold before anything is changed: from facts and wishes to findings. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from fedssh.errors import FedsshError, RefusedError
+from fedssh.federation.access_rules import STEP, check_access, refuse_access
+from fedssh.federation.findings import Finding, notice, refused
+from fedssh.federation.grants import keeps_token, needed_grant
+from fedssh.federation.notices import member_notices
+from fedssh.federation.threads import contained
+from fedssh.federation.wishes import find_mark, wanted_endpoint, wanted_server
+from fedssh.kubernetes.endpoint import check_server
+from fedssh.kubernetes.kubeconfig.entries import find_foreign
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fedssh.engines.protocol import Engine
+    from fedssh.federation.facts import Facts, HostFacts, MemberFacts
+    from fedssh.federation.wishes import Wishes
+    from fedssh.inventory import Cluster
+
+LOOK_STEP: Final = "look at the member"
+
+
+def check_host(wishes: Wishes, facts: HostFacts, engine: Engine) -> list[Finding]:
+    """Return what is to be said of the host, and why it cannot be worked with."""
+    name = facts.name
+    errors = [*facts.gaps, *filter(None, [facts.old_kubectl])]
+    if facts.state:
+        errors += facts.state.engine.refusals(wishes.inventory)
+    found = [refused(name, error) for error in errors]
+    if facts.has_proxy:
+        title = engine.TITLE
+        found.append(notice(name, f"its tools go through HTTPS_PROXY; {title}'s controller, in a pod, does not"))
+    return found
+
+
+def check_host_address(facts: HostFacts, engine: Engine) -> list[Finding]:
+    """Return why the host's own API address does not work for the engine's controller, which runs in a pod.
+
+    A join copies the address as it is, and the cluster never becomes Ready (kubefed#1498).
+    """
+    if not facts.server or facts.state is None:
+        return []
+    try:
+        check_server(facts.server, member=facts.name)
+    except RefusedError as error:
+        where = shlex.join(facts.state.target.flags())
+        name = f'"$(kubectl config view {where} --minify -o jsonpath={{.clusters[0].name}})"'
+        refusal = RefusedError(
+            f"{error.message}, and {engine.TITLE}'s controller runs in a pod",
+            machine=error.machine,
+            step="look at the host",
+            hint=f"Write an address that pods reach into {facts.state.file.path} there: "
+            f"kubectl config set-cluster {name} {where} --server=https://…",
+        )
+        return [refused(facts.name, refusal)]
+    return []
+
+
+def check_file(facts: HostFacts) -> list[Finding]:
+    """Return whether others than its owner can read the host's kubeconfig, which is going to hold tokens."""
+    file = facts.known.file
+    if not file.is_open:
+        return []
+    return [notice(facts.name, f"{file.path} could be read by others ({file.mode}); it becomes 0600")]
+
+
+def check_members(wishes: Wishes, facts: Facts, engine: Engine) -> list[Finding]:
+    """Return what is to be said of each member, and why it is refused; a bug in a rule is that of its member."""
+    twins = _twins(wishes, facts, engine)
+    found: list[Finding] = []
+    for cluster in wishes.members:
+        name = cluster.name
+        checked = contained(name, partial(_rules_of_member, cluster, wishes, facts, engine, others=twins[name]))
+        found += [refused(name, checked)] if isinstance(checked, FedsshError) else checked
+    return found
+
+
+def _rules_of_member(
+    cluster: Cluster, wishes: Wishes, facts: Facts, engine: Engine, *, others: list[str]
+) -> list[Finding]:
+    return list(_check_member(cluster, wishes, facts, engine, others=others))
+
+
+def _check_member(
+    cluster: Cluster, wishes: Wishes, facts: Facts, engine: Engine, *, others: list[str]
+) -> Iterator[Finding]:
+    name, host, member = cluster.name, facts.host, facts.members[cluster.name]
+    problems = [
+        *member.gaps,
+        *filter(None, [member.old_kubectl, _login_problem(member), _foreign_object(member, wishes)]),
+    ]
+    if problems:
+        yield from (refused(name, error) for error in problems)
+        return
+    if others:
+        yield refused(name, _same_cluster(name, others))
+    try:
+        endpoint = wanted_endpoint(cluster, wishes, facts, engine)
+    except RefusedError as problem:
+        yield refused(name, problem, "" if _is_address_fine(cluster, facts) else "address")
+        return
+    if not wishes.adopt:
+        state = host.known
+        foreign = find_foreign(state.document, engine.entry_names(name), source=state.file.path)
+        if foreign:
+            yield refused(name, RefusedError(f"{host.name}: {foreign.message}", machine=name, hint=foreign.hint))
+    grant = needed_grant(member, adopt=wishes.adopt)
+    if member.bad_token and not (grant and grant.anew):
+        yield refused(name, member.bad_token)
+    yield from member_notices(member, endpoint, host, engine)
+    proof = facts.access.get(name)
+    if proof is None:
+        return
+    if grant is None:
+        yield from check_access(proof, name, endpoint, member.cluster_uid, host=host.name)
+    else:
+        # The rights, and a new token's identity, are proven when they are there.
+        error, seek = refuse_access(
+            proof, name, endpoint, member.cluster_uid, host=host.name, token_stays=keeps_token(member, grant)
+        )
+        if error:
+            yield refused(name, error, seek)
+    yield from _check_joined(cluster, member, facts)
+
+
+def _check_joined(cluster: Cluster, member: MemberFacts, facts: Facts) -> Iterator[Finding]:
+    """Find another cluster behind the member's name in the federation."""
+    proof = facts.engine.get(cluster.name)
+    if proof and proof.cluster_uid not in {"", member.cluster_uid}:
+        error = RefusedError(
+            f"another cluster has joined {facts.host.name} under this name",
+            machine=cluster.name,
+            step=STEP,
+            hint="Give the member another name in hosts.yaml, or unjoin that cluster first.",
+        )
+        yield refused(cluster.name, error)
+
+
+def _twins(wishes: Wishes, facts: Facts, engine: Engine) -> dict[str, list[str]]:
+    """Return, for each member, by which other names its cluster goes.
+
+    The names are the host's, the other members', and those in the federation: of these it counts which cluster the
+    engine's own credential leads to, and where that does not answer, what fedssh has noted. What a member's machine
+    says of itself does not count against another member whose cluster has been seen from the host.
+    """
+    host, said = facts.host, {cluster.name: facts.members[cluster.name].cluster_uid for cluster in wishes.members}
+    seen = {name: proof.cluster_uid for name, proof in facts.engine.items() if proof.cluster_uid}
+    seen |= {name: proof.cluster_uid for name, proof in facts.access.items() if proof.cluster_uid}
+    seen[host.name] = host.cluster_uid
+    noted = {name: find_mark(name, facts, engine).cluster_uid for name in host.clusters}
+    known = {**noted, **said, **{name: uid for name, uid in seen.items() if name not in said}}
+    names: dict[str, list[str]] = {}
+    for name, uid in known.items():
+        names.setdefault(uid, []).append(name)
+    twins = {}
+    for member, uid in said.items():
+        others = [name for name in names[uid] if name != member] if uid else []
+        twins[member] = [name for name in others if seen.get(name) == uid] if seen.get(member) == uid else others
+    return twins
+
+
+def check_strangers(wishes: Wishes, facts: Facts, engine: Engine) -> list[Finding]:
+    """Return which clusters of the federation cannot be told from the members, since nobody knows which they are."""
+    meant = {facts.host.name, *(cluster.name for cluster in wishes.members)}
+    found = []
+    for name in facts.host.clusters:
+        proof = facts.engine.get(name)
+        if name in meant or (proof and proof.cluster_uid) or find_mark(name, facts, engine).cluster_uid:
+            continue
+        why = proof.problem if proof else "its Secret is missing"
+        text = (
+            f"nobody can tell whether {name}, which has joined, is one of these clusters under another name: "
+            f"{engine.TITLE}'s credential for it does not work ({why})"
+        )
+        found.append(notice(facts.host.name, text))
+    return found
+
+
+def _same_cluster(name: str, others: list[str]) -> RefusedError:
+    return RefusedError(
+        f"it is the same cluster as {', '.join(others)}",
+        machine=name,
+        step=LOOK_STEP,
+        hint="Check the addresses in hosts.yaml: every member must be a cluster of its own. One that has joined under "
+        "another name keeps that name, or leaves first.",
+    )
+
+
+def _login_problem(member: MemberFacts) -> RefusedError | None:
+    name = member.name
+    if member.logs_in_by_program:
+        return RefusedError(
+            "its kubeconfig logs in by a program or a file (exec, auth-provider or tokenFile)",
+            machine=name,
+            step=LOOK_STEP,
+            hint=f"Name a kubeconfig with a certificate or token in it: members.{name}.kubeconfig: /path",
+        )
+    if member.has_proxy_url:
+        return RefusedError(
+            "its kubeconfig reaches the API by a proxy (proxy-url), which the host need not have",
+            machine=name,
+            step=LOOK_STEP,
+            hint=f"Name a kubeconfig without one: members.{name}.kubeconfig: /path",
+        )
+    return None
+
+
+def _foreign_object(member: MemberFacts, wishes: Wishes) -> RefusedError | None:
+    """Return the refusal for the first object of a wanted name that must not be touched, or None."""
+    for reference, found in member.objects.items():
+        if found.is_built_in:
+            return RefusedError(
+                f"{reference} is Kubernetes' own: changing it would give others its rights",
+                machine=member.name,
+                step=LOOK_STEP,
+                hint="Give the member another name in hosts.yaml.",
+            )
+        if not found.is_ours and not wishes.adopt:
+            what = "; ".join([f"{reference} is there, and fedssh did not make it", *found.differences])
+            return RefusedError(
+                what,
+                machine=member.name,
+                step=LOOK_STEP,
+                hint="To take it over, add --adopt; to keep it, give the member another name in hosts.yaml.",
+            )
+    return None
+
+
+def _is_address_fine(cluster: Cluster, facts: Facts) -> bool:
+    try:
+        wanted_server(cluster, facts)
+    except RefusedError:
+        return False
+    return True

@@ -1,0 +1,305 @@
+"""The steps of a plan: what would be done to a cluster, why, and what it depends on. Values without secrets.
+
+How a step is undone is told by what has been done: see ``Undo``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fedssh.engines.protocol import Part
+    from fedssh.sensitive import Sensitive
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One thing to do for one cluster.
+
+    Attributes:
+        cluster: The cluster.
+        why: Why it is needed.
+        needs: What it depends on that cannot be known yet, or "".
+    """
+
+    cluster: str
+    why: str
+    needs: str = ""
+
+    kind: ClassVar[str]
+
+    @property
+    def text(self) -> str:
+        """What would be done, as in "grant access"."""
+        raise AssertionError(self.kind)
+
+    @property
+    def done(self) -> str:
+        """How it is reported when it is done, as in "granted access"; "" where nothing is changed by it."""
+        return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant(Step):
+    """Let a member grant access.
+
+    Attributes:
+        created: The objects that are not there yet, as ``kind/name``.
+        taken: Those that are somebody else's and are taken over.
+        mended: Those of fedssh's own that others have changed, and that are made what they were.
+        anew: Those that have to be deleted first, since they cannot be changed where they are.
+    """
+
+    created: tuple[str, ...] = ()
+    mended: tuple[str, ...] = ()
+    taken: tuple[str, ...] = ()
+    anew: tuple[str, ...] = ()
+    kind: ClassVar[str] = "grant"
+
+    @property
+    def text(self) -> str:
+        """What would be done."""
+        return "grant access" + self._taking
+
+    @property
+    def done(self) -> str:
+        """How it is reported."""
+        return "granted access" + self._taking
+
+    @property
+    def _taking(self) -> str:
+        return f", taking over {', '.join(self.taken)}" if self.taken else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Install(Step):
+    """Install a part of the engine on the host, or wait for it."""
+
+    part: Part
+    kind: ClassVar[str] = "install"
+
+    @property
+    def text(self) -> str:
+        """What would be done."""
+        return self.part.text
+
+    @property
+    def done(self) -> str:
+        """How it is reported."""
+        return self.part.done
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prove(Step):
+    """Try an access from the host that has just been granted."""
+
+    kind: ClassVar[str] = "prove"
+
+    @property
+    def text(self) -> str:
+        """What would be done."""
+        return "prove the access from the host"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NameContext(Step):
+    """Let the host's context bear its name.
+
+    Attributes:
+        old: The current context.
+        is_alias: Whether a second context is added beside it.
+    """
+
+    old: str
+    is_alias: bool
+    kind: ClassVar[str] = "name-context"
+
+    @property
+    def text(self) -> str:
+        """What would be done."""
+        return self._say("add", "rename")
+
+    @property
+    def done(self) -> str:
+        """How it is reported."""
+        return self._say("added", "renamed")
+
+    def _say(self, add: str, rename: str) -> str:
+        if self.is_alias:
+            return f"{add} the context {self.cluster} beside {self.old}"
+        return f"{rename} the context {self.old} to {self.cluster}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteEntries(Step):
+    """Write a member's entries into the host's kubeconfig."""
+
+    context: str
+    kind: ClassVar[str] = "write-context"
+
+    @property
+    def text(self) -> str:
+        """What would be done."""
+        return f"write context {self.context}"
+
+    @property
+    def done(self) -> str:
+        """How it is reported."""
+        return f"wrote context {self.context}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseFile(Step):
+    """Let nobody but its owner read the host's kubeconfig."""
+
+    path: str
+    kind: ClassVar[str] = "close-file"
+
+    @property
+    def text(self) -> str:
+        """What would be done."""
+        return f"close {self.path} to others"
+
+    @property
+    def done(self) -> str:
+        """How it is reported."""
+        return f"closed {self.path} to others"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestContext(Step):
+    """List a cluster's nodes through its context, as an administrator would."""
+
+    kind: ClassVar[str] = "test-context"
+    __test__: ClassVar[bool] = False  # no test of pytest's
+
+    @property
+    def text(self) -> str:
+        """What would be done."""
+        return f"list the nodes through the context {self.cluster}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Join(Step):
+    """Let the engine join a cluster.
+
+    Attributes:
+        again: Whether the engine has it already.
+    """
+
+    again: bool
+    kind: ClassVar[str] = "join"
+
+    @property
+    def text(self) -> str:
+        """What would be done."""
+        return "join" + " again" * self.again
+
+    @property
+    def done(self) -> str:
+        """How it is reported."""
+        return "joined" + " again" * self.again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correct(Step):
+    """Correct the engine's description of a cluster.
+
+    Attributes:
+        corrections: What is set, by the engine's own names.
+        title: What the engine calls the description.
+    """
+
+    corrections: Mapping[str, Any] = field(repr=False)
+    title: str
+    kind: ClassVar[str] = "correct"
+
+    @property
+    def text(self) -> str:
+        """What would be done."""
+        return f"set {', '.join(self.corrections)} of its {self.title}"
+
+    @property
+    def done(self) -> str:
+        """How it is reported."""
+        return self.text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label(Step):
+    """Label a cluster in the federation; labels that hosts.yaml does not name stay."""
+
+    labels: Mapping[str, str]
+    kind: ClassVar[str] = "label"
+
+    @property
+    def text(self) -> str:
+        """What would be done."""
+        return "label " + self._shown
+
+    @property
+    def done(self) -> str:
+        """How it is reported."""
+        return "labelled " + self._shown
+
+    @property
+    def _shown(self) -> str:
+        return ", ".join(f"{key}={value}" for key, value in self.labels.items())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconnect(Step):
+    """Have the engine connect anew to a cluster that it knows.
+
+    Attributes:
+        title: How people call the engine.
+        is_told: Whether it is a change of its own, and not the end of a join or a correction.
+    """
+
+    title: str
+    is_told: bool
+    kind: ClassVar[str] = "reconnect"
+
+    @property
+    def text(self) -> str:
+        """What would be done."""
+        return f"have {self.title} connect to it anew"
+
+    @property
+    def done(self) -> str:
+        """How it is reported."""
+        return f"had {self.title} connect to it anew" if self.is_told else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitReady(Step):
+    """Wait until the engine finds a cluster Ready, and prove its credential where a change concerns it."""
+
+    is_changed: bool
+    kind: ClassVar[str] = "await-ready"
+
+    @property
+    def text(self) -> str:
+        """What would be done."""
+        return "wait until it is Ready"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undo:
+    """How a grant is undone: a value, to be run later.
+
+    Attributes:
+        cluster: The member.
+        created: The objects that were made, as ``kind/name``, the last first.
+        taken: Those that were taken over, as they were.
+    """
+
+    cluster: str
+    created: tuple[str, ...] = ()
+    taken: Mapping[str, Sensitive] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.created or self.taken)

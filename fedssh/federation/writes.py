@@ -1,0 +1,91 @@
+"""What changes in the host's kubeconfig: tried out on a copy of it, once for all members. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from fedssh.federation.grants import keeps_token
+from fedssh.federation.steps import CloseFile, NameContext, Step, WriteEntries
+from fedssh.kubernetes.account import NAMESPACE
+from fedssh.kubernetes.credentials import Credential
+from fedssh.kubernetes.kubeconfig.entries import put_member
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fedssh.engines.protocol import Engine
+    from fedssh.federation.facts import Facts, MemberFacts
+    from fedssh.federation.steps import Grant
+    from fedssh.federation.wishes import Wishes
+    from fedssh.kubernetes.credentials import Endpoint
+    from fedssh.kubernetes.kubeconfig import Kubeconfig
+    from fedssh.kubernetes.kubeconfig.entries import EntryNames
+
+NEW_TOKEN: Final = "the new token is proven from the host first"  # noqa: S105  (no secret)
+
+
+def plan_writes(
+    wishes: Wishes, facts: Facts, engine: Engine, endpoints: Mapping[str, Endpoint], granted: Mapping[str, Grant]
+) -> list[Step]:
+    """Return what is to be changed in the host's kubeconfig.
+
+    Args:
+        wishes: The members that take part.
+        facts: What was found.
+        engine: How the entries are called.
+        endpoints: Where each member is to be reached.
+        granted: What the members lack, and are going to grant.
+    """
+    file, steps = facts.host.known.file, list[Step]()
+    document = file.document()
+    name, old, how = facts.host.name, document.current_context, wishes.inventory.host_context
+    if document.name_host_context(name, how=how):
+        why = f"no context is called {name}"
+        steps.append(NameContext(cluster=name, why=why, old=old, is_alias=how == "alias"))
+    for cluster in wishes.members:
+        member = facts.members[cluster.name]
+        names, endpoint = engine.entry_names(cluster.name), endpoints[cluster.name]
+        if member.token is None or not keeps_token(member, granted.get(cluster.name)):
+            steps.append(_write_new_token(member, document, names))
+            continue
+        credential = Credential(endpoint=endpoint, token=member.token)
+        why = _why_written(document, names, member, credential)
+        uid = member.cluster_uid
+        if put_member(document, names, credential, cluster_uid=uid, namespace=NAMESPACE, adopt=wishes.adopt):
+            steps.append(WriteEntries(cluster=cluster.name, why=why, context=names.context))
+    if file.is_open:
+        why = f"it can be read by others ({file.mode})"
+        steps.append(CloseFile(cluster=name, why=why, path=file.path))
+    return steps
+
+
+def _write_new_token(member: MemberFacts, document: Kubeconfig, names: EntryNames) -> WriteEntries:
+    known = document.has("contexts", names.context)
+    why = "its token is a new one" if known else f"there is no context {names.context}"
+    return WriteEntries(cluster=member.name, why=why, needs=NEW_TOKEN, context=names.context)
+
+
+def _why_written(document: Kubeconfig, names: EntryNames, member: MemberFacts, credential: Credential) -> str:
+    """Return what is different in a member's entries, as far as that can be said without showing a secret."""
+    missing = [
+        f"there is no {kind} {name}"
+        for kind, name, is_there in (
+            ("context", names.context, document.has("contexts", names.context)),
+            ("cluster", names.cluster, document.has("clusters", names.cluster)),
+            ("user", names.user, document.has("users", names.user)),
+        )
+        if not is_there
+    ]
+    if missing:
+        return missing[0]
+    server, trust = credential.endpoint.server, credential.endpoint.trust
+    fields, mark = document.find("clusters", names.cluster) or ({}, {})
+    user, _ = document.find("users", names.user) or ({}, {})
+    differences = {
+        f"its address was {fields.get('server')}": fields.get("server") != server,
+        "it is verified by another certificate now": fields.get("certificate-authority-data", "") != trust.ca,
+        f"it was verified by tls: {mark.get('tls')}": mark.get("tls") != trust.word,
+        "it was another cluster": mark.get("cluster-uid") != member.cluster_uid,
+        "its token is another one": user.get("token") != credential.token.reveal(),
+    }
+    return next((why for why, holds in differences.items() if holds), "its entries are not as fedssh writes them")

@@ -1,0 +1,269 @@
+"""The account that a member grants: its objects, the commands that make and remove them, and its token.
+
+The objects are those an administrator would make by hand: a ServiceAccount, a ClusterRole that may do everything, and
+the binding between them, all called after the member. An engine needs that much: its own join grants ``*`` to the
+account that it makes, and Kubernetes lets nobody grant more than they have (kubernetes#49041).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from fedssh.errors import RefusedError, StepError, visible
+from fedssh.kubernetes.kubectl import Target, explain, kubectl, parse_object, render_list, section
+from fedssh.sensitive import Sensitive
+from fedssh.shell import Command, Result, script
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+NAMESPACE: Final = "default"
+"""Where the ServiceAccount lives. Never the engine's namespace: leaving deletes that from members (kubefed#1258)."""
+
+TOKEN_WAIT_SECONDS: Final = 30
+"""How long the controller-manager may take to fill in a token Secret."""
+
+MANAGED_BY: Final = {"app.kubernetes.io/managed-by": "fedssh"}
+
+_FIXED: Final = {"clusterrolebinding", "secret"}
+"""The kinds that have to be made anew to be changed: a binding's role and a Secret's type stay as they are."""
+
+_GRANTING: Final = ("rules", "roleRef", "subjects", "type")
+_LONGEST_SHOWN: Final = 120
+_SERVERS_OWN: Final = {"uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "selfLink"}
+_JWT: Final = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
+_STEP: Final = "grant access"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundObject:
+    """An object of a wanted name that is there.
+
+    Attributes:
+        is_ours: Whether fedssh has made it.
+        is_built_in: Whether it is Kubernetes' own.
+        differences: What is different in what it grants, a few words for each; none where it grants what it should.
+        is_fixed: Whether a difference can only be mended by making it anew: a binding's role, a Secret's type.
+        whole: The object as JSON, so that it can be made again.
+    """
+
+    is_ours: bool
+    is_built_in: bool
+    differences: tuple[str, ...] = ()
+    is_fixed: bool = False
+    whole: Sensitive = field(repr=False)
+
+
+def account_name(member: str) -> str:
+    """Return how the member's API server calls the account."""
+    return f"system:serviceaccount:{NAMESPACE}:{member}"
+
+
+def token_secret(member: str) -> str:
+    """Return the name of a member's token Secret; a new token will need a new name."""
+    return f"{member}-fedssh-1"
+
+
+def delete_token(member: str) -> str:
+    """Return the command line by which an administrator lets fedssh make a new token."""
+    return f"kubectl --namespace={NAMESPACE} delete secret {token_secret(member)}"
+
+
+def manifests(member: str) -> list[dict[str, Any]]:
+    """Return the objects that grant access to a member, in the order in which they are applied."""
+    metadata = {"name": member, "labels": {"name": member, **MANAGED_BY}}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": member}
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": {**metadata, "namespace": NAMESPACE},
+        },
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRole",
+            "metadata": metadata,
+            "rules": [
+                {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]},
+                {"nonResourceURLs": ["*"], "verbs": ["*"]},
+            ],
+        },
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": metadata,
+            "roleRef": role,
+            "subjects": [{"kind": "ServiceAccount", "name": member, "namespace": NAMESPACE}],
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {
+                "name": token_secret(member),
+                "namespace": NAMESPACE,
+                "labels": {"name": member, **MANAGED_BY},
+                "annotations": {"kubernetes.io/service-account.name": member},
+            },
+            "type": "kubernetes.io/service-account-token",
+        },
+    ]
+
+
+def references(member: str) -> list[str]:
+    """Return what kubectl calls the objects of ``manifests``, in the same order: ``kind/name``."""
+    return [_reference(manifest) for manifest in manifests(member)]
+
+
+def objects_command(member: str, *, target: Target) -> Command:
+    """Return the command that prints those of the objects that are there, for ``parse_objects``."""
+    where = f"--namespace={NAMESPACE}"
+    return kubectl("get", *references(member), "--ignore-not-found", where, "-o", "json", target=target)
+
+
+def parse_objects(found: Sequence[Mapping[str, Any]], member: str) -> dict[str, FoundObject]:
+    """Return which of the objects are there, by ``kind/name``.
+
+    Args:
+        found: What ``objects_command`` printed.
+        member: The member's name.
+    """
+    wanted = {_reference(manifest): manifest for manifest in manifests(member)}
+    there = {_reference(actual): actual for actual in found}
+    return {
+        reference: FoundObject(
+            is_ours=section(actual, "metadata", "labels").get("app.kubernetes.io/managed-by") == "fedssh",
+            is_built_in="kubernetes.io/bootstrapping" in section(actual, "metadata", "labels"),
+            differences=_differences(actual, wanted[reference]),
+            is_fixed=any(actual.get(key) != wanted[reference].get(key) for key in ("roleRef", "type")),
+            whole=_remember(actual),
+        )
+        for reference, actual in there.items()
+        if reference in wanted
+    }
+
+
+def grant_commands(member: str, *, anew: Iterable[str], force: bool, target: Target) -> list[Command]:
+    """Return the commands, to be run one after the other, that grant access; the last prints the token Secret.
+
+    Args:
+        member: The member's name.
+        anew: The objects, as ``kind/name``, that cannot be changed where they are: they are deleted first.
+        force: Whether fields that belong to others are taken over.
+        target: The member's cluster.
+    """
+    secret = ["get", "secret", token_secret(member), f"--namespace={NAMESPACE}", "-o"]
+    token = kubectl(*secret, "jsonpath={.data.token}", target=target).line
+    wait = f"""
+        end=$(( $(date +%s) + $1 ))
+        until {{ token=$({token}) || exit; [ -n "$token" ]; }} || [ "$(date +%s)" -ge "$end" ]; do sleep 1; done
+        {kubectl(*secret, "json", target=target).line}
+    """
+    deleted = list(anew)
+    clear = kubectl("delete", *deleted, "--ignore-not-found", f"--namespace={NAMESPACE}", target=target)
+    return [
+        *([clear] if deleted else []),
+        # Server-side: nothing is copied into the last-applied annotation (CVE-2023-40029 was such a copy).
+        kubectl(
+            "apply", "--server-side", "--field-manager=fedssh", *(["--force-conflicts"] * force), "-f", "-",
+            target=target,
+            stdin=render_list(manifests(member)),
+        ),
+        script(wait, str(TOKEN_WAIT_SECONDS), title="kubectl get secret"),
+    ]  # fmt: skip
+
+
+def parse_grant(results: Sequence[Result], member: str) -> Sensitive:
+    """Return the token from the answers to ``grant_commands``.
+
+    Raises:
+        StepError: An object could not be deleted or made, or the token did not come (3).
+        RefusedError: What came is not its token (6).
+    """
+    *made, secret = results
+    for result in made:
+        if not result.ok:
+            raise explain(result, machine=member, step=_STEP)
+    found = parse_object(secret, machine=member, step=_STEP)
+    if not section(found, "data").get("token"):
+        raise StepError(
+            f"no token came into the Secret {token_secret(member)} within {TOKEN_WAIT_SECONDS} s",
+            machine=member,
+            step=_STEP,
+            hint="Tokens are filled in by the member's kube-controller-manager: is it running?",
+        )
+    return parse_token(found, member=member)
+
+
+def is_remade(reference: str) -> bool:
+    """Whether an object, as ``kind/name``, has to be made anew to be taken over."""
+    return reference.partition("/")[0] in _FIXED
+
+
+def undo_commands(*, created: Sequence[str], taken: Mapping[str, Sensitive], target: Target) -> list[Command]:
+    """Return the commands that undo what granting access has done; none where it has done nothing.
+
+    Args:
+        created: The objects that were made, as ``kind/name``, the last first.
+        taken: Those that were not fedssh's and were taken over, as they were.
+        target: The member's cluster.
+    """
+    where = f"--namespace={NAMESPACE}"
+    commands = [kubectl("delete", *created, "--ignore-not-found", where, target=target)] if created else []
+    for force in (False, True):
+        found = [whole.reveal() for key, whole in taken.items() if is_remade(key) is force]
+        if found:
+            text = Sensitive(render_list([json.loads(whole) for whole in found]))
+            commands.append(kubectl("replace", *["--force"] * force, where, "--filename=-", target=target, stdin=text))
+    return commands
+
+
+def parse_token(secret: Mapping[str, Any], *, member: str) -> Sensitive:
+    """Return the token of a token Secret.
+
+    Raises:
+        RefusedError: It is not a token of the member's ServiceAccount (RFC 7519: three parts, the claim ``sub``) (6).
+    """
+    account = account_name(member)
+    try:
+        token = base64.b64decode(secret["data"]["token"], validate=True).decode("ascii")
+        claims = token.split(".")[1]
+        subject = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["sub"]
+    except (LookupError, TypeError, ValueError, RecursionError):
+        subject, token = None, ""
+    # Nothing but base64url's characters: anything else would end up in the host's kubeconfig.
+    if subject != account or not _JWT.fullmatch(token):
+        raise RefusedError(
+            f"the Secret {token_secret(member)} does not hold a token of {account}",
+            machine=member,
+            hint=f"Delete it there, and run this again: {delete_token(member)}",
+        )
+    return Sensitive(token)
+
+
+def _reference(manifest: Mapping[str, Any]) -> str:
+    return f"{str(manifest.get('kind')).lower()}/{section(manifest, 'metadata').get('name')}"
+
+
+def _differences(actual: Mapping[str, Any], wanted: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what is different in what an object grants, in words that fit a line."""
+    different = [key for key in _GRANTING if key in wanted and actual.get(key) != wanted[key]]
+    return tuple(_difference(key, actual.get(key), wanted[key]) for key in different)
+
+
+def _difference(key: str, actual: Any, wanted: Any) -> str:
+    shown = json.dumps(actual)
+    if actual is None:
+        return f"it has no {key}"
+    if len(shown) > _LONGEST_SHOWN or isinstance(wanted, list):
+        return f"its {key} are other ones" if isinstance(wanted, list) else f"its {key} is another one"
+    return visible(f"{key} is {shown}, fedssh's would be {json.dumps(wanted)}")
+
+
+def _remember(actual: Mapping[str, Any]) -> Sensitive:
+    """Return an object as JSON without what the API server has written into it."""
+    metadata = {key: value for key, value in section(actual, "metadata").items() if key not in _SERVERS_OWN}
+    return Sensitive(json.dumps({**actual, "metadata": metadata}))

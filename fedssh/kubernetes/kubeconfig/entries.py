@@ -1,0 +1,137 @@
+"""What fedssh writes into kubeconfigs: a member's three entries, and files that hold credentials alone. Pure."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fedssh.kubernetes.kubeconfig import Section, foreign_entry, parse_kubeconfig
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fedssh.errors import RefusedError
+    from fedssh.kubernetes.credentials import Credential, Endpoint
+    from fedssh.kubernetes.kubeconfig import Kubeconfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryNames:
+    """How a member's entries are called in the host's kubeconfig."""
+
+    context: str
+    cluster: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberMark:
+    """What fedssh has noted beside a member's cluster entry.
+
+    Attributes:
+        tls: How it is verified, in hosts.yaml's word, or "".
+        cluster_uid: The UID of its namespace kube-system, or "".
+        ca: The CA in the entry: PEM in base64, or "".
+    """
+
+    tls: str = ""
+    cluster_uid: str = ""
+    ca: str = ""
+
+
+def put_member(
+    document: Kubeconfig,
+    names: EntryNames,
+    credential: Credential,
+    *,
+    cluster_uid: str,
+    namespace: str,
+    adopt: bool = False,
+) -> bool:
+    """Write a member's user, cluster and context.
+
+    Args:
+        document: The host's kubeconfig.
+        names: How the entries are called.
+        credential: What is written.
+        cluster_uid: The UID of the member's namespace kube-system; noted beside the cluster, with the word for how it
+            is verified.
+        namespace: The context's namespace.
+        adopt: Whether entries of these names that fedssh did not write are taken over.
+
+    Returns:
+        Whether anything changed.
+
+    Raises:
+        RefusedError: One of the names is taken by an entry that fedssh did not write (6).
+    """
+    context = {"cluster": names.cluster, "user": names.user, "namespace": namespace}
+    mark = {"tls": credential.endpoint.trust.word, "cluster-uid": cluster_uid}
+    changed = [
+        document.put("users", names.user, {"token": credential.token.reveal()}, keep_unknown=False, adopt=adopt),
+        document.put(
+            "clusters", names.cluster, _stanza(credential.endpoint), keep_unknown=True, adopt=adopt, mark=mark
+        ),
+        document.put("contexts", names.context, context, keep_unknown=True, adopt=adopt),
+    ]
+    return any(changed)
+
+
+def find_foreign(document: Kubeconfig, names: EntryNames, *, source: str) -> RefusedError | None:
+    """Return the error for the first of a member's entries that fedssh did not write, or None."""
+    wanted: list[tuple[Section, str]] = [
+        ("users", names.user),
+        ("clusters", names.cluster),
+        ("contexts", names.context),
+    ]
+    return next((foreign_entry(source, *entry) for entry in wanted if document.has_foreign(*entry)), None)
+
+
+def member_mark(document: Kubeconfig, names: EntryNames) -> MemberMark:
+    """Return what ``put_member`` has noted of a member; an empty mark when it has written none."""
+    found = document.find("clusters", names.cluster)
+    if found is None:
+        return MemberMark()
+    fields, mark = found
+    return MemberMark(
+        tls=str(mark.get("tls", "")),
+        cluster_uid=str(mark.get("cluster-uid", "")),
+        ca=str(fields.get("certificate-authority-data", "")),
+    )
+
+
+def render_credentials(credentials: Mapping[str, Credential]) -> str:
+    """Return a kubeconfig that holds nothing but one context for each of ``credentials``."""
+    document = parse_kubeconfig("", source="a new kubeconfig")
+    for context, credential in credentials.items():
+        # Without any credential kubectl would ask for a user's name. A token that means nothing is answered by a 401.
+        token = {"token": credential.token.reveal() or "anonymous"}
+        document.put("users", context, token, keep_unknown=False)
+        document.put("clusters", context, _stanza(credential.endpoint), keep_unknown=False)
+        document.put("contexts", context, {"cluster": context, "user": context}, keep_unknown=False)
+    return document.render()
+
+
+def same_certificate(one: str, other: str) -> bool:
+    """Whether two CAs, PEM in base64, hold the same text; how it is wrapped does not count."""
+    return _pem(one) == _pem(other)
+
+
+def _stanza(endpoint: Endpoint) -> dict[str, Any]:
+    # A CA and insecure-skip-tls-verify together are refused by client-go: "specifying a root certificates file with
+    # the insecure flag is not allowed". A Trust never holds both.
+    trust = endpoint.trust
+    verification = {
+        "certificate-authority-data": trust.ca,
+        "tls-server-name": trust.server_name,
+        "insecure-skip-tls-verify": trust.is_insecure,
+    }
+    return {"server": endpoint.server, **{key: value for key, value in verification.items() if value}}
+
+
+def _pem(ca: str) -> bytes:
+    try:
+        return base64.b64decode(ca).strip()
+    except ValueError:
+        return b""

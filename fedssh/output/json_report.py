@@ -1,0 +1,68 @@
+"""The report for programs: one shape for every end of a run. ``report.schema.json`` and docs/report.md describe it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fedssh.errors import FedsshError
+    from fedssh.federation.report import ClusterReport, PlannedChange, Report
+
+
+def render_json(report: Report) -> str:
+    """Return the document; what is for people alone (the summary) is not in it."""
+    return json.dumps(_report_to_json(report), indent=2) + "\n"
+
+
+def _report_to_json(report: Report) -> dict[str, Any]:
+    return {
+        "apiVersion": "fedssh/v1",
+        "kind": "Report",
+        "verb": report.verb,
+        "dryRun": report.dry_run,
+        "exitCode": report.exit_code,
+        "changed": report.changed,
+        f"{report.engine}Version": report.engine_version,
+        "clusters": [_cluster_to_json(cluster) for cluster in report.clusters],
+        "error": _error_to_json(report.error),
+    }
+
+
+def _cluster_to_json(cluster: ClusterReport) -> dict[str, Any]:
+    return {
+        "name": cluster.name,
+        "role": cluster.role,
+        "state": cluster.state,
+        "proven": cluster.proven,
+        "apiServer": cluster.api_server,
+        "labels": dict(cluster.labels),
+        "plan": [_change_to_json(change) for change in cluster.plan],
+        "changes": list(cluster.changes),
+        "notices": list(cluster.notices),
+        "message": cluster.message,
+        "error": _error_to_json(cluster.error),
+        "aftermath": list(cluster.aftermath),
+    }
+
+
+def _change_to_json(change: PlannedChange) -> dict[str, Any]:
+    return {
+        "step": change.step,
+        "text": change.text,
+        "change": change.change,
+        "why": change.why,
+        "needs": change.needs,
+    }
+
+
+def _error_to_json(error: FedsshError | None) -> dict[str, Any] | None:
+    if error is None:
+        return None
+    return {
+        "message": error.message,
+        "machine": error.machine,
+        "step": error.step,
+        "hint": error.hint,
+        "exitCode": error.exit_code,
+    }

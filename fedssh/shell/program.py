@@ -1,0 +1,170 @@
+r"""The batch program: one ``sh`` program that runs many commands in one round trip, and its answer.
+
+``render_program`` turns stages of commands into one POSIX ``sh`` program, which travels over the exec channel's own
+stdin: no command stands in the login shell's argv and nothing is written to the machine's disk. The program answers
+with one frame per command, which ``parse_answer`` reads back. Frames look like this, ``S`` being a random word::
+
+    S b 0        command 0 begins
+    (its stdout)
+    S e
+    (its stderr)
+    S r 0        its exit code
+    S z          command 0 is complete
+
+What the program has to get right, and what holds it there (tests/ssh runs it in dash, bash and busybox):
+
+* The whole program stands in a function: a shell that received only half of it runs nothing of it.
+* The commands of a stage run at the same time, as the parts of one pipeline; each part forwards the frames of the one
+  before it through descriptor 8, so that the answer stays in order.
+* The channel's stdin stays open on descriptor 9. When it ends, the connection is gone, and a watcher ends everything
+  the program started: the process group, which sshd makes one per session.
+* A command's own stdin is fed by the builtin ``printf``; a shell without that builtin would show it in argv, so the
+  program then does nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING, Final
+
+from fedssh.errors import StepError, UnknownOutcomeError
+from fedssh.sensitive import Sensitive
+from fedssh.shell import OUTPUT_LIMIT_BYTES, Command, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+NO_BUILTIN_PRINTF: Final = 97
+"""The exit code of a program whose shell would have shown secrets in argv."""
+
+_FRAME_ROOM_BYTES: Final = 256
+_LARGEST_CODE: Final = 255
+_LONGEST_BEGIN: Final = len("b 999999\n")
+
+
+def render_program(stages: Sequence[Command | Sequence[Command]], *, separator: str) -> str:
+    """Return the program that runs ``stages``; ``separator`` is a random word no output can contain by chance."""
+    limit = OUTPUT_LIMIT_BYTES
+    lines = [
+        *_prelude(separator),
+        f"case $(type printf 2>&1) in *builtin*) ;; *) exit {NO_BUILTIN_PRINTF} ;; esac",
+        "j(){",
+        (
+            'o=$({ e=$({ eval "$2" 2>&1 >&3 3>&-; printf "\\n%s r %s" "$S" "$?"; }'
+            f" | head -c {limit + _FRAME_ROOM_BYTES})"
+        ),
+        f'printf "\\n%s e\\n%s" "$S" "$e"; }} 3>&1 </dev/null 8<&- 9<&- | head -c {2 * limit + 3 * _FRAME_ROOM_BYTES})',
+        'cat <&8; printf "\\n%s b %s\\n%s\\n%s z\\n" "$S" "$1" "$o" "$S"',
+        "}",
+        "m(){",
+        "exec 9<&0",
+        "{ cat <&9; trap '' TERM; kill -TERM 0; } >/dev/null 2>&1 &",
+        "w=$!",
+    ]
+    number = 0
+    for stage in stages:
+        parts: list[str] = []
+        for asked in [stage] if isinstance(stage, Command) else stage:
+            source = "</dev/null" if not parts else "<&0"
+            parts.append(f"{{ exec 8{source}; j {number} {shlex.quote(_line(asked))}; }}")
+            number += 1
+        lines.append(" | ".join(parts))
+    # The exit stands inside: the watcher would read away a line of the program that comes after the function.
+    lines += ["kill $w 2>/dev/null", "exit 0", "}", "m", ""]
+    return "\n".join(lines)
+
+
+def render_hold(line: str, *, separator: str) -> str:
+    """Return the program that runs ``line`` on the rest of its stdin; ``separator``, alone on a line, comes first."""
+    return "\n".join([*_prelude(separator), "h(){", 'printf "\\n%s\\n" "$S"', line, "}", "h; exit $?", ""])
+
+
+def parse_answer(
+    answer: bytes, stages: Sequence[Command | Sequence[Command]], *, separator: str, machine: str
+) -> list[Result]:
+    """Return what the commands of ``stages`` answered, in order.
+
+    Anything around the frames (a login shell's greetings) is ignored. Whatever a machine sends takes a time that grows
+    with its length only.
+
+    Raises:
+        UnknownOutcomeError: a frame is missing or damaged.
+        StepError: a command printed more than ``OUTPUT_LIMIT_BYTES``.
+    """
+    word = separator.encode()
+    bodies = dict(_frames(answer, word))
+    return [
+        _parse_frame(bodies.get(number), asked, word=word, machine=machine)
+        for number, asked in enumerate(_flat(stages))
+    ]
+
+
+def _prelude(separator: str) -> list[str]:
+    return [
+        f"S={separator}",
+        # Machines reached without a login shell often lack the places where kubectl and helm live.
+        "PATH=${PATH:-/bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin",
+        "LC_ALL=C",
+        "export PATH LC_ALL",
+    ]
+
+
+def _line(asked: Command) -> str:
+    content = asked.stdin.reveal() if isinstance(asked.stdin, Sensitive) else asked.stdin
+    if not content:
+        return asked.line
+    if "\0" in content:
+        raise ValueError("a shell cannot pass on a NUL byte")
+    return f"printf %s {shlex.quote(content)} | {asked.line}"
+
+
+def _flat(stages: Sequence[Command | Sequence[Command]]) -> Iterator[Command]:
+    for stage in stages:
+        if isinstance(stage, Command):
+            yield stage
+        else:
+            yield from stage
+
+
+def _frames(answer: bytes, word: bytes) -> Iterator[tuple[int, bytes]]:
+    """Give the number and the body of every complete frame; one in which another begins was never completed.
+
+    The search goes from one line that begins with the word to the next, and never back.
+    """
+    text = b"\n" + answer
+    mark = b"\n" + word + b" "
+    number, start = None, 0
+    found = text.find(mark)
+    while found >= 0:
+        after = found + len(mark)
+        # A begin is "b 12\n"; the end is "z", a whole line.
+        said, complete, _ = text[after : after + _LONGEST_BEGIN].partition(b"\n")
+        if said.startswith(b"b ") and complete and said[2:].isdigit():
+            number, start = int(said[2:]), after + len(said) + 1
+        elif said == b"z" and number is not None:
+            yield number, text[start:found]
+            number = None
+        found = text.find(mark, after)
+
+
+def _parse_frame(body: bytes | None, asked: Command, *, word: bytes, machine: str) -> Result:
+    stdout, has_stderr, rest = (body or b"").rpartition(b"\n" + word + b" e\n")
+    stderr, has_code, code = rest.rpartition(b"\n" + word + b" r ")
+    if body is not None and len(body) >= OUTPUT_LIMIT_BYTES and not (has_stderr and has_code):
+        raise StepError(
+            f"{asked.title} printed more than {OUTPUT_LIMIT_BYTES // 2**20} MiB and was stopped",
+            machine=machine,
+        )
+    if not has_stderr or not has_code or not re.fullmatch(rb"[0-9]{1,3}", code) or int(code) > _LARGEST_CODE:
+        raise UnknownOutcomeError(
+            f"the answer to {asked.title} was lost: it may or may not have run",
+            machine=machine,
+            hint="Run the same command again: fedssh looks first and does only what is missing.",
+        )
+    return Result(
+        command=asked,
+        code=int(code),
+        stdout=stdout.decode(errors="replace"),
+        stderr=stderr.decode(errors="replace"),
+    )

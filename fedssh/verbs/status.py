@@ -1,0 +1,54 @@
+"""``status``: the federation as its engine sees it. Only the host is asked, and nothing is changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fedssh.engines import load_engine
+from fedssh.federation.journal import Journal
+from fedssh.federation.look.federation import look_at_host_alone
+from fedssh.federation.outcomes import Outcome, exit_code, failed_run, report_clusters
+from fedssh.federation.plan import Plan
+from fedssh.federation.report import Report
+
+if TYPE_CHECKING:
+    from fedssh.federation.machines import Connect
+    from fedssh.federation.report import Reporter
+    from fedssh.federation.wishes import Wishes
+
+
+def run(wishes: Wishes, *, connect: Connect, report: Reporter) -> Report:
+    """Tell, for every cluster of hosts.yaml and of the federation, whether it has joined and is Ready.
+
+    Ready is what the engine says; nothing is proven here.
+
+    Args:
+        wishes: Whose hosts.yaml it is.
+        connect: Opens a connection to a machine.
+        report: Told of every step.
+    """
+    engine, journal, inventory = load_engine(), Journal(report), wishes.inventory
+    host = inventory.host
+    _, found = look_at_host_alone(wishes, connect, engine, journal.begin)
+    facts = found.host
+    if facts.gaps:
+        return failed_run("status", wishes, engine, facts.gaps[0])
+    # What has joined without standing in hosts.yaml is part of the federation, too.
+    joined = facts.clusters
+    names = list(dict.fromkeys([host.name, *(cluster.name for cluster in inventory.members), *joined]))
+    outcome = Outcome(clusters=joined, version=facts.known.engine.version)
+    clusters = report_clusters(wishes, outcome, journal, Plan(), names)
+    if not outcome.version and not joined:
+        summary = f"{engine.TITLE} is not installed yet. Next: federate --all, or --member NAME"
+    else:
+        summary = f"Ready is what {engine.TITLE} says; federate proves it."
+    return Report(
+        verb="status",
+        clusters=clusters,
+        engine=engine.NAME,
+        engine_version=outcome.version,
+        exit_code=exit_code(clusters),
+        dry_run=wishes.dry_run,
+        summary=summary,
+        error=None,
+    )

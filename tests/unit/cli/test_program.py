@@ -1,0 +1,203 @@
+"""``fedssh`` federates the clusters of the file that is named, and runs nobody's code but its own."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fakes.programs import DOORS, ROOT, Run
+
+if TYPE_CHECKING:
+    import socket
+
+
+@pytest.fixture
+def staging(hosts: Path) -> Path:
+    """Another inventory than that of the folder: it has a member of its own."""
+    path = hosts.with_name("staging.yaml")
+    path.write_text(hosts.read_text().replace("member2:", "staged:"))
+    return path
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        "federate -m x -f staging.yaml",
+        "federate -f staging.yaml -m x",
+        "federate -fstaging.yaml -m x",
+        "federate -f=staging.yaml -m x",
+        "-f staging.yaml federate -m x",
+        "-fstaging.yaml federate -m x",
+        "--hosts staging.yaml federate -m x",
+        "--hosts=staging.yaml federate -m x",
+        "-f hosts.yaml federate -m x -f staging.yaml",
+    ],
+)
+@pytest.mark.usefixtures("staging")
+def test_f_names_the_inventory(run: Run, flags: str) -> None:
+    """Wherever it stands; what stands nearer to the work counts. ``-f`` was Invoke's: ./hosts.yaml was federated."""
+    done = run(*DOORS["fedssh"], *flags.split())
+    assert (done.code, "no member 'x' in staging.yaml" in done.err) == (2, True), done.err
+
+
+@pytest.mark.usefixtures("staging")
+def test_f_is_more_than_the_environment(run: Run) -> None:
+    """As --hosts is."""
+    for flags in (["-f", "staging.yaml", "federate"], ["federate", "-f", "staging.yaml"]):
+        assert "in staging.yaml" in run(*DOORS["fedssh"], *flags, "-m", "x", FEDSSH_HOSTS="hosts.yaml").err
+
+
+@pytest.mark.usefixtures("staging")
+def test_invoke_takes_f_behind_the_verb(run: Run) -> None:
+    """A verb's own flags come before Invoke's there."""
+    assert "in staging.yaml" in run(*DOORS["invoke"], "federate", "-m", "x", "-f", "staging.yaml").err
+
+
+@pytest.mark.parametrize(
+    "flags", ["-f staging.yaml federate --all", "--config staging.yaml prepare", "-f gone.yaml status"]
+)
+@pytest.mark.usefixtures("staging")
+def test_invokes_own_f_is_refused(run: Run, listener: socket.socket, flags: str) -> None:
+    """Before the verb it names Invoke's configuration: nothing is connected to, and the way to say it is told."""
+    done = run(*DOORS["invoke"], *flags.split())
+    assert (done.code, done.out) == (2, "")
+    assert "-f before the verb is Invoke's" in done.err
+    assert f"--hosts {flags.split()[1]}" in done.err
+    with pytest.raises(BlockingIOError):
+        listener.accept()
+
+
+@pytest.mark.usefixtures("hosts")
+def test_invokes_configuration_in_the_environment_is_no_reason_to_refuse(run: Run, tmp_path: Path) -> None:
+    """It is set for other tasks, and it is no mistake for an inventory."""
+    tmp_path.joinpath("mine.yaml").write_text("run: {echo: true}\n")
+    done = run(*DOORS["invoke"], "federate", "-m", "x", INVOKE_RUNTIME_CONFIG="mine.yaml")
+    assert "no member 'x' in hosts.yaml" in done.err
+
+
+@pytest.mark.parametrize(("suffixes", "text"), [("py", "raise SystemExit(99)"), ("yaml yml json", "{this: is: [none")])
+@pytest.mark.usefixtures("hosts")
+def test_no_configuration_of_invokes_is_read(run: Run, tmp_path: Path, home: Path, suffixes: str, text: str) -> None:
+    """Neither in the home folder, nor here, nor where the environment says; a ``.py`` of it would be executed."""
+    for suffix in suffixes.split():
+        names = (f"{name}.{suffix}" for name in ("fedssh", "invoke"))
+        for path in [path for name in names for path in (home / f".{name}", tmp_path / name)]:
+            path.write_text(text)
+    named = str(tmp_path / f"invoke.{suffixes.split(maxsplit=1)[0]}")
+    done = run(*DOORS["fedssh"], "federate", "-m", "x", INVOKE_RUNTIME_CONFIG=named)
+    assert (done.code, "no member 'x' in hosts.yaml" in done.err) == (2, True), done.err
+
+
+@pytest.mark.usefixtures("hosts")
+def test_no_configuration_of_the_system_is_read(run: Run, tmp_path: Path) -> None:
+    """What Invoke would look for in /etc is not even looked for."""
+    opened = (
+        "import builtins, sys; sys.argv[0] = 'fedssh'\n"
+        "def see(event, arguments):\n"
+        "    if event == 'open' and str(arguments[0]).startswith('/etc/'):\n"
+        "        builtins.print('opened', arguments[0], file=sys.stderr)\n"
+        "sys.addaudithook(see)\n"
+        "from fedssh.cli import main; main()"
+    )
+    done = run(sys.executable, "-P", "-c", opened, "federate", "-m", "x", HOME=str(tmp_path))
+    assert "opened" not in done.err
+    assert "no member 'x'" in done.err
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"FEDSSH_RUN_DRY": "1"},
+        {"FEDSSH_TASKS_EXECUTOR_CLASS": "no.such.thing"},
+        {"FEDSSH_RUN_ENV": "x"},
+        {"INVOKE_TASKS_EXECUTOR_CLASS": "no.such.thing"},
+        {"INVOKE_RUNTIME_CONFIG": "gone.toml"},
+    ],
+    ids=lambda environment: next(iter(environment)),
+)
+@pytest.mark.usefixtures("hosts")
+def test_the_environment_configures_nothing(run: Run, environment: dict[str, str]) -> None:
+    """FEDSSH_HOSTS and FEDSSH_DEBUG are all that fedssh reads of it."""
+    done = run(*DOORS["fedssh"], "federate", "-m", "x", "-o", "json", **environment)
+    assert (done.code, '"dryRun": false' in done.out, "no member 'x'" in done.err) == (2, True, True), done.err
+
+
+@pytest.mark.usefixtures("staging")
+def test_flags_of_invokes_that_mean_nothing_here_are_refused(run: Run, listener: socket.socket) -> None:
+    """Before the verb and behind it: exit code 2, and nothing is connected to."""
+    flags = ["-T 5", "-w", "-e", "--echo", "-p", "--config staging.yaml", "--prompt-for-sudo-password", "-c x", "-r x"]
+    flags += ["-D 1", "-F json", "--hide both", "--write-pyc", "--no-dedupe"]
+    verb = "federate --all"
+    program = (
+        "import sys\n"
+        "from fedssh.cli import main\n"
+        "for line in sys.argv[1:]:\n"
+        "    sys.argv = ['fedssh', *line.split()]\n"
+        "    try: main()\n"
+        "    except SystemExit as end: print(end.code)\n"
+    )
+    lines = [line for flag in flags for line in (f"{flag} {verb}", f"{verb} {flag}")]
+    done = run(sys.executable, "-P", "-c", program, *lines)
+    assert done.out.split() == ["2"] * len(lines)
+    expected = [f"error: '{flag.split()[0]}' is not known here" for flag in flags for _ in range(2)]
+    assert [line[: len(start)] for line, start in zip(done.err.splitlines(), expected, strict=True)] == expected
+    with pytest.raises(BlockingIOError):
+        listener.accept()
+
+
+@pytest.mark.parametrize("flags", ["-h", "--list", "-f hosts.yaml"])
+def test_help_names_the_verbs(run: Run, flags: str) -> None:
+    """Also where nothing is asked for."""
+    done = run(*DOORS["fedssh"], *flags.split())
+    assert (done.code, done.err) == (0, "")
+    for verb in ("federate", "prepare", "status"):
+        assert f"\n  {verb}" in done.out
+
+
+@pytest.mark.parametrize("flags", ["--help status", "status -h"])
+def test_help_for_a_verb(run: Run, flags: str) -> None:
+    """Before it or behind it; for one that there is not, exit code 2."""
+    done = run(*DOORS["fedssh"], *flags.split())
+    assert (done.code, "-f STRING, --hosts=STRING" in done.out) == (0, True)
+    done = run(*DOORS["fedssh"], *flags.replace("status", "stats").split())
+    assert (done.code, "did you mean 'status'?" in done.err) == (2, True)
+
+
+def test_version_and_completion(run: Run) -> None:
+    """A shell may complete verbs and their flags."""
+    assert run(*DOORS["fedssh"], "--version") == run(*DOORS["fedssh"], "-V")
+    assert run(*DOORS["fedssh"], "-V").out.startswith("fedssh ")
+    assert "fedssh" in run(*DOORS["fedssh"], "--print-completion-script", "bash").out
+    assert run(*DOORS["fedssh"], "--complete", "--", "fedssh federate -").out.split().count("--dry-run") == 1
+    assert "--echo" not in run(*DOORS["fedssh"], "--complete", "--", "fedssh -").out
+
+
+@pytest.mark.parametrize("flags", ["-d federate -m x", "federate -m x -d", "federate -m x --debug"])
+@pytest.mark.usefixtures("hosts")
+def test_debug_shows_what_libraries_log(run: Run, flags: str) -> None:
+    """Before the verb and behind it."""
+    done = run(*DOORS["fedssh"], *flags.split())
+    assert (done.code, "invoke." in done.err, "no member 'x'" in done.err) == (2, True, True)
+
+
+@pytest.mark.parametrize("flags", ["--help", "--version", "federate --help"])
+def test_help_imports_nothing_slow(run: Run, flags: str) -> None:
+    """The libraries that do the work take longer to import than help takes to read."""
+    program = (
+        "import atexit, sys; sys.argv[0] = 'fedssh'\n"
+        "slow = {'pydantic', 'rich', 'paramiko', 'fabric', 'cryptography', 'tenacity'}\n"
+        "atexit.register(lambda: print(*sorted(slow & set(sys.modules)), file=sys.stderr))\n"
+        "from fedssh.cli import main; main()"
+    )
+    assert run(sys.executable, "-P", "-c", program, *flags.split()).err == "\n"
+
+
+def test_every_verb_has_a_file_and_every_file_is_a_verb() -> None:
+    """The table and the folder are in step."""
+    from fedssh.cli.table import VERBS  # noqa: PLC0415  (all other tests here run programs)
+
+    files = {path.stem for path in Path(ROOT, "fedssh/verbs").glob("*.py")} - {"__init__"}
+    assert {verb.name for verb in VERBS} == files

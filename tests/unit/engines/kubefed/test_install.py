@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fedssh.engines.kubefed.install import (
+    chart_part,
+    check_part,
+    check_rollout,
+    gate_commands,
+    install_commands,
+    is_leftover,
+    part_commands,
+    rollout_commands,
+    rollout_part,
+    tool_part,
+)
+from fedssh.errors import StepError
+from fedssh.inventory import parse_inventory
+from fedssh.kubernetes.helm import Release
+from fedssh.kubernetes.kubectl import Target
+from tests.fakes.lines import argv_of, key_of, stdin_of
+from tests.fakes.shells import result
+
+HOST = Target(kubeconfig="/root/.kube/config", context="fedhost")
+GATES = "{controllermanager: {featureGates: {PushReconciler: Disabled}}}"
+INVENTORY = parse_inventory(
+    f"host: {{name: fedhost, address: a}}\nkubefed: {{values: {GATES}}}\n", path=Path("hosts.yaml")
+)
+TOOL, CHART, ROLLOUT = (
+    tool_part("0.10.0", why="x"),
+    chart_part("0.10.0", why="x"),
+    rollout_part(why="x"),
+)
+
+
+@pytest.mark.parametrize("status", ["failed", "pending-install", "uninstalling"])
+def test_an_interrupted_first_installation_is_done_again(status: str) -> None:
+    """What it left is uninstalled before."""
+    left = Release(version="0.10.0", status=status, revision=1)
+    assert is_leftover(left)
+    commands = install_commands(release=left, version="0.10.0", repository="https://r", values={}, target=HOST)
+    assert [key_of(command)[:2] for command in commands] == [
+        ("helm", "uninstall"),
+        ("helm", "repo"),
+        ("kubefed", "configure"),
+        ("helm", "install"),
+    ]
+    for kept in (None, replace(left, status="deployed"), replace(left, revision=2)):
+        assert not is_leftover(kept)
+        commands = install_commands(release=kept, version="0.10.0", repository="https://r", values={}, target=HOST)
+        assert ("helm", "uninstall") not in [key_of(command)[:2] for command in commands]
+
+
+def test_the_chart_is_installed_without_its_hooks() -> None:
+    """Of the wanted version, into its own namespace, with the inventory's values from stdin."""
+    values = {"controllermanager": {"replicaCount": 1}}
+    commands = install_commands(release=None, version="0.10.0", repository="https://charts", values=values, target=HOST)
+    add, _, install = [argv_of(command) for command in commands]
+    assert add == ["helm", "repo", "add", "kubefed-charts", "https://charts", "--force-update"]
+    assert install[1:4] == ["install", "kubefed", "kubefed-charts/kubefed"]
+    assert {
+        *("--no-hooks", "--version=0.10.0", "--namespace=kube-federation-system"),
+        *("--values=-", "--kubeconfig=/root/.kube/config", "--kube-context=fedhost"),
+    } <= set(install)
+    assert [json.loads(stdin_of(command)) for command in commands[1:]] == [values, values]
+    (*_, empty) = install_commands(release=None, version="0.10.0", repository="r", values={}, target=HOST)
+    assert stdin_of(empty) == "{}"
+
+
+@pytest.mark.parametrize("values", [{}, {"controllermanager": None}, {"controllermanager": {"featureGates": {}}}])
+def test_without_feature_gates_nothing_is_patched(values: dict[str, Any]) -> None:
+    """The chart's defaults hold."""
+    assert gate_commands(values, target=HOST) == []
+
+
+def test_feature_gates_are_patched_as_the_hook_would() -> None:
+    """Those that are not named keep their default; the controller reads them at its start."""
+    values = {"controllermanager": {"featureGates": {"RawResourceStatusCollection": "Enabled"}}}
+    patch, restart = gate_commands(values, target=HOST)
+    (text,) = [word.removeprefix("--patch=") for word in argv_of(patch) if word.startswith("--patch=")]
+    gates = {gate["name"]: gate["configuration"] for gate in json.loads(text)["spec"]["featureGates"]}
+    assert gates == {
+        "PushReconciler": "Enabled",
+        "RawResourceStatusCollection": "Enabled",
+        "SchedulerPreferences": "Enabled",
+    }
+    assert "deployment/kubefed-controller-manager" in argv_of(restart)
+
+
+def test_the_rollout_is_waited_for() -> None:
+    """Of both Deployments; one that does not come up says where to look."""
+    assert [argv_of(command)[5] for command in rollout_commands(target=HOST)] == [
+        "deployment/kubefed-admission-webhook",
+        "deployment/kubefed-controller-manager",
+    ]
+    check_rollout([result(), result()], machine="fedhost")
+    with pytest.raises(StepError, match="timed out") as caught:
+        check_rollout([result(), result(code=1, stderr="error: timed out waiting")], machine="fedhost")
+    assert "describe pods" in caught.value.hint
+
+
+def test_a_part_has_its_own_commands() -> None:
+    """The tool is downloaded, the chart installed with its feature gates, the rollout waited for."""
+
+    def keys(part: Any) -> list[tuple[str, ...]]:
+        return [key_of(command)[:2] for command in part_commands(part, INVENTORY.kubefed, None, target=HOST)]
+
+    assert keys(TOOL) == [("kubefedctl", "install")]
+    assert keys(CHART) == [
+        ("helm", "repo"),
+        ("kubefed", "configure"),
+        ("helm", "install"),
+        ("kubectl", "patch"),
+        ("kubectl", "rollout"),
+    ]
+    assert keys(ROLLOUT) == [("kubectl", "rollout")] * 2
+
+
+def test_a_part_that_failed_says_why() -> None:
+    """With the words of the tool that failed, and a hint that fits the part."""
+    for part, words in ((TOOL, "kubefedctl_url"), (CHART, ""), (ROLLOUT, "describe pods")):
+        with pytest.raises(StepError, match=r"fedhost: prepare KubeFed: .*no disk") as caught:
+            check_part(part, [result(code=1, stderr="no disk")], INVENTORY, machine="fedhost")
+        assert words in caught.value.hint
+
+
+def test_a_part_that_went_well_is_no_error() -> None:
+    """A download also has to be of the wanted version."""
+    check_part(CHART, [result(), result()], INVENTORY, machine="fedhost")
+    check_part(ROLLOUT, [result(), result()], INVENTORY, machine="fedhost")
+    check_part(TOOL, [result('Version:"v0.10.0"')], INVENTORY, machine="fedhost")
+    with pytest.raises(StepError, match=r"is version 0\.9\.2, not 0\.10\.0"):
+        check_part(TOOL, [result('Version:"v0.9.2"')], INVENTORY, machine="fedhost")

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fedssh.engines.kubefed.join import join_command, parse_join
+from fedssh.errors import StepError
+from fedssh.kubernetes.kubectl import Target
+from tests.fakes.kubernetes import argv_of
+from tests.fakes.shells import LocalShell, install_tool, path_with, result
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOST = Target(kubeconfig="/root/.kube/config", context="fedhost")
+TOOL = "/opt/my tools/kubefedctl"
+
+# What klog.Fatal leaves: kubefedctl's reason, then all its goroutines.
+FATAL = """\
+I1123 10:00:00.000000    4711 join.go:158] Args and flags: name member1
+F1123 10:00:00.123456    4711 join.go:126] Error: {reason}
+goroutine 1 [running]:
+k8s.io/klog/v2.stacks(0x1)
+\t/go/pkg/mod/k8s.io/klog/v2@v2.9.0/klog.go:1026 +0x8a
+created by k8s.io/klog/v2.init.0
+"""
+
+
+def test_kubefedctl_is_told_everything_it_would_make_up() -> None:
+    """Names of the host and of the Secret, and that an existing join is no error."""
+    argv = argv_of(join_command("member1", tool=TOOL, target=HOST))
+    assert argv == [
+        "sh",
+        TOOL,
+        "member1",
+        "--cluster-context=member1",
+        "--host-cluster-context=fedhost",
+        "--host-cluster-name=fedhost",
+        "--kubeconfig=/root/.kube/config",
+        "--kubefed-namespace=kube-federation-system",
+        "--secret-name=member1.fedssh",
+    ]
+
+
+@pytest.mark.parametrize(("failures", "code", "calls"), [(0, 0, 1), (1, 0, 2), (2, 7, 2)])
+def test_a_join_is_tried_twice(
+    *, local: LocalShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failures: int, code: int, calls: int
+) -> None:
+    """The real script: it ends with the time, or with the second failure's words and exit code."""
+    log = tmp_path / "log"
+    log.write_text("")
+    tool = install_tool(
+        tmp_path / "bin",
+        "kubefedctl",
+        f'echo "$*" >>{log}; n=$(wc -l <{log}); echo "try $n" >&2; [ "$n" -gt {failures} ] || exit 7',
+    )
+    install_tool(tmp_path / "bin", "sleep", "")
+    monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
+    (done,) = local.run(join_command("member1", tool=str(tool), target=HOST))
+    assert (done.code, len(log.read_text().splitlines())) == (code, calls)
+    assert "join member1 --cluster-context=member1" in log.read_text()
+    assert "--error-on-existing=false --v=2" in log.read_text()
+    if code:
+        assert done.stderr == "try 2\n"
+    else:
+        assert len(parse_join(done, machine="m")) == len("2026-11-23T10:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"), [('Post "https://m1": x509: certificate is not valid', 255), ("timed out [x] ] y", 1)]
+)
+def test_a_failed_join_gives_kubefedctls_reason(reason: str, code: int) -> None:
+    """One line, not its goroutines."""
+    with pytest.raises(StepError) as caught:
+        parse_join(result(code=code, stderr=FATAL.format(reason=reason)), machine="member1")
+    assert str(caught.value) == f"member1: join: kubefedctl join failed: Error: {reason}"
+
+
+def test_a_failed_join_without_a_reason_gives_its_last_words() -> None:
+    """And a missing tool is named."""
+    with pytest.raises(StepError, match=r"failed with exit code 1: unknown flag: --secret-name\nusage"):
+        parse_join(result(code=1, stderr="unknown flag: --secret-name\nusage"), machine="member1")
+    with pytest.raises(StepError, match="kubefedctl is not there"):
+        parse_join(result(code=127), machine="member1")
+
+
+@pytest.mark.parametrize("said", ["", "yesterday", "2026-11-23T10:00:00+0100", "2026-11-23T10:00:0\u0663Z"])
+def test_a_join_without_its_time_is_a_failed_step(said: str) -> None:
+    """With no time, a health check from before the join would count."""
+    with pytest.raises(StepError, match="date printed no time"):
+        parse_join(result(said), machine="member1")
+    assert parse_join(result("2026-11-23T10:00:00Z\n"), machine="member1") == "2026-11-23T10:00:00Z"
+
+
+def test_a_namespace_that_does_not_go_is_told(
+    local: LocalShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real script: it waits on the member, does not join, and says what holds the namespace."""
+    script = """case "$*" in
+        *phase*) printf Terminating ;;
+        *--for=delete*) exit 1 ;;
+        *conditions*) echo held by a finalizer ;;
+    esac"""
+    install_tool(tmp_path / "bin", "kubectl", script)
+    tool = install_tool(tmp_path / "bin", "kubefedctl", "touch joined")
+    monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
+    monkeypatch.chdir(tmp_path)
+    (done,) = local.run(join_command("member1", tool=str(tool), target=HOST))
+    with pytest.raises(StepError, match=r"is being deleted there.* within 30 s: held by a finalizer"):
+        parse_join(done, machine="member1")
+    assert not (tmp_path / "joined").exists()

@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from fedssh.errors import StepError
+from fedssh.federation.facts import Proof
+from fedssh.federation.look.proof import AT_ONCE, TEMPORARY_NAME, in_rounds, prove, reach, survey
+from fedssh.kubernetes.credentials import Credential, Endpoint, Trust
+from fedssh.sensitive import Sensitive
+from fedssh.shell import command
+from tests.fakes.kubernetes import CA, account_token
+from tests.fakes.lines import run_line
+from tests.fakes.shells import Answer, LocalShell, ScriptedShell, install_tool, path_with
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fedssh.shell import Command
+    from tests.conftest import Leaks
+
+# An openssl that presents a certificate, and reads what it presents.
+OPENSSL = """
+case $1 in
+    s_client) printf '%s ' "$@" >>"$LOG.asked"; echo presented ;;
+    x509) [ "$(cat)" = presented ] && echo "notAfter=Nov 24 12:00:00 2027 GMT" ;;
+esac
+"""
+# A kubectl that reads the kubeconfig it is given, and answers as the context's cluster would.
+KUBECTL = r"""
+for one; do
+    case $one in
+        --kubeconfig=*) file=${one#*=} ;;
+        --context=*) context=${one#*=} ;;
+    esac
+done
+printf '%s\n' "$context $(stat -c %a "$file") $*" >>"$LOG"
+cp "$file" "$LOG.kubeconfig"
+case $context in
+    gone) echo "Unable to connect to the server: no route" >&2; exit 1 ;;
+    silent) exit 1 ;;
+esac
+case "$*" in
+    *"get namespace"*) echo "uid uid-of-$context" ;;
+    *identity*) [ "$context" != old ] || exit 1; echo "identity system:serviceaccount:default:$context" ;;
+    *create*)
+        cat >>"$LOG.reviews"
+        case $context in poor) second=false ;; *) second=true ;; esac
+        printf 'allowed true\nallowed %s\n' "$second" ;;
+    *version*) printf '{"serverVersion": {\n "gitVersion": "v1.33.1"}}' ;;
+esac
+"""
+
+
+def credential(name: str, *, token: str | None = None) -> Credential:
+    """Return a member's credential."""
+    endpoint = Endpoint(server=f"https://{name}", trust=Trust(word="ca", ca=CA))
+    return Credential(endpoint=endpoint, token=Sensitive(account_token(name) if token is None else token))
+
+
+def leftovers(folder: Path) -> list[str]:
+    """Return the temporary kubeconfigs in a folder."""
+    return sorted(path.name for path in folder.iterdir() if path.name.startswith(TEMPORARY_NAME))
+
+
+@pytest.fixture
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leaks: Leaks) -> Path:
+    """What a fake kubectl was called with; it keeps a copy of the kubeconfig beside it."""
+    install_tool(tmp_path / "bin", "kubectl", KUBECTL)
+    install_tool(tmp_path / "bin", "openssl", OPENSSL)
+    monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
+    monkeypatch.setenv("LOG", str(tmp_path / "log"))
+    leaks.may_hold(tmp_path / "log.kubeconfig")
+    return tmp_path / "log"
+
+
+def told(name: str, *, has_rights: bool) -> Proof:
+    """Return what the fake tells of a context."""
+    account = f"system:serviceaccount:default:{name}"
+    return Proof(
+        cluster_uid=f"uid-of-{name}", has_rights=has_rights, identity=account, version="v1.33.1",
+        expires="Nov 24 12:00:00 2027 GMT", problem="",
+    )  # fmt: skip
+
+
+def test_every_credential_is_tried_from_the_host(local: LocalShell, log: Path, tmp_path: Path) -> None:
+    """The real program: each by a context of its own, in a file that only its owner reads and that is gone after."""
+    names = ["member1", "gone", "poor", "silent", "old"]
+    proofs = prove(local, {name: credential(name) for name in names}, kubeconfig=str(tmp_path / "config"))
+    assert proofs == {
+        "member1": told("member1", has_rights=True),
+        "gone": Proof(problem="Unable to connect to the server: no route"),
+        "poor": told("poor", has_rights=False),
+        "old": replace(told("old", has_rights=True), identity=""),
+        "silent": Proof(problem="no answer"),
+    }
+    calls = [line.split() for line in log.read_text().splitlines()]
+    assert {line[0] for line in calls} == set(names)
+    assert {line[1] for line in calls} == {"600"}
+    assert all("--request-timeout=15s" in line for line in calls)
+    assert leftovers(tmp_path) == []
+
+
+def test_the_proof_asks_for_the_rights_that_join_grants(local: LocalShell, log: Path, tmp_path: Path) -> None:
+    """Everything on resources, and reading every other path; with the token, and the CA, of that credential alone."""
+    prove(local, {"member1": credential("member1")}, kubeconfig=str(tmp_path / "config"))
+    reviews = [review["spec"] for review in json.loads((log.parent / "log.reviews").read_text())["items"]]
+    assert reviews == [
+        {"resourceAttributes": {"group": "*", "resource": "*", "verb": "*"}},
+        {"nonResourceAttributes": {"path": "*", "verb": "get"}},
+    ]
+    used = yaml.safe_load((log.parent / "log.kubeconfig").read_text())
+    assert used["users"][0]["user"]["token"] == account_token("member1")
+    assert used["clusters"][0]["cluster"]["certificate-authority-data"] == CA
+    assert "insecure-skip-tls-verify" not in used["clusters"][0]["cluster"]
+
+
+def test_the_tokens_go_by_stdin(local: LocalShell, log: Path, tmp_path: Path) -> None:
+    """No command's line holds one."""
+    prove(local, {"member1": credential("member1")}, kubeconfig=str(tmp_path / "config"))
+    assert log.exists()
+    assert account_token("member1") not in "".join(ran.line for ran in local.ran)
+
+
+def test_every_run_has_a_file_of_its_own(local: LocalShell, log: Path, tmp_path: Path) -> None:
+    """Neither a dry run beside a run nor what an earlier one has left is in the way, or written through."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("old")
+    for name in ("", "-0011223344556677"):
+        (tmp_path / f"{TEMPORARY_NAME}{name}").symlink_to(elsewhere)
+    before = leftovers(tmp_path)
+    for _ in range(2):
+        assert prove(local, {"member1": credential("member1")}, kubeconfig=str(tmp_path / "config"))[
+            "member1"
+        ].has_rights
+    assert elsewhere.read_text() == "old"
+    assert leftovers(tmp_path) == before
+    files = {word for line in log.read_text().splitlines() for word in line.split() if word.startswith("--kubeconfig=")}
+    assert len(files) == 2
+
+
+@pytest.mark.usefixtures("log")
+def test_what_a_machine_that_died_has_left_is_removed_later(local: LocalShell, tmp_path: Path) -> None:
+    """After an hour; what another run is working with stays."""
+    for name, age in (("old", 7200), ("new", 60)):
+        path = tmp_path / f"{TEMPORARY_NAME}-{name}"
+        path.write_text("")
+        os.utime(path, (time.time() - age, time.time() - age))
+    prove(local, {"member1": credential("member1")}, kubeconfig=str(tmp_path / "config"))
+    assert leftovers(tmp_path) == [f"{TEMPORARY_NAME}-new"]
+
+
+@pytest.mark.usefixtures("log")
+def test_without_its_file_nothing_is_proven(local: LocalShell, tmp_path: Path) -> None:
+    """It says which, and why."""
+    with pytest.raises(StepError, match=r"cannot write .*/gone/\.fedssh-proof-[0-9a-f]{16}: "):
+        prove(local, {"member1": credential("member1")}, kubeconfig=str(tmp_path / "gone" / "config"))
+
+
+def test_nothing_to_prove_needs_no_connection(local: LocalShell) -> None:
+    """No command is run."""
+    assert prove(local, {}, kubeconfig="/config") == {}
+    assert local.ran == []
+
+
+@pytest.mark.parametrize(("number", "rounds"), [(0, []), (1, [1]), (8, [8]), (9, [8, 1]), (17, [8, 8, 1])])
+def test_only_so_many_run_at_once(number: int, rounds: list[int]) -> None:
+    """In order, and none twice."""
+    commands = [command("echo", str(index)) for index in range(number)]
+    found = in_rounds(commands)
+    assert [len(stage) for stage in found] == rounds
+    assert [ran for stage in found for ran in stage] == commands
+    assert AT_ONCE == 8
+
+
+def test_a_host_without_openssl_proves_all_the_same(local: LocalShell, log: Path, tmp_path: Path) -> None:
+    """It cannot tell until when a certificate is valid, and nothing else is missing."""
+    install_tool(tmp_path / "bin", "openssl", "exit 127")
+    (proof,) = prove(local, {"member1": credential("member1")}, kubeconfig=str(tmp_path / "config")).values()
+    assert log.exists()
+    assert proof == replace(told("member1", has_rights=True), expires="")
+
+
+def test_others_are_only_asked_who_they_are(local: LocalShell, log: Path, tmp_path: Path) -> None:
+    """Their rights are nobody's business; one that does not answer says why."""
+    others = {name: credential(name) for name in ("poor", "gone")}
+    proofs = survey(local, {"member1": credential("member1")}, others, kubeconfig=str(tmp_path / "config"))
+    assert proofs["member1"].has_rights
+    assert proofs["poor"] == Proof(cluster_uid="uid-of-poor")
+    assert proofs["gone"] == Proof(problem="Unable to connect to the server: no route")
+    asked = [line for line in log.read_text().splitlines() if line.startswith("poor ")]
+    assert len(asked) == 1
+    assert "get namespace kube-system" in asked[0]
+
+
+@pytest.mark.usefixtures("log")
+def test_without_a_token_only_the_way_is_tried(local: LocalShell, tmp_path: Path) -> None:
+    """An answer that wants a login is one; nothing is asked that needs rights."""
+    install_tool(
+        tmp_path / "bin",
+        "kubectl",
+        """
+        case "$*" in
+            *=closed\\ *) echo "Unable to connect to the server: no route" >&2 ;;
+            *=login\\ *) echo "error: You must be logged in to the server (Unauthorized)" >&2 ;;
+            *=forbidden\\ *) echo 'Error from server (Forbidden): forbidden: User "x" cannot' >&2 ;;
+        esac
+        exit 1
+        """,
+    )
+    tried = {name: credential(name, token="") for name in ("closed", "login", "forbidden", "silent")}
+    assert reach(local, tried, kubeconfig=str(tmp_path / "config")) == {
+        "closed": "Unable to connect to the server: no route",
+        "login": "",
+        "forbidden": "",
+        "silent": "no answer",
+    }
+
+
+@pytest.mark.parametrize(
+    "printed",
+    ["", "uid", "uid \n", "allowed true\nallowed true\n", "uid u\nallowed true\n", "\ufffd" * 1000, "uid u\n" * 9],
+)
+def test_an_answer_that_is_none_proves_nothing(printed: str) -> None:
+    """Whatever stands there: the UID and both reviews must."""
+
+    def answer(asked: Command) -> Answer:
+        return run_line(asked, lambda call: Answer(printed) if call.key == ("proof", "ask") else Answer())
+
+    proof = prove(ScriptedShell("fedhost", answer), {"member1": credential("member1")}, kubeconfig="/config")["member1"]
+    assert not proof.has_rights
+    assert proof.problem == "no answer"
