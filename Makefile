@@ -3,6 +3,9 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 MEMBERS ?= 1
+# Tests wait more than they work: two at a time, each worker with a lab of its own (2.5 GB of memory for both).
+WORKERS ?= 2
+PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 # As root on Debian what is missing is installed; elsewhere its name is said.
@@ -64,16 +67,16 @@ format: setup ## Format the code
 	@$(BIN)/ruff format
 
 test-unit: setup ## Tests that need nothing
-	@$(BIN)/pytest tests/unit
+	@$(PYTEST) tests/unit
 
 test-ssh: setup sshd ## Tests on a real sshd
 	@$(BIN)/pytest tests/ssh
 
 test-cluster: setup images ## Tests on real clusters
-	@$(BIN)/pytest tests/cluster
+	@$(PYTEST) tests/cluster
 
 bench: setup sshd ## Measure what SSH costs, by the length of the link (as root)
 	@$(BIN)/python -m bench.latency
 
 test: lint sshd images ## Everything
-	@$(BIN)/pytest
+	@$(PYTEST)

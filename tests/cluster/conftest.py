@@ -19,6 +19,9 @@ import yaml
 from lab.clusters import start_lab, stop_lab
 from tests.cluster.files import restore
 from tests.cluster.oracle import Federation, Run
+from tests.cluster.records import RECORDED, Records
+from tests.cluster.records import record as record_calls
+from tests.cluster.states import Known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -26,14 +29,12 @@ if TYPE_CHECKING:
     from lab.clusters import Lab
     from lab.machine import Machine
 
-PREFIX: Final = os.environ.get("FEDSSH_TEST_PREFIX", "fedssh-test")  # two checkouts can test side by side
+# Two checkouts can test side by side, and so can two workers of one session: each has a lab of its own.
+PREFIX: Final = "-".join(
+    filter(None, (os.environ.get("FEDSSH_TEST_PREFIX", "fedssh-test"), os.environ.get("PYTEST_XDIST_WORKER")))
+)
 SECONDS: Final = 240
-
-# Records argv and environment of every call, then becomes the tool; polling processes would miss short ones.
-_RECORDER: Final = """#!/bin/sh
-{ tr '\\0' '\\n' </proc/$$/cmdline; tr '\\0' '\\n' </proc/$$/environ; } >>/var/log/recorded
-exec /opt/recorded/%s "$@"
-"""
+_JOIN: Final = ("federate", "--member", "member1")
 
 
 @pytest.fixture(scope="session")
@@ -42,11 +43,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     stop_lab(PREFIX)
     started = start_lab(PREFIX, 2, tmp_path_factory.mktemp("lab"))
     for machine in started.machines:
-        machine.check(
-            "sh", "-c", "mkdir -p /opt/recorded && : >/var/log/recorded && cp /root/.kube/config /root/pristine"
-        )
+        machine.check("sh", "-c", f": >{RECORDED} && cp /root/.kube/config /root/pristine")
         for tool in ("kubectl", "helm"):
-            _record(machine, tool)
+            record_calls(machine, tool)
     yield started
     stop_lab(PREFIX)
 
@@ -57,36 +56,42 @@ def federation(lab: Lab) -> Federation:
     return Federation(lab=lab)
 
 
+@pytest.fixture(scope="session")
+def records(lab: Lab) -> Records:
+    """What the machines' tools were called with."""
+    return Records(lab)
+
+
+@pytest.fixture(scope="session")
+def known() -> Known:
+    """The last state that was known to be good."""
+    return Known()
+
+
 @pytest.fixture
 def record() -> Callable[[Machine, str], None]:
     """Let a tool's calls be recorded from now on."""
-    return _record
+    return record_calls
 
 
-def _record(machine: Machine, tool: str) -> None:
-    # A link stays a link: what it leads to looks at the name that it was called by.
-    move = """
-        here=$(command -v "$1")
-        if [ -L "$here" ]; then ln -s "$(readlink -f "$here")" "/opt/recorded/$1" && rm "$here"
-        else mv "$here" "/opt/recorded/$1"; fi &&
-        cat >"/usr/local/bin/$1" && chmod 755 "/usr/local/bin/$1"
-    """
-    machine.check("sh", "-c", move, "sh", tool, stdin=(_RECORDER % tool).encode())
+def _inventory(lab: Lab) -> dict[str, Any]:
+    parsed: dict[str, Any] = yaml.safe_load(lab.inventory_text())
+    # KubeFed's own 10 s would be most of what the tests wait for.
+    parsed["kubefed"]["values"] = {"controllermanager": {"clusterHealthCheckPeriod": "1s"}}
+    return parsed
 
 
 @pytest.fixture
 def inventory(lab: Lab) -> dict[str, Any]:
     """The lab's hosts.yaml as data, for a test to change before it runs fedssh."""
-    parsed: dict[str, Any] = yaml.safe_load(lab.inventory_text())
-    # KubeFed's own 10 s would be most of what the tests wait for.
-    parsed["kubefed"]["values"] = {"controllermanager": {"clusterHealthCheckPeriod": "3s"}}
-    return parsed
+    return _inventory(lab)
 
 
 @pytest.fixture
 def fedssh(
-    inventory: Mapping[str, Any], tmp_path: Path, leaks: Any, federation: Federation
-) -> Iterator[Callable[..., Run]]:
+    inventory: Mapping[str, Any], tmp_path: Path, leaks: Any, federation: Federation, records: Records,
+    known: Known, request: pytest.FixtureRequest,
+) -> Iterator[Callable[..., Run]]:  # fmt: skip
     """Runs ``fedssh`` with ``inventory``; whatever it prints is searched for every token that was really minted."""
     runs: list[Run] = []
 
@@ -101,16 +106,21 @@ def fedssh(
             env={**os.environ, "FEDSSH_DEBUG": "1"},
         )  # fmt: skip
         runs.append(Run(code=done.returncode, stdout=done.stdout, stderr=done.stderr))
+        # A test that begins with member1 joined is followed by its like, which then has nothing to run.
+        wanted = done.returncode == 0 and arguments[: len(_JOIN)] == _JOIN and "--dry-run" not in arguments
+        if wanted and "joined" in request.fixturenames and inventory == _inventory(federation.lab):
+            known.learn(federation)
         return runs[-1]
 
     yield run
-    for token in federation.tokens():
+    tokens, recorded = records.take()
+    for token in tokens:
         leaks.forbid(token)
     for one in runs:
         leaks.look(one.stdout, "fedssh's stdout")
         leaks.look(one.stderr, "fedssh's stderr")
-    for machine in federation.lab.machines:
-        leaks.look(machine.check("cat", "/var/log/recorded"), f"argv or environment of a tool on {machine.name}")
+    for name, text in recorded.items():
+        leaks.look(text, f"argv or environment of a tool on {name}")
 
 
 @pytest.fixture
@@ -147,11 +157,19 @@ def unjoined(federation: Federation) -> Federation:
 
 
 @pytest.fixture
-def joined(federation: Federation, fedssh: Callable[..., Run]) -> Federation:
-    """The state after a federate of member1, whatever the tests before have left."""
-    if federation.ready().get("member1") != "True" or "member1" not in federation.contexts():
+def joined(federation: Federation, fedssh: Callable[..., Run], known: Known) -> Federation:
+    """The state after a federate of member1, whatever the tests before have left; member2 has not joined.
+
+    Where they have left it as such a run did, to the last object and file, there is nothing to run.
+    """
+    if known.is_joined(federation):
+        return federation
+    ready, contexts = federation.ready(), federation.contexts()
+    if "member2" in {*ready, *contexts} or federation.objects("member2"):
+        federation.forget("member2")
+    if ready.get("member1") != "True" or "member1" not in contexts:
         federation.forget("member1")
-    done = fedssh("federate", "--member", "member1")
+    done = fedssh(*_JOIN)
     assert done.code == 0, done.stderr
     return federation
 
@@ -160,7 +178,7 @@ def joined(federation: Federation, fedssh: Callable[..., Run]) -> Federation:
 def standing(federation: Federation, fedssh: Callable[..., Run]) -> Federation:
     """member1 has joined, verified in whatever way the test before has left."""
     if federation.ready().get("member1") != "True" or "member1" not in federation.contexts():
-        done = fedssh("federate", "--member", "member1")
+        done = fedssh(*_JOIN)
         assert done.code == 0, done.stderr
     return federation
 
@@ -169,7 +187,7 @@ def standing(federation: Federation, fedssh: Callable[..., Run]) -> Federation:
 def unwritten(federation: Federation, fedssh: Callable[..., Run]) -> Iterator[Federation]:
     """member1 has joined, and the host's kubeconfig is as kubeadm wrote it: the next run has to write it."""
     if federation.ready().get("member1") != "True":
-        done = fedssh("federate", "--member", "member1")
+        done = fedssh(*_JOIN)
         assert done.code == 0, done.stderr
     restore(federation.host)
     yield federation

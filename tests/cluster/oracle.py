@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 from lab import audit
+from lab.clusters import each
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +24,29 @@ _ADMINISTRATOR: Final = "kubernetes-admin"
 _ACCOUNTS: Final = "system:serviceaccount:default:"
 _ENGINES_ACCOUNTS: Final = f"system:serviceaccount:{NAMESPACE}:"
 _PROGRAMS: Final = ("curl/", "helm/", "kubectl/", "kubefedctl/")
+
+_FORGET_ON_HOST: Final = f"""
+    kubectl() {{ /opt/recorded/kubectl -n {NAMESPACE} "$@"; }}
+    kubectl delete kubefedclusters --wait=false "$@" &
+    for name; do set -- "$@" "$name.fedssh"; shift; done
+    kubectl delete secret --ignore-not-found "$@" &
+    cp /root/pristine /root/.kube/config && rm -f /root/.kube/config.fedssh-*
+    done=$?; wait; exit $done
+"""
+_FORGET: Final = """
+    /opt/recorded/kubectl delete sa,clusterrole,clusterrolebinding,secret --ignore-not-found \\
+        -n default -l app.kubernetes.io/managed-by=fedssh
+"""
+_CLEAN: Final = f"/opt/recorded/kubectl delete namespace {NAMESPACE} --ignore-not-found"
+_UNINSTALL: Final = f"""
+    kubectl() {{ /opt/recorded/kubectl "$@"; }}
+    kubectl -n {NAMESPACE} delete federatedtypeconfigs --all
+    /opt/recorded/helm -n {NAMESPACE} uninstall kubefed --no-hooks
+    kubectl get crd -o name | grep 'kubefed.io$' | xargs -r /opt/recorded/kubectl delete &
+    {_CLEAN} &
+    rm -f /usr/local/bin/kubefedctl
+    wait
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,32 +142,14 @@ class Federation:
 
     def forget(self, *names: str) -> None:
         """Make it as if fedssh had never met these clusters; KubeFed, and the accounts of its joins, stay."""
-        self.host.exec("/opt/recorded/kubectl", "-n", NAMESPACE, "delete", "kubefedclusters", "--wait=false", *names)
-        self.host.exec(
-            "/opt/recorded/kubectl", "-n", NAMESPACE, "delete", "secret", "--ignore-not-found",
-            *(f"{name}.fedssh" for name in names),
-        )  # fmt: skip
-        self.host.check("sh", "-c", "cp /root/pristine /root/.kube/config; rm -f /root/.kube/config.fedssh-*")
-        for one in self.lab.members:
-            if one.name in names:
-                one.check(
-                    "/opt/recorded/kubectl", "delete", "sa,clusterrole,clusterrolebinding,secret", "--ignore-not-found",
-                    "-n", "default", "-l", "app.kubernetes.io/managed-by=fedssh",
-                )  # fmt: skip
+        machines = [self.host, *(one for one in self.lab.members if one.name in names)]
+        each(
+            lambda one: one.check("sh", "-c", _FORGET_ON_HOST if one is self.host else _FORGET, "sh", *names), machines
+        )
 
     def uninstall(self) -> None:
         """Take KubeFed off the host, and what it has made off the members."""
-        remove = f"""
-            kubectl() {{ /opt/recorded/kubectl "$@"; }}
-            kubectl -n {NAMESPACE} delete federatedtypeconfigs --all
-            /opt/recorded/helm -n {NAMESPACE} uninstall kubefed --no-hooks
-            kubectl get crd -o name | grep 'kubefed.io$' | xargs -r /opt/recorded/kubectl delete
-            kubectl delete namespace {NAMESPACE} --ignore-not-found
-            rm -f /usr/local/bin/kubefedctl
-        """
-        self.host.exec("sh", "-c", remove)
-        for one in self.lab.members:
-            one.exec("/opt/recorded/kubectl", "delete", "namespace", NAMESPACE, "--ignore-not-found")
+        each(lambda one: one.exec("sh", "-c", _UNINSTALL if one is self.host else _CLEAN), self.lab.machines)
 
 
 def _is_fedsshs(event: audit.Event) -> bool:

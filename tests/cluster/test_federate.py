@@ -52,7 +52,7 @@ def test_from_nothing_to_a_federation(
         "-o",
         "jsonpath={.spec.clusterHealthCheck.period}",
     )
-    assert period == "3s"  # as the values in hosts.yaml have it
+    assert period == "1s"  # as the values in hosts.yaml have it
     assert "fedhost and member1 are federated." in done.stdout
     # One connection per machine; the member is looked at once and grants once; nobody speaks to member2.
     assert counted["member1"] == (1, 2)
@@ -78,7 +78,7 @@ def test_a_controller_that_is_quicker_than_helm(bare: Federation, fedssh: Callab
     done = fedssh("prepare")
     assert done.code == 0, done.stderr
     period = "jsonpath={.spec.clusterHealthCheck.period}"
-    assert bare.kubectl(bare.host, "-n", NAMESPACE, "get", "kubefedconfig", "kubefed", "-o", period) == "3s"
+    assert bare.kubectl(bare.host, "-n", NAMESPACE, "get", "kubefedconfig", "kubefed", "-o", period) == "1s"
     listed = bare.host.check("helm", "list", "--namespace", NAMESPACE, "--output", "json")
     assert [one["status"] for one in json.loads(listed)] == ["deployed"]
     assert fedssh("prepare").stdout.count("Nothing to do") == 1

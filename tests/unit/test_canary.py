@@ -134,7 +134,10 @@ def test_clean_environment(home):
 """
 
 
-def test_each_way_out_is_watched(tmp_path: Path, canary: str, leaks: Leaks, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("workers", [(), ("-n", "2", "--dist", "loadfile")], ids=["alone", "by workers"])
+def test_each_way_out_is_watched(
+    workers: tuple[str, ...], tmp_path: Path, canary: str, leaks: Leaks, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every test of the suite that leaks fails for it, says where without the secret; no other test fails."""
     leaks.may_hold(tmp_path)
     (tmp_path / "test_suite.py").write_text(SUITE)
@@ -144,6 +147,7 @@ def test_each_way_out_is_watched(tmp_path: Path, canary: str, leaks: Leaks, monk
         [
             *(sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:cacheprovider", "-c", "/dev/null"),
             *("--rootdir", tmp_path, "--basetemp", tmp_path / "temp", "-rA", "--tb=short", tmp_path),
+            *workers,
         ],
         cwd=ROOT,
         capture_output=True,
@@ -154,7 +158,7 @@ def test_each_way_out_is_watched(tmp_path: Path, canary: str, leaks: Leaks, monk
     tests = set(re.findall(r"^def (test_\w+)", SUITE, re.MULTILINE))
     failed = set(re.findall(r"^ERROR \S+::(test_\w+)", run.stdout, re.MULTILINE))
     assert failed == {one for one in tests if one.startswith("test_leak")}, run.stdout.replace(canary, "***")
-    assert "collected 31 items" in run.stdout
+    assert re.search(r"^(collected |2 workers \[)31 items", run.stdout, re.MULTILINE)
     told = re.findall(r"^A forbidden string shows in:\n((?:  .*\n)+)", run.stdout, re.MULTILINE)
     assert len(told) == len([one for one in failed if one != "test_leak_base64"]) + 4
     assert canary not in "".join(told).replace("/" + canary, "")
