@@ -80,7 +80,9 @@ def test_invokes_configuration_in_the_environment_is_no_reason_to_refuse(run: Ru
 
 @pytest.mark.parametrize(("suffixes", "text"), [("py", "raise SystemExit(99)"), ("yaml yml json", "{this: is: [none")])
 @pytest.mark.usefixtures("hosts")
-def test_fault_76_no_configuration_of_invokes_is_read(run: Run, tmp_path: Path, home: Path, suffixes: str, text: str) -> None:
+def test_fault_76_no_configuration_of_invokes_is_read(
+    run: Run, tmp_path: Path, home: Path, suffixes: str, text: str
+) -> None:
     """Neither in the home folder, nor here, nor where the environment says; a ``.py`` of it would be executed."""
     for suffix in suffixes.split():
         names = (f"{name}.{suffix}" for name in ("fedssh", "invoke"))
