@@ -145,6 +145,24 @@ def _labels(labels: dict[str, str]) -> Callable[[World], None]:
     return label
 
 
+def _all(*changes: Callable[[World], object]) -> Callable[[World], None]:
+    """Let several things happen."""
+
+    def change(world: World) -> None:
+        for each in changes:
+            each(world)
+
+    return change
+
+
+def _member(**values: Any) -> Callable[[World], None]:
+    def change(world: World) -> None:
+        for key, value in values.items():
+            setattr(world.members["member1"], key, value)
+
+    return change
+
+
 def _foreign(world: World) -> None:
     for item in _objects(world).values():
         item["metadata"] = {**copy.deepcopy(item["metadata"]), "labels": {}}
@@ -208,14 +226,10 @@ CHANGED: Final[dict[str, Callable[[World], object]]] = {
 
 ADOPTED: Final[dict[str, Callable[[World], object]]] = {
     "objects of somebody else": _foreign,
-    "objects of somebody else, with another role": lambda world: (
-        _foreign(world),
-        _edit("clusterrolebinding/member1", "roleRef", {"kind": "ClusterRole", "name": "view"})(world),
+    "objects of somebody else, with another role": _all(
+        _foreign, _edit("clusterrolebinding/member1", "roleRef", {"kind": "ClusterRole", "name": "view"})
     ),
-    "an account alone": lambda world: (
-        _foreign(world),
-        [_delete(reference)(world) for reference in list(_objects(world)) if "serviceaccount/member1" != reference],
-    ),
+    "an account alone": _all(_foreign, _delete("clusterrole/member1"), _delete(_SECRET)),
     "entries of somebody else": _config(_foreign_entries),
 }
 """What somebody else has made; it is refused, and with --adopt taken over."""
@@ -259,6 +273,12 @@ def _broken(key: tuple[str, ...], answer: Answer, *, on_host: bool = False) -> C
     return break_it
 
 
+def _host_alone(world: World) -> None:
+    """Let the host's cluster be known by an address that leads everybody to themselves."""
+    world.host.own.server = "https://127.0.0.1:6443"
+    world.host.kubeconfig = world.host.kubeconfig.replace(HOST_SERVER, world.host.own.server)
+
+
 _GONE: Final = error("Unable to connect to the server: dial tcp: no route")
 
 REFUSED: Final[dict[str, Callable[[World], object]]] = {
@@ -270,22 +290,13 @@ REFUSED: Final[dict[str, Callable[[World], object]]] = {
     "no kubeconfig": _broken(("kubectl", "config"), error("error: current-context must exist")),
     "a login by a program": _login,
     "a proxy": _broken(("kubectl", "config"), Answer('{"server": "https://m1", "proxy-url": "socks5://p"}')),
-    "an address of its own": lambda world: setattr(world.members["member1"], "server", "https://127.0.0.1:6443"),
+    "an address of its own": _member(server="https://127.0.0.1:6443"),
     "an address in hosts.yaml that nobody has": _say(", api_server: 'https://nowhere.example.com:6443'"),
-    "no CA": lambda world: setattr(world.members["member1"], "ca", ""),
-    "a root that the host does not know": lambda world: (
-        _say(", tls: system")(world),
-        setattr(world.host, "store", ""),
-    ),
+    "no CA": _member(ca=""),
+    "a root that the host does not know": _all(_say(", tls: system"), _set(store="")),
     "another certificate than is pinned": _say(", pin: SHA256:" + "0A" * 32),
-    "another certificate on the member": lambda world: (
-        _say(", tls: pin")(world),
-        setattr(world.members["member1"], "presented", ROOT.pem),
-    ),
-    "no certificate on the member": lambda world: (
-        _say(", tls: pin")(world),
-        setattr(world.members["member1"], "presented", ""),
-    ),
+    "another certificate on the member": _all(_say(", tls: pin"), _member(presented=ROOT.pem)),
+    "no certificate on the member": _all(_say(", tls: pin"), _member(presented="")),
     "two names for a cluster": _twins,
     "a cluster of another name": _another_cluster,
     "an address that leads elsewhere": _somewhere_else,
@@ -303,14 +314,11 @@ ENDED: Final[dict[str, Callable[[World], object]]] = {
     ),
     "no helm": _broken(("helm",), error("sh: helm: not found", code=127), on_host=True),
     "Helm 4": _broken(("helm", "version"), Answer("v4.0.0"), on_host=True),
-    "no kubeconfig": lambda world: setattr(world.host, "kubeconfig", ""),
-    "a kubeconfig that is none": lambda world: setattr(world.host, "kubeconfig", "[]"),
+    "no kubeconfig": _set(kubeconfig=""),
+    "a kubeconfig that is none": _set(kubeconfig="[]"),
     "no API": _broken(("kubectl", "get"), _GONE, on_host=True),
     "another KubeFed": _set(release=release(version="0.9.0")),
     "a KubeFed that failed to upgrade": _set(release=release("failed", revision=2)),
-    "an address of its own": lambda world: (
-        setattr(world.host.own, "server", "https://127.0.0.1:6443"),
-        setattr(world.host, "kubeconfig", world.host.kubeconfig.replace(HOST_SERVER, "https://127.0.0.1:6443")),
-    ),
+    "an address of its own": _host_alone,
 }
 """What the host lacks, so that nothing can be done for anybody."""
