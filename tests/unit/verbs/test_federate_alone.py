@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fedssh.errors import BugError
 from fedssh.federation import rules, wishes
-from fedssh.kubernetes.kubeconfig import file
+from fedssh.kubernetes.kubeconfig import file, parse_kubeconfig
 from tests.fakes.hosts import PATH
 from tests.fakes.kubernetes import Member
 from tests.fakes.shells import Answer
@@ -166,13 +166,13 @@ def _printable(answer: Answer) -> Answer:
     return Answer(stdout=stdout, code=answer.code, stderr=stderr)
 
 
-@pytest.mark.parametrize("number", [1, 100])
+@pytest.mark.parametrize("number", [1, 200])
 def test_the_hosts_kubeconfig_is_parsed_a_few_times(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """However many members there are: it holds three entries of each."""
     world = World(members={f"m{index}": Member(f"m{index}") for index in range(number)})
     assert world.federate().exit_code == 0
     parsed: list[str] = []
-    parse = file.parse_kubeconfig
+    parse = parse_kubeconfig
 
     def count(text: str, *, source: str) -> Any:
         parsed.append(source)

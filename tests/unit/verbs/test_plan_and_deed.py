@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.fakes.hosts import release
-from tests.fakes.states import ADOPTED, CHANGED, ENDED, REFUSED, federated
+from tests.fakes.refusals import ENDED, REFUSED
+from tests.fakes.states import ADOPTED, CHANGED, federated
 from tests.fakes.world import World
 
 if TYPE_CHECKING:
