@@ -1,7 +1,7 @@
 """What ``federation`` needs of an engine: pairs of commands and parsers, and decisions. No engine calls a Shell.
 
 An engine is a folder beside this file whose ``__init__`` has what ``Engine`` names; its module is the engine. What was
-found of it on the host is an ``EngineState``. The protocol is as narrow as KubeFed alone needs it.
+found of it on the host is an ``EngineState``. The protocol is as narrow as the engines that there are need it.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ class Part:
 
     Attributes:
         name: The engine's own word for it, one word.
-        text: What would be done, as in "install kubefedctl 0.10.0".
-        running: The step while it lasts, as in "downloading kubefedctl".
-        done: What was done, as in "installed kubefedctl 0.10.0"; "" where nothing is changed by it.
+        text: What would be done, as in "install its tool 0.10.0".
+        running: The step while it lasts, as in "downloading its tool".
+        done: What was done, as in "installed its tool 0.10.0"; "" where nothing is changed by it.
         why: Why it is needed.
     """
 
@@ -82,6 +82,10 @@ class EngineState(Protocol):
     @property
     def gaps(self) -> Sequence[FedsshError]:
         """What could not be found out, and why."""
+        ...
+
+    def wanted_version(self, inventory: Inventory) -> str:
+        """Return the version that hosts.yaml asks for: what is installed when nothing is missing any more."""
         ...
 
     def refusals(self, inventory: Inventory) -> list[FedsshError]:
