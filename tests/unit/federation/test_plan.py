@@ -195,9 +195,7 @@ def test_a_host_whose_address_changed_joins_again_and_a_members_is_corrected() -
         ("member1", {"apiEndpoint": SERVER})
     ]
     assert {step.cluster for step in steps(Reconnect, found)} == {"fedhost", "member1"}
-    assert not has_joined(
-        "fedhost", Endpoint(server=HOST_SERVER, trust=Trust(word="system")), HOST_UID, facts(member())
-    )
+    assert not has_joined("fedhost", HOST_SERVER, HOST_UID, facts(member()))
 
 
 def test_only_labels_that_hosts_yaml_names_and_a_cluster_lacks_are_set() -> None:

@@ -7,16 +7,10 @@ import pytest
 
 from fedssh.engines import load_engine
 from fedssh.errors import FedsshError, RefusedError, StepError
+from fedssh.federation.access_rules import check_access
 from fedssh.federation.facts import Facts, HostFacts, MemberFacts, Proof
-from fedssh.federation.rules import (
-    Finding,
-    check_access,
-    check_host,
-    check_host_address,
-    check_members,
-    check_strangers,
-    refusals,
-)
+from fedssh.federation.findings import Finding, refusals
+from fedssh.federation.rules import check_host, check_host_address, check_members, check_strangers
 from fedssh.kubernetes.account import references
 from fedssh.kubernetes.credentials import Endpoint, Trust
 from tests.fakes.facts import GOOD, HOST_UID, SERVER, UID, facts, fresh, host, joined, member, thing, wishes
