@@ -106,3 +106,21 @@ def test_a_host_that_pods_cannot_reach_ends_the_run(world: World) -> None:
     assert report.error.hint.count("--kubeconfig=/root/.kube/config") == 2  # to look the name up, and to write
     assert [member.applied for member in world.members.values()] == [[], [], []]
     assert world.host.release == "[]"
+
+
+def test_what_the_hosts_kubeconfig_holds_is_not_taken_back(world: World) -> None:
+    """Once it is written, a host that fails leaves half-done what the next run finishes."""
+
+    def lose(call: Call) -> None:
+        if call.key == ("kubefedctl", "join"):
+            world.host.broken["kubectl", "get", "kubefedclusters.core.kubefed.io"] = error("no such luck")
+
+    world.host.before = lose
+    report = world.federate()
+    assert isinstance(report.error, StepError)
+    assert all(len(member.objects) >= len(GRANTED) for member in world.members.values())
+    assert by_name(report)["member1"].aftermath == ()
+    assert by_name(report)["member1"].changes == ("granted access", "wrote context member1")
+    world.host.before = lambda _: None
+    world.host.broken.clear()
+    assert world.federate().exit_code == 0
