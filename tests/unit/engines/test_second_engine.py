@@ -58,7 +58,7 @@ class ArmadaState:
 
     def wanted_version(self, inventory: Inventory) -> str:
         """Return the only version there is."""
-        assert inventory.host
+        assert inventory.host.name
         return "1.0.0"
 
     def refusals(self, inventory: Inventory) -> list[FedsshError]:
@@ -73,12 +73,12 @@ class ArmadaState:
     def part_commands(self, part: Part, inventory: Inventory, *, target: Target) -> list[Command]:
         """Return how its part is installed: by plain objects."""
         assert part == PART
-        assert inventory.host
+        assert inventory.host.name
         return [kubectl("apply", target=target)]
 
     def join_command(self, name: str, inventory: Inventory, *, target: Target) -> Command:
         """Return how a cluster joins: by plain objects."""
-        assert inventory.host
+        assert inventory.host.name
         return kubectl("create", "ship", name, target=target)
 
 
@@ -112,7 +112,7 @@ class Armada:
 
     def check_part(self, part: Part, results: Sequence[Result], inventory: Inventory, *, machine: str) -> None:
         """Check that its part is installed."""
-        assert inventory.host
+        assert inventory.host.name
         if not all(result.ok for result in results):
             raise StepError(f"{part.text} failed", machine=machine)
 
