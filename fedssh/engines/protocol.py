@@ -101,7 +101,7 @@ class EngineState(Protocol):
         ...
 
     def join_command(self, name: str, inventory: Inventory, *, target: Target) -> Command:
-        """Return the command that joins the cluster of the context ``name``.
+        """Return the command that joins a cluster, by the entries that ``entry_names`` names.
 
         ``target`` is the host cluster; its context bears the host's name.
         """
