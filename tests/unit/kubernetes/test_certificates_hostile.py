@@ -120,7 +120,20 @@ def test_a_certificate_larger_than_a_ca_may_be_is_none() -> None:
     assert from_base64(large.ca) == []
 
 
-@pytest.mark.parametrize("piece", [BEGIN, END, BEGIN + END, "-", "A", "-----BEGIN ", "a:b\n", LEAF.pem], ids=repr)
+PIECES = {
+    "begins": BEGIN,
+    "ends": END,
+    "empty": BEGIN + END,
+    "dashes": "-",
+    "letters": "A",
+    "half begins": "-----BEGIN ",
+    "headers": "a:b\n",
+    "certificates": LEAF.pem,
+}
+
+
+# By names: a key is another one in each worker of a test run.
+@pytest.mark.parametrize("piece", PIECES.values(), ids=PIECES.keys())
 def test_a_long_text_takes_no_long_time(piece: str) -> None:
     """Two megabytes of whatever could begin or end a certificate."""
     with soon():
