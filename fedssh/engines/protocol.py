@@ -96,8 +96,8 @@ class EngineState(Protocol):
         """Return the parts that have to be installed or waited for, in this order."""
         ...
 
-    def part_commands(self, part: Part, inventory: Inventory, *, target: Target) -> list[Command]:
-        """Return the commands, to be run one after the other while they succeed, that install a part."""
+    def part_stages(self, part: Part, inventory: Inventory, *, target: Target) -> list[list[Command]]:
+        """Return the stages that install a part: one execution each, one after the other while they succeed."""
         ...
 
     def join_command(self, name: str, inventory: Inventory, *, target: Target) -> Command:

@@ -6,6 +6,7 @@ import base64
 import ipaddress
 import socket
 import ssl
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -72,6 +73,7 @@ def check_ca(ca: str, *, member: str) -> str:
     return ca
 
 
+@lru_cache(maxsize=2048)  # looking, checking, planning and executing ask for the same one
 def _decode_ca(ca: str) -> str:
     try:
         pem = base64.b64decode(ca, validate=True).decode("ascii")

@@ -83,9 +83,9 @@ class KubeFedState:
             parts.append(install.rollout_part(why="it does not serve yet"))
         return parts
 
-    def part_commands(self, part: Part, inventory: Inventory, *, target: Target) -> list[Command]:
-        """Return the commands, to be run one after the other while they succeed, that install a part."""
-        return install.part_commands(part, inventory.kubefed, self.release, target=target)
+    def part_stages(self, part: Part, inventory: Inventory, *, target: Target) -> list[list[Command]]:
+        """Return the stages that install a part: one execution each, one after the other while they succeed."""
+        return install.part_stages(part, inventory.kubefed, self.release, target=target)
 
     def join_command(self, name: str, inventory: Inventory, *, target: Target) -> Command:
         """Return the command that joins the cluster of the context ``name``, by the kubefedctl of the right version.

@@ -70,11 +70,11 @@ class ArmadaState:
         """Return its only part."""
         return [] if self.version == self.wanted_version(inventory) else [PART]
 
-    def part_commands(self, part: Part, inventory: Inventory, *, target: Target) -> list[Command]:
+    def part_stages(self, part: Part, inventory: Inventory, *, target: Target) -> list[list[Command]]:
         """Return how its part is installed: by plain objects."""
         assert part == PART
         assert inventory.host.name
-        return [kubectl("apply", target=target)]
+        return [[kubectl("apply", target=target)]]
 
     def join_command(self, name: str, inventory: Inventory, *, target: Target) -> Command:
         """Return how a cluster joins: by plain objects."""
