@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fedssh import documents
+from fedssh.engines import load_engine
 from fedssh.engines.protocol import JoinedCluster, Part
 from fedssh.errors import FedsshError, RefusedError, StepError
 from fedssh.federation.facts import Facts, HostFacts, HostState, MemberFacts, Proof
@@ -301,6 +302,7 @@ def test_a_host_that_stays_outside_is_no_failure() -> None:
     assert exit_code([host, replace(member, state="NotReady")], ENGINE) == 3
     assert exit_code([replace(host, state="Failed"), member], ENGINE) == 3
     assert exit_code([host, replace(member, state="NotJoined")], ENGINE) == 3
+    assert exit_code([host, member], load_engine()) == 3
 
 
 @pytest.mark.parametrize("granted", [False, True])

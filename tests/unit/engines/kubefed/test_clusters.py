@@ -365,6 +365,7 @@ def test_a_description_is_corrected_from_any_trust_to_any_other(before: Trust, a
     settled = parse(corrected(item, patch))["member1"]
     assert corrections(settled, new) == {}
     assert settled.endpoint.trust.is_insecure == after.is_insecure
+    assert settled.spec.get("disabledTLSValidations") != []  # gone where all is verified
     assert after.is_insecure or settled.endpoint.trust.ca == after.ca
 
 

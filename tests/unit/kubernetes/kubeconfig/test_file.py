@@ -255,13 +255,15 @@ def test_a_write_passes_the_text_by_stdin_only(local: LocalShell, config: Path, 
 # What fedssh has not made, however alike it is.
 LOOK_ALIKES = ["config.lock", "config.fedssh.lock", "config.fedssh-notes", "config.fedssh-T", "config.fedssh-20Z"]
 LOOK_ALIKES += ["config.fedssh-2026 about T and Z", "config.fedssh-20260101T000000Z.mine", "config.fedssh-1T1Z"]
+LOOK_ALIKES += ["config.fedssh-20200101T1Z", "config.fedssh-20200101T000000Z Z", "config.fedssh-20200101T00000xZ"]
 LOOK_ALIKES += ["config2.fedssh-20200101T000000Z", "config.bak", "x.config.fedssh-20200101T000000Z"]
 COPIES = [f"config.fedssh-20{year}0101T000000Z" for year in range(10, 18)]
 
 
 @pytest.fixture(params=["kube", "a folder * with [spaces]"])
-def crowded(request: pytest.FixtureRequest, tmp_path: Path, config: Path) -> Path:
+def crowded(request: pytest.FixtureRequest, tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A kubeconfig beside which lie earlier copies and other things."""
+    monkeypatch.chdir(tmp_path)  # a path that is not quoted is a pattern: it must not find the checkout
     folder = tmp_path / request.param
     folder.mkdir()
     path = config.rename(folder / "config")
