@@ -1,1 +1,1 @@
-"""Federate Kubernetes clusters with KubeFed over nothing but SSH."""
+"""Federate Kubernetes clusters over nothing but SSH."""

@@ -1,7 +1,7 @@
 """What ``federation`` needs of an engine: pairs of commands and parsers, and decisions. No engine calls a Shell.
 
 An engine is a folder beside this file whose ``__init__`` has what ``Engine`` names; its module is the engine. What was
-found of it on the host is an ``EngineState``. The protocol is as narrow as KubeFed alone needs it.
+found of it on the host is an ``EngineState``. The protocol is as narrow as the engines that there are need it.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ class Part:
 
     Attributes:
         name: The engine's own word for it, one word.
-        text: What would be done, as in "install kubefedctl 0.10.0".
-        running: The step while it lasts, as in "downloading kubefedctl".
-        done: What was done, as in "installed kubefedctl 0.10.0"; "" where nothing is changed by it.
+        text: What would be done, as in "install its tool 0.10.0".
+        running: The step while it lasts, as in "downloading its tool".
+        done: What was done, as in "installed its tool 0.10.0"; "" where nothing is changed by it.
         why: Why it is needed.
     """
 
@@ -84,6 +84,10 @@ class EngineState(Protocol):
         """What could not be found out, and why."""
         ...
 
+    def wanted_version(self, inventory: Inventory) -> str:
+        """Return the version that hosts.yaml asks for: what is installed when nothing is missing any more."""
+        ...
+
     def refusals(self, inventory: Inventory) -> list[FedsshError]:
         """Return why hosts.yaml's engine cannot be installed over what is there, or be used as it is."""
         ...
@@ -92,12 +96,12 @@ class EngineState(Protocol):
         """Return the parts that have to be installed or waited for, in this order."""
         ...
 
-    def part_commands(self, part: Part, inventory: Inventory, *, target: Target) -> list[Command]:
-        """Return the commands, to be run one after the other while they succeed, that install a part."""
+    def part_stages(self, part: Part, inventory: Inventory, *, target: Target) -> list[list[Command]]:
+        """Return the stages that install a part: one execution each, one after the other while they succeed."""
         ...
 
     def join_command(self, name: str, inventory: Inventory, *, target: Target) -> Command:
-        """Return the command that joins the cluster of the context ``name``.
+        """Return the command that joins a cluster, by the entries that ``entry_names`` names.
 
         ``target`` is the host cluster; its context bears the host's name.
         """

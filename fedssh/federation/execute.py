@@ -168,7 +168,7 @@ class _Run:
                 target=self._target,
             )
             self._journal.done(step)
-        self._installed = self._wishes.inventory.kubefed.version
+        self._installed = self._state.wanted_version(self._wishes.inventory)
 
     def _prove(self, steps: Sequence[Prove]) -> None:
         """Try, from the host, every access that has been granted; what does not hold is taken back."""

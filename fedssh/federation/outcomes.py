@@ -72,9 +72,9 @@ def failed_run(verb: str, wishes: Wishes, engine: Engine, error: FedsshError) ->
     )
 
 
-def exit_code(clusters: Sequence[ClusterReport]) -> int:
-    """Return the exit code: 0 when all are Ready; an error's own when it is every member's; else 3."""
-    if all(cluster.state == "Ready" for cluster in clusters):
+def exit_code(clusters: Sequence[ClusterReport], engine: Engine) -> int:
+    """Return the exit code: 0 when all that join are Ready; an error's own when it is every member's; else 3."""
+    if all(cluster.state == "Ready" or _stays_outside(cluster, engine) for cluster in clusters):
         return 0
     return _members_code(clusters) or StepError.exit_code
 
@@ -84,6 +84,11 @@ def planned_exit_code(clusters: Sequence[ClusterReport]) -> int:
     if not any(cluster.error for cluster in clusters):
         return 0
     return _members_code(clusters) or StepError.exit_code
+
+
+def _stays_outside(cluster: ClusterReport, engine: Engine) -> bool:
+    """Whether it is a host that takes no part in its own federation, as it should be."""
+    return cluster.role == "host" and cluster.state == "NotJoined" and not engine.HOST_JOINS
 
 
 def _members_code(clusters: Sequence[ClusterReport]) -> int:

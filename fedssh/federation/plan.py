@@ -86,7 +86,11 @@ def plan_federate(wishes: Wishes, facts: Facts, engine: Engine) -> Plan:
     installs = _installs(wishes.inventory, host)
     proofs = [Prove(cluster=grant.cluster, why="its access is new or was mended") for grant in grants]
     writes = plan_writes(wishes, facts, engine, endpoints, granted)
-    tests = [TestContext(cluster=name, why="as an administrator would") for name in (host.name, *names)]
+    contexts = {host.name: host.name, **{name: engine.entry_names(name).context for name in names}}
+    tests = [
+        TestContext(cluster=name, why="as an administrator would", context=context)
+        for name, context in contexts.items()
+    ]
     servers = {name: endpoint.server for name, endpoint in endpoints.items()}
     if engine.HOST_JOINS:
         servers = {host.name: host.server, **servers}

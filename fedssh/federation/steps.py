@@ -173,13 +173,14 @@ class CloseFile(Step):
 class TestContext(Step):
     """List a cluster's nodes through its context, as an administrator would."""
 
+    context: str
     kind: ClassVar[str] = "test-context"
     __test__: ClassVar[bool] = False  # no test of pytest's
 
     @property
     def text(self) -> str:
         """What would be done."""
-        return f"list the nodes through the context {self.cluster}"
+        return f"list the nodes through the context {self.context}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

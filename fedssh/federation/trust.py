@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 from fedssh.errors import ConfigurationError, RefusedError
 from fedssh.kubernetes.certificates import find_root, fingerprint, from_base64, to_base64
 from fedssh.kubernetes.credentials import Trust
-from fedssh.kubernetes.endpoint import check_ca
+from fedssh.kubernetes.endpoint import LARGEST_CA_KIB, check_ca
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +47,9 @@ def load_ca_file(cluster: Cluster) -> str:
     try:
         return check_ca(base64.b64encode(pem).decode(), member=cluster.name)
     except RefusedError:
-        problem = f"members.{cluster.name}.ca_file: {cluster.ca_file} holds no certificate in PEM"
+        too_large = len(pem) > LARGEST_CA_KIB * 1024
+        what = f"is larger than {LARGEST_CA_KIB} KiB" if too_large else "holds no certificate in PEM"
+        problem = f"members.{cluster.name}.ca_file: {cluster.ca_file} {what}"
     raise ConfigurationError(problem)
 
 

@@ -6,13 +6,16 @@ import base64
 import ipaddress
 import socket
 import ssl
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
 from fedssh.errors import RefusedError, visible
 
 _STEP: Final = "look at the member"
-_LARGEST_CA_KIB: Final = 64  # it is copied into the host's kubeconfig, and into the engine's objects
+LARGEST_CA_KIB: Final = 64
+"""How large a CA may be, in PEM: it is copied into the host's kubeconfig, and into the engine's objects."""
+
 _LONGEST_SERVER: Final = 2048
 _LOCAL_NAMES: Final = {"localhost", "localhost.localdomain", "localhost6", "ip6-localhost", "ip6-loopback"}
 
@@ -56,8 +59,8 @@ def check_ca(ca: str, *, member: str) -> str:
         RefusedError: It is missing, larger than 64 KiB, or something else.
     """
     problem = "the CA in its kubeconfig is not a certificate" if ca else "its kubeconfig holds no CA certificate"
-    if len(ca) // 4 * 3 - ca[-2:].count("=") > _LARGEST_CA_KIB * 1024:  # before anything is decoded
-        pem, problem = "", f"the CA in its kubeconfig is larger than {_LARGEST_CA_KIB} KiB"
+    if len(ca) // 4 * 3 - ca[-2:].count("=") > LARGEST_CA_KIB * 1024:  # before anything is decoded
+        pem, problem = "", f"the CA in its kubeconfig is larger than {LARGEST_CA_KIB} KiB"
     else:
         pem = _decode_ca(ca)
     if "-----BEGIN CERTIFICATE-----" not in pem or "PRIVATE KEY" in pem:
@@ -70,6 +73,7 @@ def check_ca(ca: str, *, member: str) -> str:
     return ca
 
 
+@lru_cache(maxsize=2048)  # looking, checking, planning and executing ask for the same one
 def _decode_ca(ca: str) -> str:
     try:
         pem = base64.b64decode(ca, validate=True).decode("ascii")

@@ -48,7 +48,7 @@ def check_version(result: Result, *, machine: str, step: str) -> None:
 
     Raises:
         StepError: It is missing, or it is not Helm 3. Helm 4 installs webhook configurations before the custom
-            resources that they would check (helm#30701), so KubeFed's chart cannot be installed with it.
+            resources that they would check (helm#30701), so a chart with both cannot be installed with it.
     """
     if result.code == NOT_FOUND:
         raise missing_tool("helm", machine=machine, step=step)
@@ -57,7 +57,7 @@ def check_version(result: Result, *, machine: str, step: str) -> None:
     version = parse_version(result.stdout)
     if version is None or version[0] != _MAJOR:
         raise StepError(
-            f"helm is {result.stdout.strip()[:40]!r}, and KubeFed's chart needs Helm 3",
+            f"helm is {result.stdout.strip()[:40]!r}, and the chart needs Helm 3",
             machine=machine,
             step=step,
             hint=f"Install Helm 3 on the machine of {machine}.",
@@ -82,7 +82,7 @@ def parse_release(result: Result, *, chart: str, machine: str, step: str) -> Rel
         if found is None or found == []:
             return None
         name, release = _parse_listed(found[0])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, LookupError, TypeError):
         raise StepError("helm list printed something else than releases", machine=machine, step=step) from None
     if name != chart:
         raise StepError(f"the release is of the chart {name!r}, not {chart!r}", machine=machine, step=step)

@@ -105,7 +105,7 @@ def _report(wishes: Wishes, plan: Plan, outcome: Outcome, journal: Journal, engi
     names = [wishes.inventory.host.name, *(cluster.name for cluster in wishes.members)]
     clusters = report_clusters(wishes, outcome, journal, plan, names)
     error = journal.ended
-    code = error.exit_code if error else (planned_exit_code if wishes.dry_run else exit_code)(clusters)
+    code = error.exit_code if error else planned_exit_code(clusters) if wishes.dry_run else exit_code(clusters, engine)
     return Report(
         verb="federate",
         clusters=clusters,
@@ -120,6 +120,7 @@ def _report(wishes: Wishes, plan: Plan, outcome: Outcome, journal: Journal, engi
 
 
 def _summary(clusters: Sequence[ClusterReport]) -> str:
-    names = " and ".join([", ".join(cluster.name for cluster in clusters[:-1]), clusters[-1].name])
+    names = [cluster.name for cluster in clusters if cluster.state == "Ready"]
+    told = f"{', '.join(names[:-1])} and {names[-1]} are" if len(names) > 1 else f"{''.join(names)} is"
     changed = any(cluster.changes for cluster in clusters)
-    return f"{'' if changed else 'Nothing to do: '}{names} are federated."
+    return f"{'' if changed else 'Nothing to do: '}{told} federated."

@@ -47,7 +47,7 @@ def run(wishes: Wishes, *, connect: Connect, report: Reporter) -> Report:
         clusters=clusters,
         engine=engine.NAME,
         engine_version=outcome.version,
-        exit_code=exit_code(clusters),
+        exit_code=exit_code(clusters, engine),
         dry_run=wishes.dry_run,
         summary=summary,
         error=None,

@@ -72,7 +72,7 @@ def issue(name: str, *, by: Issued | None = None, like: Issued | None = None, na
         .not_valid_after(dt.datetime(2120, 1, 1, tzinfo=dt.UTC))
     )
     if names:
-        alternatives = [_alternative(one) for one in names]
+        alternatives = [_alternative(entry) for entry in names]
         builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
     return Issued(builder.sign(by.key if by else key, SHA256()), key)
 

@@ -155,7 +155,9 @@ class Host:
     def _date(self, call: Call) -> Answer:
         self._seconds += 1
         is_clock = call.key[1] == "+%s"
-        return Answer(f"{self.clock}\n" if is_clock else f"2026-11-23T10:00:{self._seconds:02}Z\n")
+        return Answer(
+            f"{self.clock}\n" if is_clock else f"2026-11-23T10:{self._seconds // 60:02}:{self._seconds % 60:02}Z\n"
+        )
 
     def _kubectl(self, call: Call) -> Answer:
         if call.key[1] == "version":

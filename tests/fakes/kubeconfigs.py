@@ -21,4 +21,4 @@ def read(shell: LocalShell, path: str | None = None) -> KubeconfigFile:
 
 def beside(path: Path) -> list[str]:
     """Return what else lies in the file's folder."""
-    return sorted(one.name for one in path.parent.iterdir() if one != path)
+    return sorted(found.name for found in path.parent.iterdir() if found != path)

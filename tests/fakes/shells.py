@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def flat(stages: Sequence[Command | Sequence[Command]]) -> list[Command]:
     """Return the commands of all stages."""
-    return [one for stage in stages for one in ([stage] if isinstance(stage, Command) else stage)]
+    return [command for stage in stages for command in ([stage] if isinstance(stage, Command) else stage)]
 
 
 def run_program(interpreter: Sequence[str], program: bytes) -> bytes:
@@ -107,8 +107,8 @@ class LocalShell:
 
     def close(self) -> None:
         """End what is held."""
-        for one in self.held:
-            one.release()
+        for held in self.held:
+            held.release()
 
 
 def install_tool(folder: Path, name: str, text: str) -> Path:
@@ -173,10 +173,10 @@ class ScriptedShell:
         self.runs.append(commands)
         # What cannot be rendered could not be run either.
         assert render_program(stages, separator="x")
-        answers = [self.answer(one) for one in commands]
+        answers = [self.answer(command) for command in commands]
         return [
-            Result(command=one, code=said.code, stdout=said.stdout, stderr=said.stderr)
-            for one, said in zip(commands, answers, strict=True)
+            Result(command=command, code=said.code, stdout=said.stdout, stderr=said.stderr)
+            for command, said in zip(commands, answers, strict=True)
         ]
 
     def hold(self, line: str, *, timeout_seconds: float = 60) -> ScriptedHeld:

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 from fedssh.kubernetes.certificates import fingerprint
-from tests.fakes.api import base64_of, error, token_of
 from tests.fakes.authorities import issue
-from tests.fakes.hosts import HOST_KUBECONFIG, HOST_SERVER, release
-from tests.fakes.kubernetes import Member, account_token
-from tests.fakes.shells import Answer
+from tests.fakes.hosts import HOST_KUBECONFIG
+from tests.fakes.kubernetes import Member
 from tests.fakes.trusting import LEAF, ROOT
 from tests.fakes.world import NAMES, World
 
@@ -35,13 +33,14 @@ def federated(**said: str) -> World:
     return world
 
 
-def _objects(world: World) -> dict[str, dict[str, Any]]:
+def objects(world: World) -> dict[str, dict[str, Any]]:
+    """Return what stands in member1's API."""
     return world.members["member1"].objects
 
 
 def _edit(reference: str, key: str, value: Any) -> Callable[[World], None]:
     def change(world: World) -> None:
-        _objects(world)[reference][key] = value
+        objects(world)[reference][key] = value
 
     return change
 
@@ -53,7 +52,7 @@ def _delete(reference: str) -> Callable[[World], None]:
 
 def _stale_secret(world: World) -> None:
     """Delete the account, and no more: the token controller has not come to its Secret yet."""
-    del _objects(world)["serviceaccount/member1"]
+    del objects(world)["serviceaccount/member1"]
 
 
 def _config(change: Callable[[dict[str, Any]], None]) -> Callable[[World], None]:
@@ -103,11 +102,13 @@ def _moved_softly(world: World) -> None:
     old.server = "https://new.example.com:6443"
 
 
-def _say(words: str) -> Callable[[World], None]:
-    def say(world: World) -> None:
+def say(words: str) -> Callable[[World], None]:
+    """Let hosts.yaml say something of member1, after its address."""
+
+    def change(world: World) -> None:
         world.said["member1"] = words
 
-    return say
+    return change
 
 
 def _left(name: str) -> Callable[[World], None]:
@@ -122,14 +123,16 @@ def _without_secret(world: World) -> None:
 
 
 def _without_rights(world: World) -> None:
-    _objects(world)["clusterrole/kubefed-controller-manager:member1-fedhost"]["rules"] = []
+    objects(world)["clusterrole/kubefed-controller-manager:member1-fedhost"]["rules"] = []
 
 
 def _offline(world: World) -> None:
     world.host.federation["member1"]["status"] = OFFLINE
 
 
-def _set(**values: Any) -> Callable[[World], None]:
+def set_host(**values: Any) -> Callable[[World], None]:
+    """Let something of the host be another."""
+
     def change(world: World) -> None:
         for key, value in values.items():
             setattr(world.host, key, value)
@@ -145,8 +148,28 @@ def _labels(labels: dict[str, str]) -> Callable[[World], None]:
     return label
 
 
+def all_of(*changes: Callable[[World], object]) -> Callable[[World], None]:
+    """Let several things happen."""
+
+    def change(world: World) -> None:
+        for each in changes:
+            each(world)
+
+    return change
+
+
+def set_member(**values: Any) -> Callable[[World], None]:
+    """Let something of member1 be another."""
+
+    def change(world: World) -> None:
+        for key, value in values.items():
+            setattr(world.members["member1"], key, value)
+
+    return change
+
+
 def _foreign(world: World) -> None:
-    for item in _objects(world).values():
+    for item in objects(world).values():
         item["metadata"] = {**copy.deepcopy(item["metadata"]), "labels": {}}
 
 
@@ -155,10 +178,6 @@ def _foreign_entries(config: dict[str, Any]) -> None:
         for entry in config[section]:
             if "member1" in entry["name"]:
                 entry[section.removesuffix("s")].pop("extensions")
-
-
-def _wrong_token(world: World) -> None:
-    _objects(world)[_SECRET]["data"]["token"] = base64_of(token_of("system:serviceaccount:kube-system:admin"))
 
 
 CHANGED: Final[dict[str, Callable[[World], object]]] = {
@@ -193,124 +212,25 @@ CHANGED: Final[dict[str, Callable[[World], object]]] = {
     "never looked at": lambda world: world.host.federation["member1"].pop("status"),
     "labels missing": _labels({}),
     "another label": _labels({"region": "us", "mine": "x"}),
-    "no kubefedctl": _set(kubefedctl=""),
-    "another kubefedctl": _set(kubefedctl="0.9.0"),
-    "not serving": _set(serves=False),
-    "a kubeconfig that others can read": _set(mode="-rw-r--r--"),
-    "by another name": _say(", server_name: api.example.com"),
-    "by nobody": _say(", tls: insecure"),
-    "by the trust store": _say(", tls: system"),
-    "by a pin": _say(", tls: pin"),
-    "by a pin in hosts.yaml": _say(f", pin: {fingerprint(LEAF.certificate)}"),
+    "no kubefedctl": set_host(kubefedctl=""),
+    "another kubefedctl": set_host(kubefedctl="0.9.0"),
+    "not serving": set_host(serves=False),
+    "a kubeconfig that others can read": set_host(mode="-rw-r--r--"),
+    "by another name": say(", server_name: api.example.com"),
+    "by nobody": say(", tls: insecure"),
+    "by the trust store": say(", tls: system"),
+    "by a pin": say(", tls: pin"),
+    "by a pin in hosts.yaml": say(f", pin: {fingerprint(LEAF.certificate)}"),
 }
 """What has become of a federation that was as it should be; a run makes it so again."""
 
 
 ADOPTED: Final[dict[str, Callable[[World], object]]] = {
     "objects of somebody else": _foreign,
-    "objects of somebody else, with another role": lambda world: (
-        _foreign(world),
-        _edit("clusterrolebinding/member1", "roleRef", {"kind": "ClusterRole", "name": "view"})(world),
+    "objects of somebody else, with another role": all_of(
+        _foreign, _edit("clusterrolebinding/member1", "roleRef", {"kind": "ClusterRole", "name": "view"})
     ),
-    "an account alone": lambda world: (
-        _foreign(world),
-        [_delete(reference)(world) for reference in list(_objects(world)) if reference != "serviceaccount/member1"],
-    ),
+    "an account alone": all_of(_foreign, _delete("clusterrole/member1"), _delete(_SECRET)),
     "entries of somebody else": _config(_foreign_entries),
 }
 """What somebody else has made; it is refused, and with --adopt taken over."""
-
-
-def _login(world: World) -> None:
-    world.members["member1"].login = "map[command:evil]"
-
-
-def _twins(world: World) -> None:
-    world.members["member1"].uid = world.members["member2"].uid
-
-
-def _another_cluster(world: World) -> None:
-    """Let another cluster have the member's name in hosts.yaml."""
-    new = Member("member1", server="https://new.example.com:6443", uid="uid-of-new")
-    world.members["member1"] = new
-    world.host.clusters.append(new)
-    world.shells["member1"].answer = new.answer
-
-
-def _somewhere_else(world: World) -> None:
-    """Let the member's address lead the host to another cluster, which knows the token, too."""
-    server = world.members["member1"].server
-    world.host.clusters.insert(0, Member("elsewhere", server=server, known_tokens={account_token("member1")}))
-
-
-def _not_accepted(world: World) -> None:
-    world.host.clusters.insert(0, Member("elsewhere", server=world.members["member1"].server))
-
-
-def _built_in(world: World) -> None:
-    labels = {"kubernetes.io/bootstrapping": "rbac-defaults"}
-    _objects(world)["clusterrole/member1"]["metadata"]["labels"] = labels
-
-
-def _broken(key: tuple[str, ...], answer: Answer, *, on_host: bool = False) -> Callable[[World], None]:
-    def break_it(world: World) -> None:
-        (world.host.broken if on_host else world.members["member1"].broken)[key] = answer
-
-    return break_it
-
-
-_GONE: Final = error("Unable to connect to the server: dial tcp: no route")
-
-REFUSED: Final[dict[str, Callable[[World], object]]] = {
-    **ADOPTED,
-    "unreachable": lambda world: world.unreachable.add("member1"),
-    "no kubectl": _broken(("kubectl",), error("sh: kubectl: not found", code=127)),
-    "an old kubectl": _broken(("kubectl", "version"), Answer('{"clientVersion": {"gitVersion": "v1.18.0"}}')),
-    "no API": _broken(("kubectl", "get"), _GONE),
-    "no kubeconfig": _broken(("kubectl", "config"), error("error: current-context must exist")),
-    "a login by a program": _login,
-    "a proxy": _broken(("kubectl", "config"), Answer('{"server": "https://m1", "proxy-url": "socks5://p"}')),
-    "an address of its own": lambda world: setattr(world.members["member1"], "server", "https://127.0.0.1:6443"),
-    "an address in hosts.yaml that nobody has": _say(", api_server: 'https://nowhere.example.com:6443'"),
-    "no CA": lambda world: setattr(world.members["member1"], "ca", ""),
-    "a root that the host does not know": lambda world: (
-        _say(", tls: system")(world),
-        setattr(world.host, "store", ""),
-    ),
-    "another certificate than is pinned": _say(", pin: SHA256:" + "0A" * 32),
-    "another certificate on the member": lambda world: (
-        _say(", tls: pin")(world),
-        setattr(world.members["member1"], "presented", ROOT.pem),
-    ),
-    "no certificate on the member": lambda world: (
-        _say(", tls: pin")(world),
-        setattr(world.members["member1"], "presented", ""),
-    ),
-    "two names for a cluster": _twins,
-    "a cluster of another name": _another_cluster,
-    "an address that leads elsewhere": _somewhere_else,
-    "a token that is not accepted": _not_accepted,
-    "a token of another account": _wrong_token,
-    "Kubernetes' own object": _built_in,
-}
-"""What refuses a member, or fails it, before anything is changed."""
-
-ENDED: Final[dict[str, Callable[[World], object]]] = {
-    "unreachable": lambda world: world.unreachable.add("fedhost"),
-    "no kubectl": _broken(("kubectl",), error("sh: kubectl: not found", code=127), on_host=True),
-    "an old kubectl": _broken(
-        ("kubectl", "version"), Answer('{"clientVersion": {"gitVersion": "v1.18.0"}}'), on_host=True
-    ),
-    "no helm": _broken(("helm",), error("sh: helm: not found", code=127), on_host=True),
-    "Helm 4": _broken(("helm", "version"), Answer("v4.0.0"), on_host=True),
-    "no kubeconfig": lambda world: setattr(world.host, "kubeconfig", ""),
-    "a kubeconfig that is none": lambda world: setattr(world.host, "kubeconfig", "[]"),
-    "no API": _broken(("kubectl", "get"), _GONE, on_host=True),
-    "another KubeFed": _set(release=release(version="0.9.0")),
-    "a KubeFed that failed to upgrade": _set(release=release("failed", revision=2)),
-    "an address of its own": lambda world: (
-        setattr(world.host.own, "server", "https://127.0.0.1:6443"),
-        setattr(world.host, "kubeconfig", world.host.kubeconfig.replace(HOST_SERVER, "https://127.0.0.1:6443")),
-    ),
-}
-"""What the host lacks, so that nothing can be done for anybody."""

@@ -10,9 +10,11 @@ import pytest
 from fedssh import errors
 from fedssh.cli import namespace
 from fedssh.inventory.hostsfile import HostsFile, parse_hosts_file
+from tests.fakes.world import World
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
+ARCHITECTURE = (ROOT / "docs/architecture.md").read_text()
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 
 
@@ -60,14 +62,62 @@ def test_every_inventory_shown_is_one() -> None:
         parse_hosts_file(text, source="hosts.yaml")
 
 
+def rows(text: str) -> set[str]:
+    """Return the names in the first column of the tables in a text."""
+    cells = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    return {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
+
+
+def modules(folder: Path) -> set[str]:
+    """Return the modules and packages in a folder."""
+    return {path.stem for path in folder.iterdir() if path.name[0] != "_" and path.suffix in {".py", ""}}
+
+
 def test_every_room_is_documented() -> None:
-    """The table of architecture.md names the modules there are."""
-    table = (ROOT / "docs/architecture.md").read_text().split("## Rooms")[1].split("\n## ")[0]
-    named = set(re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in table.splitlines() if line[:3] == "| `")))
-    found = {
-        one.stem for one in (ROOT / "fedssh").iterdir() if not one.name.startswith("_") and one.suffix in {".py", ""}
-    }
-    assert named == found
+    """The tables of architecture.md name the modules there are: all rooms, and the files of the two largest."""
+    part = ARCHITECTURE.split("## Rooms")[1].split("\n## ")[0]
+    rooms, federation, kubernetes = part.split("\n### In ")
+    assert rows(rooms) == modules(ROOT / "fedssh")
+    assert rows(federation) == modules(ROOT / "fedssh/federation")
+    assert rows(kubernetes) == modules(ROOT / "fedssh/kubernetes")
+
+
+def test_every_module_and_function_of_the_walks_is_there() -> None:
+    """What is named as code in the walks and under "Where does it go?" is a file, or stands in the sources."""
+    sources = "\n".join(path.read_text() for path in (ROOT / "fedssh").rglob("*.py"))
+    part = ARCHITECTURE.split("## Where does it go?")[1].split("\n## Connections")[0]
+    named = {word for word in re.findall(r"`([\w./]+)`", part) if "tests/" not in word}
+    files = {word for word in named if word.endswith((".py", "/"))}
+    assert len(named) > 40
+    for word in files:
+        assert list((ROOT / "fedssh").glob(f"**/{word.rstrip('/')}")), word
+    for word in named - files - {"engines/kubefed"}:
+        assert all(re.search(rf"\b{name}\b", sources) for name in word.split(".")), word
+
+
+def executions(world: World, member: str) -> tuple[int, int]:
+    """Return how many executions the last run had on a member and on the host, its lock included."""
+    return len(world.shells[member].runs), len(world.shells["fedhost"].runs) + len(world.shells["fedhost"].holds)
+
+
+def test_the_executions_are_those_that_are_counted(world: World) -> None:
+    """For every row of the table in architecture.md; a member that takes no part has none."""
+    table = re.findall(r"^\| (`\w+`.*?) \| ([\d\u2013]+) \| (\d+) \|$", ARCHITECTURE, re.MULTILINE)
+    told = {run: (0 if member == "\u2013" else int(member), int(host)) for run, member, host in table}
+    empty = World()
+    empty.prepare()
+    counted = {"`prepare`, everything new": executions(empty, "member1")}
+    empty.prepare()
+    counted["`prepare`, nothing to do"] = executions(empty, "member1")
+    empty.status()
+    counted["`status`"] = executions(empty, "member1")
+    world.federate("member1")
+    counted["`federate`, everything new"] = executions(world, "member1")
+    world.federate("member2")
+    counted["`federate`, a member more, KubeFed installed"] = executions(world, "member2")
+    world.federate("member1", "member2")
+    counted["`federate`, nothing to do"] = executions(world, "member1")
+    assert told == counted
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda one: one.name)

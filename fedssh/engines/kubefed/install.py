@@ -57,26 +57,24 @@ def rollout_part(*, why: str) -> Part:
     )
 
 
-def part_commands(part: Part, wanted: KubeFed, release: helm.Release | None, *, target: Target) -> list[Command]:
-    """Return the commands, to be run one after the other while they succeed, that install a part."""
+def part_stages(part: Part, wanted: KubeFed, release: helm.Release | None, *, target: Target) -> list[list[Command]]:
+    """Return the stages that install a part: one execution each, one after the other while they succeed."""
+    if part.name == "rollout":
+        return [rollout_commands(target=target)]
     if part.name == "tool":
-        return [kubefedctl.install_command(wanted.kubefedctl_url, version=wanted.version)]
-    if part.name == "chart":
-        return [
-            *install_commands(
-                release=release,
-                version=wanted.version,
-                repository=wanted.chart_repository,
-                values=wanted.values,
-                target=target,
-            ),
-            *gate_commands(wanted.values, target=target),
-        ]
-    return rollout_commands(target=target)
+        return [[kubefedctl.install_command(wanted.kubefedctl_url, version=wanted.version)]]
+    commands = install_commands(
+        release=release,
+        version=wanted.version,
+        repository=wanted.chart_repository,
+        values=wanted.values,
+        target=target,
+    )
+    return [[command] for command in [*commands, *gate_commands(wanted.values, target=target)]]
 
 
 def check_part(part: Part, results: Sequence[Result], inventory: Inventory, *, machine: str) -> None:
-    """Check the answers to ``part_commands``, as far as they were run.
+    """Check the answers to ``part_stages``, as far as they were run.
 
     Raises:
         StepError: A download, Helm or the rollout failed (3). Running it again goes on from there.

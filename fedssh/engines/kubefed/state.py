@@ -52,10 +52,14 @@ class KubeFedState:
         """The version that is installed, or ""."""
         return "" if self.release is None or is_leftover(self.release) else self.release.version
 
+    def wanted_version(self, inventory: Inventory) -> str:
+        """Return the version that hosts.yaml asks for."""
+        return inventory.kubefed.version
+
     def refusals(self, inventory: Inventory) -> list[FedsshError]:
         """Return why hosts.yaml's KubeFed cannot be installed over what is there, or be used as it is."""
         found: list[FedsshError] = [self.helm_problem] if self.helm_problem else []
-        release, wanted = self.release, inventory.kubefed.version
+        release, wanted = self.release, self.wanted_version(inventory)
         if release is None:
             return [*found, self._nobodys()] if self.is_running else found
         if release.version != wanted:
@@ -67,7 +71,7 @@ class KubeFedState:
 
     def missing(self, inventory: Inventory) -> list[Part]:
         """Return the parts that have to be installed or waited for, in this order."""
-        version = inventory.kubefed.version
+        version = self.wanted_version(inventory)
         parts = []
         if version not in {tool.version for tool in self.tools}:
             others = [f"{tool.path} is version {tool.version or 'unknown'}" for tool in self.tools]
@@ -79,16 +83,16 @@ class KubeFedState:
             parts.append(install.rollout_part(why="it does not serve yet"))
         return parts
 
-    def part_commands(self, part: Part, inventory: Inventory, *, target: Target) -> list[Command]:
-        """Return the commands, to be run one after the other while they succeed, that install a part."""
-        return install.part_commands(part, inventory.kubefed, self.release, target=target)
+    def part_stages(self, part: Part, inventory: Inventory, *, target: Target) -> list[list[Command]]:
+        """Return the stages that install a part: one execution each, one after the other while they succeed."""
+        return install.part_stages(part, inventory.kubefed, self.release, target=target)
 
     def join_command(self, name: str, inventory: Inventory, *, target: Target) -> Command:
         """Return the command that joins the cluster of the context ``name``, by the kubefedctl of the right version.
 
         It is called by its path: another one may stand before it on PATH.
         """
-        right = [tool.path for tool in self.tools if tool.version == inventory.kubefed.version]
+        right = [tool.path for tool in self.tools if tool.version == self.wanted_version(inventory)]
         return join.join_command(name, tool=[*right, f"{kubefedctl.FOLDER}/kubefedctl"][0], target=target)
 
     def _nobodys(self) -> RefusedError:

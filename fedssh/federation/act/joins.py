@@ -23,7 +23,8 @@ def try_contexts(shell: Shell, steps: Sequence[TestContext], *, kubeconfig: str)
     """Let every context list its cluster's nodes, as an administrator would; return what failed, by cluster."""
     names = [step.cluster for step in steps]
     commands = [
-        kubectl("get", "nodes", "-o", "name", target=Target(kubeconfig=kubeconfig, context=name)) for name in names
+        kubectl("get", "nodes", "-o", "name", target=Target(kubeconfig=kubeconfig, context=step.context))
+        for step in steps
     ]
     results = dict(zip(names, _run_in_rounds(shell, commands), strict=True))
     lost = [name for name, result in results.items() if has_lost_context(result.stderr)]

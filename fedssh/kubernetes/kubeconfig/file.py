@@ -112,7 +112,7 @@ _WRITE: Final = f"""
     sleep "$settle" 2>/dev/null || sleep 1
     sum "$path"
     # The shell sorts what a pattern stands for, and the names are times.
-    set -- "$path".fedssh-[0-9]*T[0-9]*Z
+    set -- "$path".fedssh-{"[0-9]" * 8}T{"[0-9]" * 6}Z
     while [ $# -gt "$kept" ]; do rm -f "$1"; shift; done
 """
 

@@ -37,7 +37,7 @@ def staging(hosts: Path) -> Path:
     ],
 )
 @pytest.mark.usefixtures("staging")
-def test_f_names_the_inventory(run: Run, flags: str) -> None:
+def test_fault_76_f_names_the_inventory(run: Run, flags: str) -> None:
     """Wherever it stands; what stands nearer to the work counts. ``-f`` was Invoke's: ./hosts.yaml was federated."""
     done = run(*DOORS["fedssh"], *flags.split())
     assert (done.code, "no member 'x' in staging.yaml" in done.err) == (2, True), done.err
@@ -60,7 +60,7 @@ def test_invoke_takes_f_behind_the_verb(run: Run) -> None:
     "flags", ["-f staging.yaml federate --all", "--config staging.yaml prepare", "-f gone.yaml status"]
 )
 @pytest.mark.usefixtures("staging")
-def test_invokes_own_f_is_refused(run: Run, listener: socket.socket, flags: str) -> None:
+def test_fault_76_invokes_own_f_is_refused(run: Run, listener: socket.socket, flags: str) -> None:
     """Before the verb it names Invoke's configuration: nothing is connected to, and the way to say it is told."""
     done = run(*DOORS["invoke"], *flags.split())
     assert (done.code, done.out) == (2, "")
@@ -80,7 +80,9 @@ def test_invokes_configuration_in_the_environment_is_no_reason_to_refuse(run: Ru
 
 @pytest.mark.parametrize(("suffixes", "text"), [("py", "raise SystemExit(99)"), ("yaml yml json", "{this: is: [none")])
 @pytest.mark.usefixtures("hosts")
-def test_no_configuration_of_invokes_is_read(run: Run, tmp_path: Path, home: Path, suffixes: str, text: str) -> None:
+def test_fault_76_no_configuration_of_invokes_is_read(
+    run: Run, tmp_path: Path, home: Path, suffixes: str, text: str
+) -> None:
     """Neither in the home folder, nor here, nor where the environment says; a ``.py`` of it would be executed."""
     for suffix in suffixes.split():
         names = (f"{name}.{suffix}" for name in ("fedssh", "invoke"))

@@ -69,7 +69,7 @@ members:
 """
     name = "expected a name of lower-case letters, digits and '-' (at most 63), such as member1"
     known = (
-        "address, api_server, ca_file, host_key_policy, identity_file, known_hosts, kubeconfig, labels, port, "
+        "address, api_server, ca_file, host_key_policy, identity_file, known_hosts, kubeconfig, labels, pin, port, "
         "server_name, sudo, tls, user"
     )
     assert mistakes(text) == [
@@ -130,7 +130,7 @@ def test_off_needs_no_quotes_where_it_is_a_policy(place: str, word: str) -> None
     """It is the natural spelling; anywhere else, and in another spelling, it may be meant as false."""
     text = f"{place}host_key_policy: {word}}}" + "}" * (place.count("{") - 1) + "\n"
     hosts = parse_hosts_file(text if place.startswith("host:") else HOST + text, source="hosts.yaml")
-    assert "off" in [one.host_key_policy for one in (hosts.defaults, hosts.host, *hosts.members.values())]
+    assert "off" in [section.host_key_policy for section in (hosts.defaults, hosts.host, *hosts.members.values())]
     if word == "off":
         assert "not clear" in mistakes(HOST + "kubefed: {values: {host_key_policy: off}}\n")[0]
         assert "not clear" in mistakes(HOST + "defaults: {host_key_policy: Off}\n")[0]
@@ -161,6 +161,65 @@ members:
         "hosts.yaml:5:3: members.m1: the same address, port and user as fedhost",
         "hosts.yaml:9:3: members.m5: the same address, port and user as m2",
     ]
+
+
+@pytest.mark.parametrize("name", ["default", "view", "edit", "admin", "cluster-admin"])
+def test_fault_64_a_member_called_as_kubernetes_own_is_a_mistake(name: str) -> None:
+    """Its account or its role would be one that every cluster has. The host has neither, and may be called so."""
+    kind = "ServiceAccount" if name == "default" else "ClusterRole"
+    expected = f"hosts.yaml:4:3: members.{name}: every cluster has a {kind} of this name; choose another"
+    assert mistakes(HOST + f"members:\n  m: {{address: b}}\n  {name}: {{address: c}}\n") == [expected]
+    assert accepted(f"host: {{name: {name}, address: a}}\nmembers: {{m: {{address: b}}}}\n")
+    assert accepted(HOST + f"members: {{{name}s: {{address: b}}}}\n")
+    both = mistakes(f"host: {{name: {name}, address: a}}\nmembers:\n  {name}: {{address: b}}\n")
+    assert both == [expected.replace(":4:", ":3:")]
+
+
+PIN = "SHA256:" + "0aB1" * 16
+SPELLINGS = [PIN, PIN.upper(), "SHA256:" + ":".join(["0a", "B1"] * 16)]
+NO_PINS = [
+    *["", "SHA256:", PIN[:-1], PIN + "0", PIN[:-2], PIN + "00", "sha256:" + "0a" * 32, "0a" * 32, "SHA1:" + "0a" * 20],
+    *["SHA256:" + ":".join(["0a"] * 31), "SHA256:" + ":".join(["0a"] * 33), "SHA256:" + ":".join(["0a1"] * 32)],
+    *[PIN[:-1] + "g", f"{PIN}\n", f" {PIN}", "SHA256:" + "\u0660" * 64, "SHA256:" + "0a" * 16 + ":" + "0a" * 16, 5],
+]
+
+
+@pytest.mark.parametrize("pin", SPELLINGS)
+def test_a_pin_is_written_as_fedssh_and_openssl_show_it(pin: str) -> None:
+    """With colons or without, in letters of either size."""
+    member = parse_hosts_file(with_setting("pin", pin), source="hosts.yaml").members["m"]
+    assert member.pin == pin
+
+
+@pytest.mark.parametrize("pin", NO_PINS)
+def test_a_pin_of_another_length_or_kind_is_a_mistake(pin: object) -> None:
+    """At its place."""
+    (mistake,) = mistakes(HOST + f"members:\n  m:\n    address: m\n    pin: {json_text(pin)}\n")
+    expected = "quote it" if pin == 5 else "a certificate's fingerprint, such as SHA256:0A:1B:"
+    assert mistake.startswith("hosts.yaml:5:10: members.m.pin: expected ")
+    assert expected in mistake
+
+
+@pytest.mark.parametrize(
+    ("beside", "problem"),
+    [
+        ("ca_file: ca.pem", "pin and ca_file exclude each other"),
+        ("tls: ca", "pin and tls: ca exclude each other"),
+        ("tls: system", "pin and tls: system exclude each other"),
+        ("tls: insecure", "pin and tls: insecure exclude each other"),
+        ("{tls: system, ca_file: ca.pem}", "pin and ca_file exclude each other"),
+    ],
+)
+def test_a_pin_excludes_every_other_trust(beside: str, problem: str) -> None:
+    """Also the one that would be meant without a word; the member is named."""
+    text = HOST + f"members:\n  m: {{address: m, pin: {PIN}, {beside.strip('{}')}}}\n"
+    assert mistakes(text) == [f"hosts.yaml:3:6: members.m: {problem}"]
+
+
+def test_a_pin_goes_with_its_own_word_and_with_a_name() -> None:
+    """Both say more than nothing."""
+    for beside in ("tls: pin", "server_name: kubernetes", "tls: pin, server_name: kubernetes", "tls: "):
+        assert accepted(HOST + f"members: {{m: {{address: m, pin: {PIN}, {beside}}}}}\n")
 
 
 BAD_NAMES = [

@@ -91,6 +91,23 @@ def test_a_name_and_an_address_are_enough() -> None:
     assert inventory.kubefed.values == {}
 
 
+@pytest.mark.parametrize(
+    ("said", "tls", "pin"),
+    [
+        ("", "ca", None),
+        ("tls: pin", "pin", None),
+        (f"pin: 'SHA256:{'0a' * 32}'", "pin", f"SHA256:{'0a' * 32}"),
+        (f"pin: 'SHA256:{'0a' * 32}', tls: pin", "pin", f"SHA256:{'0a' * 32}"),
+        ("tls: system", "system", None),
+    ],
+)
+def test_a_pin_says_how_a_member_is_verified(said: str, tls: str, pin: str | None) -> None:
+    """Without the word, too: nothing else is meant by a fingerprint."""
+    text = f"host: {{name: fedhost, address: h}}\nmembers: {{m: {{address: a, {said}}}}}\n"
+    member = parse_inventory(text, path=Path("hosts.yaml")).member("m")
+    assert (member.tls, member.pin) == (tls, pin)
+
+
 def test_kubefedctls_address_follows_the_version() -> None:
     """Unless hosts.yaml names another."""
     released = "https://github.com/kubernetes-sigs/kubefed/releases/download/"

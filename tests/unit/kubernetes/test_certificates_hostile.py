@@ -55,7 +55,7 @@ def test_pem_that_is_made_here_is_read() -> None:
 
 
 @pytest.mark.parametrize("number", [0, 1, 3, 4, 9, 127, 128, 255])
-def test_a_certificate_of_an_unknown_version_is_none(number: int) -> None:
+def test_fault_72_a_certificate_of_an_unknown_version_is_none(number: int) -> None:
     """Not an exception that ends the run of every member; in a trust store, the others count."""
     unknown = of_version(number)
     assert parse_chain(unknown) == []
@@ -120,7 +120,20 @@ def test_a_certificate_larger_than_a_ca_may_be_is_none() -> None:
     assert from_base64(large.ca) == []
 
 
-@pytest.mark.parametrize("piece", [BEGIN, END, BEGIN + END, "-", "A", "-----BEGIN ", "a:b\n", LEAF.pem], ids=repr)
+PIECES = {
+    "begins": BEGIN,
+    "ends": END,
+    "empty": BEGIN + END,
+    "dashes": "-",
+    "letters": "A",
+    "half begins": "-----BEGIN ",
+    "headers": "a:b\n",
+    "certificates": LEAF.pem,
+}
+
+
+# By names: a key is another one in each worker of a test run.
+@pytest.mark.parametrize("piece", PIECES.values(), ids=PIECES.keys())
 def test_a_long_text_takes_no_long_time(piece: str) -> None:
     """Two megabytes of whatever could begin or end a certificate."""
     with soon():

@@ -135,7 +135,7 @@ def test_what_is_no_certificate_is_refused(ca: str) -> None:
 
 
 @pytest.mark.parametrize("size", [64 * 1024 + 1, 4 * 1024 * 1024])
-def test_a_ca_is_at_most_64_kib(size: int) -> None:
+def test_fault_72_a_ca_is_at_most_64_kib(size: int) -> None:
     """A member cannot fill the host's kubeconfig until fedssh itself cannot read it; nothing of it is decoded."""
     pem = base64.b64decode(CA).decode()
     largest = ca_of(pem + "#" * (64 * 1024 - len(pem)))

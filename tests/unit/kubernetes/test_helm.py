@@ -69,7 +69,8 @@ def test_a_release_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "printed", ["{", "{}x", '{"a": 1}', "5", "[5]", "[{}]", json.dumps([{**KUBEFED, "revision": "x"}]), "[" * 100_000]
+    "printed",
+    ["{", "{}x", '{"a": 1}', "5", '""', "[5]", "[{}]", json.dumps([{**KUBEFED, "revision": "x"}]), "[" * 100_000],
 )
 def test_anything_else_is_a_failed_step(printed: str) -> None:
     """Never an exception of JSON's."""

@@ -51,7 +51,7 @@ def test_what_a_program_prints_comes_back(said: list[tuple[bytes, bytes, int]]) 
 
 
 @given(st.one_of(st.binary(), damaged(ANSWER), mixed(*PARTS)))
-def test_no_answer_breaks_the_parser(answer: bytes) -> None:
+def test_fault_72_no_answer_breaks_the_parser(answer: bytes) -> None:
     """Arbitrary bytes, a true answer with pieces cut out, doubled or replaced, its parts in any order."""
     check(answer)
 
@@ -113,7 +113,7 @@ def test_the_limit_counts_bytes(text: str) -> None:
     ids=repr,
 )
 @pytest.mark.parametrize("after", ["", f"\n{WORD} z\n"], ids=["without an end", "with an end"])
-def test_a_long_answer_takes_no_long_time(before: str, piece: str, after: str) -> None:
+def test_fault_72_a_long_answer_takes_no_long_time(before: str, piece: str, after: str) -> None:
     """Two megabytes of whatever could begin, end or divide a frame: it is read once."""
     answer = f"{before}{repeated(piece)}{after}".encode()
     with soon():

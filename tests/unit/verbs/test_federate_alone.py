@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fedssh.errors import BugError
 from fedssh.federation import rules, wishes
-from fedssh.kubernetes.kubeconfig import file
+from fedssh.kubernetes.kubeconfig import file, parse_kubeconfig
 from tests.fakes.hosts import PATH
 from tests.fakes.kubernetes import Member
 from tests.fakes.shells import Answer
@@ -145,7 +145,7 @@ _ANSWERS = st.builds(Answer, stdout=_PRINTED, code=st.sampled_from([0, 0, 0, 1, 
     answers=st.dictionaries(st.sampled_from(KEYS), _ANSWERS, min_size=1, max_size=6),
     said=st.sampled_from(["", ", tls: pin", ", tls: system", ", tls: insecure"]),
 )
-def test_whatever_one_member_prints_the_others_are_federated(answers: dict[Key, Answer], said: str) -> None:
+def test_fault_72_whatever_one_member_prints_the_others_are_federated(answers: dict[Key, Answer], said: str) -> None:
     """Text, megabytes, or JSON of any shape; what is told of it is safe for a terminal, and it is no bug."""
     world = World(said={"member1": said})
     world.members["member1"].broken |= {key: _printable(answer) for key, answer in answers.items()}
@@ -166,13 +166,13 @@ def _printable(answer: Answer) -> Answer:
     return Answer(stdout=stdout, code=answer.code, stderr=stderr)
 
 
-@pytest.mark.parametrize("number", [1, 100])
+@pytest.mark.parametrize("number", [1, 200])
 def test_the_hosts_kubeconfig_is_parsed_a_few_times(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """However many members there are: it holds three entries of each."""
     world = World(members={f"m{index}": Member(f"m{index}") for index in range(number)})
     assert world.federate().exit_code == 0
     parsed: list[str] = []
-    parse = file.parse_kubeconfig
+    parse = parse_kubeconfig
 
     def count(text: str, *, source: str) -> Any:
         parsed.append(source)

@@ -213,17 +213,6 @@ def test_a_correction_that_fails_is_its_members_failure(world: World) -> None:
     assert report["member2"].state == "Ready"
 
 
-def test_a_label_that_fails_is_its_members_failure(world: World) -> None:
-    """The others are labelled."""
-    world.federate()
-    world.host.kubefed.forbidden.add(("label", "member1"))
-    world.labels = ", labels: {region: eu}"
-    report = by_name(world.federate())
-    assert "forbidden" in str(report["member1"].error)
-    assert report["member1"].changes == ()
-    assert (report["member2"].changes, report["member2"].state) == (("labelled region=eu",), "Ready")
-
-
 def test_a_corrected_credential_that_does_not_work_is_a_failure(world: World) -> None:
     """It worked before the correction."""
     world.federate()
@@ -240,7 +229,7 @@ def test_a_corrected_credential_that_does_not_work_is_a_failure(world: World) ->
     assert report["member2"].error is None
 
 
-def test_who_cannot_be_connected_to_anew_has_failed(world: World) -> None:
+def test_fault_73_who_cannot_be_connected_to_anew_has_failed(world: World) -> None:
     """In kubectl's words, and no change is told of a connection that was not made; the others are Ready."""
     world.federate()
     offline = {"conditions": [{"type": "Offline", "status": "True", "message": "cluster is not reachable"}]}
@@ -256,7 +245,7 @@ def test_who_cannot_be_connected_to_anew_has_failed(world: World) -> None:
     assert report.exit_code == 3
 
 
-def test_where_annotating_is_forbidden_altogether_nobody_is_said_to_be_connected_anew(world: World) -> None:
+def test_fault_73_where_annotating_is_forbidden_nobody_is_said_to_be_connected_anew(world: World) -> None:
     """All that were meant have failed, for one reason; what needed no new connection is Ready."""
     world.federate()
     for name in NAMES:
@@ -266,28 +255,6 @@ def test_where_annotating_is_forbidden_altogether_nobody_is_said_to_be_connected
     assert [cluster.state for cluster in report.clusters] == ["Ready", "Failed", "Failed", "Failed"]
     assert not report.changed
     assert report.exit_code == 3
-
-
-def test_labels_are_added_to_what_is_there(world: World) -> None:
-    """Only those that differ are set, and those of others stay; the report shows all."""
-    world.federate()
-    for cluster in world.host.federation.values():
-        cluster["metadata"]["labels"] = {"region": "eu", "mine": "x", "tier": "1"}
-    world.labels = ", labels: {region: us, tier: '1'}"
-    report = by_name(world.federate("member1"))
-    asked = [call.names for call in world.host.calls if call.key == ("kubectl", "label")]
-    assert asked == [("kubefedclusters/member1", "region=us")]
-    assert report["member1"].changes == ("labelled region=us",)
-    assert report["fedhost"].changes == ()
-    assert report["member1"].labels == {"region": "us", "mine": "x", "tier": "1"}
-
-
-def test_the_labels_that_were_set_are_told(world: World) -> None:
-    """By the run that has set them, too."""
-    world.labels = ", labels: {region: us}"
-    assert by_name(world.federate("member1"))["member1"].labels == {"region": "us"}
-    world.labels = ", labels: {region: eu}"
-    assert by_name(world.federate("member1"))["member1"].labels == {"region": "eu"}
 
 
 def test_entries_that_somebody_drops_are_written_again(world: World) -> None:

@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from fedssh.errors import BusyError, ConnectionLostError, FedsshError, RefusedError, StepError, UnreachableError
-from tests.fakes.hosts import HOST_KUBECONFIG, HOST_SERVER
+from fedssh.errors import ConnectionLostError, FedsshError, RefusedError, UnreachableError
+from tests.fakes.hosts import HOST_KUBECONFIG
 from tests.fakes.kubernetes import Member, account_token, base64_of, error, token_of
 from tests.fakes.shells import Answer
 from tests.fakes.world import GRANTED, NAMES, World, by_name
 
 if TYPE_CHECKING:
-    from fedssh.shell import Command
     from tests.fakes.lines import Call
 
 GONE_AGAIN = "What had been created on member1 is gone again."
@@ -59,15 +58,6 @@ def test_all_failing_for_one_reason_gives_its_code(world: World) -> None:
     assert report.exit_code == 4
     assert world.host.kubeconfig == HOST_KUBECONFIG
     assert world.host.release == "[]"
-
-
-def test_where_nothing_was_installed_no_version_is_told(world: World) -> None:
-    """Not the one that hosts.yaml asks for."""
-    world.unreachable |= set(NAMES)
-    assert world.federate().engine_version == ""
-    world.unreachable.clear()
-    world.host.broken["helm", "install"] = error("no such chart")
-    assert world.federate().engine_version == ""
 
 
 @pytest.mark.parametrize("why", ["another cluster", "no rights", "not accepted"])
@@ -217,46 +207,6 @@ def test_a_join_whose_credential_does_not_work_is_a_failure(world: World) -> Non
     assert report["member2"].state == "Ready"
 
 
-def test_a_kubeconfig_that_is_never_left_alone_is_given_up(world: World) -> None:
-    """Nothing has joined then."""
-
-    def change(call: Call) -> None:
-        if call.key == ("kubeconfig", "write"):
-            world.host.kubeconfig += "# x\n"
-
-    world.host.before = change
-    report = world.federate()
-    assert isinstance(report.error, StepError)
-    assert "was changed by somebody else 5 times" in report.error.message
-    assert report.exit_code == 3
-    assert world.host.joined == []
-
-
-def test_a_host_that_fails_to_install_takes_everything_back(world: World) -> None:
-    """The members are as they were, and the host's error is the run's."""
-    world.host.broken["helm", "install"] = error("no such chart")
-    report = world.federate()
-    assert isinstance(report.error, StepError)
-    assert str(report.error).startswith("fedhost: prepare KubeFed: helm install failed with exit code 1: no such")
-    assert (report.exit_code, report.has_table) == (3, False)
-    assert [member.objects for member in world.members.values()] == [{}, {}, {}]
-    assert by_name(report)["member1"].aftermath == (GONE_AGAIN,)
-    assert by_name(report)["member1"].changes == ()
-    assert world.host.kubeconfig == HOST_KUBECONFIG
-
-
-@pytest.mark.parametrize("why", ["unreachable", "busy"])
-def test_without_the_host_nothing_is_done(world: World, why: str) -> None:
-    """Unreachable, or another run holds its lock: the members are looked at, no more."""
-    world.shells["fedhost"].held.first_line = ""
-    world.shells["fedhost"].held.code = 75
-    world.unreachable |= {"fedhost"} if why == "unreachable" else set()
-    report = world.federate()
-    assert isinstance(report.error, UnreachableError if why == "unreachable" else BusyError)
-    assert report.exit_code == (4 if why == "unreachable" else 75)
-    assert [member.applied for member in world.members.values()] == [[], [], []]
-
-
 def test_no_secret_is_told(world: World, canary: str) -> None:
     """Neither in events nor in the report, whoever failed."""
     world.members["member1"].api.rights = False
@@ -273,34 +223,6 @@ def test_a_token_of_another_account_is_refused_at_the_member(world: World) -> No
     assert isinstance(by_name(report)["member1"].error, FedsshError)
     assert report.exit_code == 6
     assert other not in world.host.kubeconfig
-
-
-def test_what_is_left_when_the_host_fails_is_told_of_its_member(world: World) -> None:
-    """The host's error is the run's, and stays as it is."""
-    world.host.broken["helm", "install"] = error("no such chart")
-    world.members["member2"].broken["kubectl", "delete"] = error("gone")
-    report = world.federate()
-    assert isinstance(report.error, StepError)
-    failed, left = by_name(report)["member2"].aftermath
-    assert failed.startswith("member2: take the access back: kubectl delete failed")
-    assert "kubectl delete secret/member2-fedssh-1" in left
-    assert by_name(report)["member1"].aftermath == (GONE_AGAIN,)
-
-
-def test_where_nobody_knows_what_the_host_has_done_nothing_is_taken_back(world: World) -> None:
-    """The answer was lost while it installed: the next run looks, and goes on from there."""
-    answer = world.host.answer
-
-    def lose(command: Command) -> Answer:
-        if "helm install" in command.line:
-            raise ConnectionLostError("gone", machine="fedhost")
-        return answer(command)
-
-    world.shells["fedhost"].answer = lose
-    report = world.federate()
-    assert report.exit_code == 4
-    assert all(len(member.objects) == len(GRANTED) for member in world.members.values())
-    assert by_name(report)["member1"].aftermath == ()
 
 
 def test_a_member_that_is_lost_while_advice_is_sought_is_alone(world: World) -> None:
@@ -325,20 +247,6 @@ def test_an_address_that_cannot_work_is_refused_before_anything_is_granted(world
     assert isinstance(failed, RefusedError)
     assert "https://member1.example.com:6443: Unable to connect" in failed.hint
     assert world.members["member1"].applied == []
-
-
-def test_a_host_that_pods_cannot_reach_ends_the_run(world: World) -> None:
-    """Nothing is granted and nothing installed for a host cluster that could never become Ready."""
-    world.host.kubeconfig = world.host.kubeconfig.replace(HOST_SERVER, "https://127.0.0.1:6443")
-    world.host.own.server = "https://127.0.0.1:6443"
-    report = world.federate()
-    assert isinstance(report.error, RefusedError)
-    assert "KubeFed's controller runs in a pod" in report.error.message
-    assert report.error.machine == "fedhost"
-    assert "kubectl config set-cluster" in report.error.hint
-    assert report.error.hint.count("--kubeconfig=/root/.kube/config") == 2  # to look the name up, and to write
-    assert [member.applied for member in world.members.values()] == [[], [], []]
-    assert world.host.release == "[]"
 
 
 def test_what_others_have_changed_of_fedsshs_own_is_mended(world: World) -> None:

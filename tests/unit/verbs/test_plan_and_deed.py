@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.fakes.hosts import release
-from tests.fakes.states import ADOPTED, CHANGED, ENDED, REFUSED, federated
+from tests.fakes.refusals import ENDED, REFUSED
+from tests.fakes.states import ADOPTED, CHANGED, federated
 from tests.fakes.world import World
 
 if TYPE_CHECKING:
     from fedssh.errors import FedsshError
-    from fedssh.federation.report import ClusterReport, Report
+    from fedssh.federation.report import Report
 
 
 def everything(world: World) -> Any:
@@ -27,11 +28,6 @@ def everything(world: World) -> Any:
 def told(error: FedsshError | None) -> tuple[Any, ...]:
     """Return what is told of an error."""
     return (type(error), error.message, error.machine, error.step, error.hint, error.exit_code) if error else ()
-
-
-def notices(cluster: ClusterReport) -> list[str]:
-    """Return what is told at every run; not that a file has just been closed."""
-    return [notice for notice in cluster.notices if not notice.endswith("it is 0600 now")]
 
 
 def show(world: World, *, adopt: bool = False) -> Report:
@@ -56,7 +52,7 @@ def hold_plan_against_deed(world: World, *, adopt: bool = False) -> tuple[Report
     for plan, deed in zip(shown.clusters, done.clusters, strict=True):
         assert [change.change for change in plan.plan] == list(deed.changes), deed.name
         assert told(plan.error) == told(deed.error), deed.name
-        assert notices(plan) == notices(deed), deed.name
+        assert plan.notices == deed.notices, deed.name
     assert shown.exit_code == done.exit_code
     assert told(shown.error) == told(done.error)
     again = world.federate(adopt=adopt)

@@ -14,7 +14,7 @@ from fedssh.engines.kubefed.install import (
     gate_commands,
     install_commands,
     is_leftover,
-    part_commands,
+    part_stages,
     rollout_commands,
     rollout_part,
     tool_part,
@@ -104,21 +104,22 @@ def test_the_rollout_is_waited_for() -> None:
     assert "describe pods" in caught.value.hint
 
 
-def test_a_part_has_its_own_commands() -> None:
-    """The tool is downloaded, the chart installed with its feature gates, the rollout waited for."""
+def test_a_part_has_its_own_stages() -> None:
+    """The tool is downloaded, the chart installed with its feature gates; both rollouts are waited for at once."""
 
-    def keys(part: Any) -> list[tuple[str, ...]]:
-        return [key_of(command)[:2] for command in part_commands(part, INVENTORY.kubefed, None, target=HOST)]
+    def keys(part: Any) -> list[list[tuple[str, ...]]]:
+        stages = part_stages(part, INVENTORY.kubefed, None, target=HOST)
+        return [[key_of(command)[:2] for command in stage] for stage in stages]
 
-    assert keys(TOOL) == [("kubefedctl", "install")]
+    assert keys(TOOL) == [[("kubefedctl", "install")]]
     assert keys(CHART) == [
-        ("helm", "repo"),
-        ("kubefed", "configure"),
-        ("helm", "install"),
-        ("kubectl", "patch"),
-        ("kubectl", "rollout"),
+        [("helm", "repo")],
+        [("kubefed", "configure")],
+        [("helm", "install")],
+        [("kubectl", "patch")],
+        [("kubectl", "rollout")],
     ]
-    assert keys(ROLLOUT) == [("kubectl", "rollout")] * 2
+    assert keys(ROLLOUT) == [[("kubectl", "rollout")] * 2]
 
 
 def test_a_part_that_failed_says_why() -> None:

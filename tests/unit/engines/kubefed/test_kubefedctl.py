@@ -249,7 +249,7 @@ def test_the_same_tool_is_found_once(local: LocalShell, tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize(("own", "other"), [("0.10.0", "0.8.1"), ("0.8.1", "0.10.0"), ("0.10.0", "0.10.0")])
-def test_the_kubefedctl_that_was_checked_is_the_one_that_joins(
+def test_fault_74_the_kubefedctl_that_was_checked_is_the_one_that_joins(
     *, local: LocalShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: str, other: str
 ) -> None:
     """It is called by its path: another one that stands first on PATH is not taken for it, nor is fedssh's own old one.

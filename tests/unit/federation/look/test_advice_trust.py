@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from fedssh.federation.access_rules import is_about_trust
 from fedssh.federation.look.advice import advise_trust
-from fedssh.federation.rules import is_about_trust
 from tests.fakes.advising import CONFIG, VALID_FOR, ZONE, Tried, cluster, endpoint
 
 

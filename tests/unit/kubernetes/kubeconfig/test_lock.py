@@ -2,20 +2,55 @@ from __future__ import annotations
 
 import re
 import stat
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from fedssh.federation.kubeconfig_file import hold_kubectls_lock, lock, parse_file, read_command, write_file
 
 from fedssh.errors import BusyError, StepError
-from fedssh.federation import kubeconfig_file
+from fedssh.federation.act.kubeconfig import connect_and_lock
+from fedssh.inventory import parse_inventory
+from fedssh.kubernetes.kubeconfig import file as kubeconfig_file
+from fedssh.kubernetes.kubeconfig.file import (
+    KubeconfigFile,
+    check_kubectls_lock,
+    check_lock,
+    kubectls_lock_line,
+    lock_line,
+    parse_file,
+    parse_write,
+    read_command,
+    write_command,
+)
 from fedssh.sensitive import Sensitive
 from tests.fakes.kubeconfigs import OLD, beside, read
-from tests.fakes.shells import LocalShell
+from tests.fakes.shells import LocalShell, ScriptedHeld
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.fakes.shells import LocalHeld
+
+
+def write(shell: LocalShell, file: KubeconfigFile, text: str, *, locked: bool = False) -> bool:
+    """Replace the kubeconfig by the real program."""
+    new = Sensitive(text)
+    return parse_write(shell.run(write_command(file, new, locked=locked))[0], file, new, machine=shell.name)
+
+
+def lock(shell: LocalShell, *, path: str | None) -> LocalHeld:
+    """Take fedssh's lock by the real program."""
+    held = shell.hold(lock_line(path=path))
+    check_lock(held, machine=shell.name)
+    return held
+
+
+def hold_kubectls_lock(shell: LocalShell, file: KubeconfigFile) -> LocalHeld:
+    """Take kubectl's lock by the real program."""
+    held = shell.hold(kubectls_lock_line(file))
+    check_kubectls_lock(held, file, machine=shell.name)
+    return held
 
 
 @pytest.fixture
@@ -35,7 +70,7 @@ def test_kubectls_lock_is_respected(local: LocalShell, config: Path) -> None:
     held = config.with_name("config.lock")
     held.touch()
     with pytest.raises(BusyError, match="kubectl's lock") as caught:
-        write_file(local, read(local), Sensitive("a: 1\n"))
+        write(local, read(local), "a: 1\n")
     assert f"rm {held}" in caught.value.hint
     assert re.search(r"it is \d seconds old", caught.value.message)
     assert config.read_text() == OLD
@@ -48,7 +83,7 @@ def test_kubectls_lock_is_waited_for(local: LocalShell, config: Path) -> None:
     held.touch()
     local.run(read_command(path=None))
     with LocalShell().hold(f"echo started; sleep 0.3; rm {held}"):
-        assert write_file(local, read(local), Sensitive("a: 1\n"))
+        assert write(local, read(local), "a: 1\n")
     assert config.read_text() == "a: 1\n"
 
 
@@ -57,8 +92,8 @@ def test_kubectls_lock_can_be_held_from_reading_to_writing(local: LocalShell, co
     with hold_kubectls_lock(local, read(local)):
         assert "config.lock" in beside(config)
         (answer,) = LocalShell().run(read_command(path=None, locked=True))
-        file = parse_file(answer, local)
-        assert write_file(local, file, Sensitive("a: 1\n"), locked=True)
+        file = parse_file(answer, machine=local.name)
+        assert write(local, file, "a: 1\n", locked=True)
         assert "config.lock" in beside(config)
     assert config.read_text() == "a: 1\n"
     assert "config.lock" not in beside(config)
@@ -66,12 +101,38 @@ def test_kubectls_lock_can_be_held_from_reading_to_writing(local: LocalShell, co
 
 @pytest.mark.usefixtures("impatient")
 def test_kubectls_lock_is_never_taken_from_somebody(local: LocalShell, config: Path) -> None:
-    """Busy when it is held; a failed step when the folder takes none."""
+    """Busy when it is held; there is no other end to it."""
     file = read(local)
     config.with_name("config.lock").touch()
     with pytest.raises(BusyError, match=r"is held: it is \d seconds old"):
         hold_kubectls_lock(local, file)
     assert beside(config) == ["config.lock"]
+
+
+def test_kubectls_lock_that_cannot_be_made_is_a_failed_step() -> None:
+    """With what the machine said, or with the exit code."""
+    file = KubeconfigFile(path="/c", text=Sensitive("a: 1"))
+    for held, words in (
+        (ScriptedHeld(first_line="Permission denied\x1b", code=1), r"cannot lock /c: Permission denied\\x1b"),
+        (ScriptedHeld(first_line="", code=3), "cannot lock /c: 3"),
+    ):
+        with pytest.raises(StepError, match=words):
+            check_kubectls_lock(held, file, machine="fedhost")
+
+
+def test_only_the_hosts_connection_takes_the_lock(local: LocalShell, config: Path) -> None:
+    """When it is made, and for as long as it lives; the kubeconfig is the one that hosts.yaml names."""
+    text = f"host: {{name: fedhost, address: a, kubeconfig: {config}}}\nmembers: {{m: {{address: b}}}}\n"
+    inventory = parse_inventory(text, path=config)
+    connect = connect_and_lock(lambda _: local, inventory)
+    connect(inventory.member("m").machine)
+    assert (local.held, beside(config)) == ([], [])
+    assert connect(inventory.host.machine) is local
+    with closing(LocalShell()) as other:
+        with pytest.raises(BusyError, match="another fedssh"):
+            connect_and_lock(lambda _: other, inventory)(inventory.host.machine)
+        local.close()
+        connect_and_lock(lambda _: other, inventory)(inventory.host.machine)
 
 
 @pytest.fixture

@@ -6,17 +6,16 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fedssh.kubernetes.account import MemberAccess
-from fedssh.kubernetes.kubeconfig import parse_kubeconfig, put_member
+from fedssh.kubernetes.credentials import Credential, Endpoint, Trust
+from fedssh.kubernetes.kubeconfig import parse_kubeconfig
+from fedssh.kubernetes.kubeconfig.entries import EntryNames, put_member
 from fedssh.sensitive import Sensitive
 from tests.fakes.kubernetes import CA, account_token
 
-ACCESS = MemberAccess(
-    name="member1",
-    server="https://member1.example.com:6443",
-    ca=CA,
+NAMES = EntryNames(context="member1", cluster="kubefed-remote-member1", user="kubefed-member1")
+CREDENTIAL = Credential(
+    endpoint=Endpoint(server="https://member1.example.com:6443", trust=Trust(word="ca", ca=CA)),
     token=Sensitive(account_token("member1")),
-    cluster_uid="uid",
 )
 PLAIN = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff"))
 VALUES = st.recursive(
@@ -29,8 +28,8 @@ VALUES = st.recursive(
 def as_texts(value: Any) -> Any:
     """Return a value with nothing but texts in it: only those can be quoted."""
     if isinstance(value, dict):
-        return {key: as_texts(one) for key, one in value.items()}
-    return [as_texts(one) for one in value] if isinstance(value, list) else str(value)
+        return {key: as_texts(inner) for key, inner in value.items()}
+    return [as_texts(inner) for inner in value] if isinstance(value, list) else str(value)
 
 
 @given(unknown=VALUES, style=st.sampled_from([None, '"', "'"]), flow=st.sampled_from([None, True, False]))
@@ -39,7 +38,7 @@ def test_whatever_a_document_holds_survives_a_member(unknown: Any, style: str | 
     unknown = as_texts(unknown) if style else unknown
     text = yaml.safe_dump({"x": unknown}, default_style=style, default_flow_style=flow, allow_unicode=True)
     document = parse_kubeconfig(text, source="config")
-    put_member(document, ACCESS)
+    put_member(document, NAMES, CREDENTIAL, cluster_uid="uid", namespace="default")
     written = document.render()
     assert yaml.safe_load(written)["x"] == unknown
     assert parse_kubeconfig(written, source="config").render() == written

@@ -1,17 +1,29 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
-from fedssh.errors import RefusedError
-from fedssh.kubernetes.account import MemberAccess
-from fedssh.kubernetes.kubeconfig import Kubeconfig, parse_kubeconfig, put_member, render_credentials
+from fedssh import documents
+from fedssh.errors import FedsshError, RefusedError
+from fedssh.kubernetes import kubeconfig
+from fedssh.kubernetes.credentials import Credential, Endpoint, Trust
+from fedssh.kubernetes.kubeconfig import Kubeconfig, parse_kubeconfig
+from fedssh.kubernetes.kubeconfig.entries import EntryNames, put_member
 from fedssh.sensitive import Sensitive
 from tests.fakes.hosts import HOST_KUBECONFIG
 from tests.fakes.kubernetes import CA, account_token
+from tests.unit.mangling import answer_of, mangled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fedssh.kubernetes.kubeconfig import Section
 
 KUBEADM = f"""\
 apiVersion: v1
@@ -63,15 +75,14 @@ def parse(text: str) -> Kubeconfig:
     return parse_kubeconfig(text, source="/root/.kube/config")
 
 
-def access(name: str = "member1", **changes: Any) -> MemberAccess:
-    """Return a member's access."""
-    values = {
-        "server": f"https://{name}.example.com:6443",
-        "ca": CA,
-        "token": Sensitive(account_token(name)),
-        "cluster_uid": "uid",
-    }
-    return MemberAccess(name=name, **{**values, **changes})
+def put(
+    document: Kubeconfig, *, server: str = "https://member1.example.com:6443", ca: str = CA, of: str = "member1"
+) -> bool:
+    """Put member1 into a document, with the token of ``of``."""
+    names = EntryNames(context="member1", cluster="kubefed-remote-member1", user="kubefed-member1")
+    endpoint = Endpoint(server=server, trust=Trust(word="ca", ca=ca))
+    credential = Credential(endpoint=endpoint, token=Sensitive(account_token(of)))
+    return put_member(document, names, credential, cluster_uid="uid", namespace="default")
 
 
 def scalars(node: yaml.Node | None) -> Any:
@@ -79,7 +90,7 @@ def scalars(node: yaml.Node | None) -> Any:
     if isinstance(node, yaml.MappingNode):
         return [(scalars(key), scalars(value)) for key, value in node.value]
     if isinstance(node, yaml.SequenceNode):
-        return [scalars(one) for one in node.value]
+        return [scalars(item) for item in node.value]
     assert isinstance(node, yaml.ScalarNode)
     return node.value, node.tag, node.style
 
@@ -107,9 +118,9 @@ def test_what_braces_cannot_hold_plainly_is_written_in_lines(text: str) -> None:
 def test_a_member_is_added_and_nothing_else_changes(text: str) -> None:
     """Three entries more; every other one stays as it was written."""
     document = parse(text)
-    assert put_member(document, access())
+    assert put(document)
     after = yaml.safe_load(document.render())
-    assert [one["name"] for one in after["contexts"]][-1] == "member1"
+    assert [entry["name"] for entry in after["contexts"]][-1] == "member1"
     before = yaml.safe_load(text)
     for section in ("clusters", "contexts", "users"):
         assert after[section][:-1] == (before.get(section) or [])
@@ -118,74 +129,38 @@ def test_a_member_is_added_and_nothing_else_changes(text: str) -> None:
     assert after == before
 
 
-def test_a_members_entries_are_those_of_an_administrator() -> None:
-    """The token and nothing else of the user; each marked as fedssh's."""
-    document = parse("")
-    put_member(document, access())
-    mark = [{"name": "fedssh", "extension": {"managed-by": "fedssh"}}]
-    noted = {"managed-by": "fedssh", "tls": "ca", "cluster-uid": access().cluster_uid}
-    assert yaml.safe_load(document.render()) == {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "users": [{"name": "kubefed-member1", "user": {"token": account_token("member1"), "extensions": mark}}],
-        "clusters": [
-            {
-                "name": "kubefed-remote-member1",
-                "cluster": {
-                    "server": "https://member1.example.com:6443",
-                    "certificate-authority-data": CA,
-                    "extensions": [{"name": "fedssh", "extension": noted}],
-                },
-            }
-        ],
-        "contexts": [
-            {
-                "name": "member1",
-                "context": {
-                    "cluster": "kubefed-remote-member1",
-                    "user": "kubefed-member1",
-                    "namespace": "default",
-                    "extensions": mark,
-                },
-            }
-        ],
-    }
-
-
 @pytest.mark.parametrize("text", ["", KUBEADM, UNUSUAL, JSON])
 def test_the_second_time_nothing_changes(text: str) -> None:
     """Neither in memory nor after the document was written and read."""
     document = parse(text)
-    put_member(document, access())
+    put(document)
     written = document.render()
-    assert not put_member(document, access())
+    assert not put(document)
     again = parse(written)
-    assert not put_member(again, access())
+    assert not put(again)
     assert again.render() == written
 
 
-@pytest.mark.parametrize(
-    "changes", [{"server": "https://other"}, {"ca": "b3RoZXI="}, {"token": Sensitive(account_token("other"))}]
-)
+@pytest.mark.parametrize("changes", [{"server": "https://other"}, {"ca": "b3RoZXI="}, {"of": "other"}])
 def test_a_changed_access_is_written_again(changes: dict[str, Any]) -> None:
     """At the same place, once."""
     document = parse(KUBEADM)
-    put_member(document, access())
+    put(document)
     names = document.names("users")
-    assert put_member(document, access(**changes))
+    assert put(document, **changes)
     assert document.names("users") == names
-    assert not put_member(parse(document.render()), access(**changes))
+    assert not put(parse(document.render()), **changes)
 
 
 def test_what_a_user_added_to_fedsshs_entries_stays() -> None:
     """A namespace of their choice does not, nor a second credential in the user."""
     document = parse("")
-    put_member(document, access())
+    put(document)
     edited = yaml.safe_load(document.render())
     edited["clusters"][0]["cluster"]["proxy-url"] = "http://proxy"
     edited["users"][0]["user"]["client-key-data"] = "x"
     document = parse(yaml.safe_dump(edited))
-    assert put_member(document, access())
+    assert put(document)
     after = yaml.safe_load(document.render())
     assert after["clusters"][0]["cluster"]["proxy-url"] == "http://proxy"
     assert "client-key-data" not in after["users"][0]["user"]
@@ -201,7 +176,7 @@ def test_an_entry_of_somebody_else_is_refused(section: str, name: str, body: obj
     kind = section.removesuffix("s")
     document = parse(yaml.safe_dump({section: [{"name": name, kind: body}]}))
     with pytest.raises(RefusedError, match=f"config has a {kind} '{name}' that fedssh did not write") as caught:
-        put_member(document, access())
+        put(document)
     assert "--adopt" in caught.value.hint
     kept = yaml.safe_load(document.render())[section]
     assert kept[0] == {"name": name, kind: body}
@@ -212,7 +187,7 @@ def test_the_first_of_two_entries_of_one_name_counts() -> None:
     mine = {"token": "x", "extensions": [{"name": "fedssh", "extension": {"managed-by": "fedssh"}}]}
     users = [{"name": "kubefed-member1", "user": mine}, {"name": "kubefed-member1", "user": {"token": "y"}}]
     document = parse(yaml.safe_dump({"users": users}))
-    assert put_member(document, access())
+    assert put(document)
     first, second = yaml.safe_load(document.render())["users"]
     assert first["user"]["token"] == account_token("member1")
     assert second == users[1]
@@ -273,10 +248,120 @@ def test_what_is_no_kubeconfig_is_refused_without_a_word_of_it(text: str, canary
         assert caught.value.__context__ is None or caught.value.__suppress_context__
 
 
-def test_credentials_are_rendered_for_nothing_else() -> None:
-    """One context for each, by any name; no current one."""
-    text = render_credentials({"access.member1": access(), "kubefed.member1": access(ca="Y2E=")})
-    parsed = yaml.safe_load(text)
-    assert [one["name"] for one in parsed["contexts"]] == ["access.member1", "kubefed.member1"]
-    assert parsed["clusters"][1]["cluster"]["certificate-authority-data"] == "Y2E="
-    assert "current-context" not in parsed
+@pytest.mark.parametrize("section", ["clusters", "contexts", "users"])
+def test_an_entry_is_found_by_its_name_as_it_is_now(section: Section) -> None:
+    """Of two of one name the first, after every change: entries are put in, put again and renamed."""
+    kind = section.removesuffix("s")
+    twice = [{"name": "twice", kind: {"a": "1"}}, {"name": "twice", kind: {"a": "2"}}]
+    document = parse(yaml.safe_dump({section: twice}))
+    assert document.has(section, "twice")
+    assert document.has_foreign(section, "twice")
+    assert document.find(section, "twice") is None
+    assert not document.has(section, "new")
+    assert document.put(section, "new", {"b": "1"}, keep_unknown=False)
+    assert document.put(section, "new", {"b": "2"}, keep_unknown=False)
+    assert document.put(section, "twice", {"a": "3"}, keep_unknown=False, adopt=True)
+    assert not document.put(section, "twice", {"a": "3"}, keep_unknown=False)
+    for again in (document, parse(document.render())):
+        assert again.names(section) == ["twice", "twice", "new"]
+        fields = {name: (again.find(section, name) or ({}, {}))[0] for name in ("twice", "new")}
+        assert [fields["twice"]["a"], fields["new"]["b"]] == ["3", "2"]
+        assert not again.has_foreign(section, "new")
+    written = yaml.safe_load(document.render())[section]
+    assert written[1] == twice[1]
+
+
+def test_a_renamed_context_is_found_by_its_new_name_alone() -> None:
+    """Also when its old name is looked for before; entries that are put in afterwards keep theirs."""
+    document = parse(KUBEADM)
+    assert document.has("contexts", "kubernetes-admin@kubernetes")
+    assert document.name_host_context("fedhost", how="rename")
+    assert document.has("contexts", "fedhost")
+    assert not document.has("contexts", "kubernetes-admin@kubernetes")
+    assert document.host_context("fedhost") == "fedhost"
+    assert put(document)
+    assert document.names("contexts") == ["fedhost", "member1"]
+    assert not document.name_host_context("fedhost", how="rename")
+    assert parse(document.render()).names("contexts") == ["fedhost", "member1"]
+
+
+def test_of_two_current_contexts_the_first_is_renamed() -> None:
+    """The second one has the old name afterwards, and is nobody's."""
+    contexts = [{"name": "a", "context": {"user": user}} for user in ("first", "second")]
+    document = parse(yaml.safe_dump({"contexts": contexts, "current-context": "a"}))
+    assert document.name_host_context("fedhost", how="rename")
+    assert document.names("contexts") == ["fedhost", "a"]
+    found = document.find("contexts", "fedhost")
+    assert found
+    assert found[0]["user"] == "first"
+    assert document.has_foreign("contexts", "a")
+
+
+def visits(members: int, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Return how many nodes are looked at when so many members are put into a kubeconfig, and put in again."""
+    counted: Counter[str] = Counter()
+    with monkeypatch.context() as patched:
+        for name in ("entry", "replace", "plain", "represent"):
+            patched.setattr(kubeconfig, name, counting(counted, name))
+        document = parse("")
+        for is_new in (True, False):
+            for number in range(members):
+                names = EntryNames(context=f"m{number}", cluster=f"c{number}", user=f"u{number}")
+                endpoint = Endpoint(server=f"https://m{number}", trust=Trust(word="ca", ca=CA))
+                own = Credential(endpoint=endpoint, token=Sensitive("x"))
+                assert put_member(document, names, own, cluster_uid="uid", namespace="default") == is_new
+            document = parse(document.render())
+    return counted.total()
+
+
+def counting(counted: Counter[str], name: str) -> Callable[..., Any]:
+    """Return a function of the module that counts its calls."""
+    real = getattr(kubeconfig, name)
+
+    def count(*arguments: Any) -> Any:
+        counted[name] += 1
+        return real(*arguments)
+
+    return count
+
+
+def test_four_hundred_members_cost_four_times_as_much_as_a_hundred(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is found by its name, not by a look through all of them; counted, not measured."""
+    hundred, four = visits(100, monkeypatch), visits(400, monkeypatch)
+    assert hundred * 3 < four < hundred * 5
+
+
+def test_a_document_is_parsed_once_and_rendered_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many entries are put into it, found in it and named."""
+    composed = 0
+    real = documents.compose
+
+    def compose(*arguments: Any, **more: Any) -> Any:
+        nonlocal composed
+        composed += 1
+        return real(*arguments, **more)
+
+    monkeypatch.setattr(kubeconfig, "compose", compose)
+    document = parse(KUBEADM)
+    document.name_host_context("fedhost", how="rename")
+    for number in range(50):
+        document.put("users", f"u{number}", {"token": "x"}, keep_unknown=False)
+        assert document.find("users", f"u{number}")
+    document.render()
+    assert composed == 1
+
+
+@given(
+    text=mangled(yaml.safe_load(HOST_KUBECONFIG))
+    | st.text()
+    | st.sampled_from(["a: &x", "- ", "? ", "{", "\ufeff", "\t", "%YAML 9\n---\n"])
+)
+def test_whatever_stands_in_the_hosts_file(text: str) -> None:
+    """It is a kubeconfig that a member can be put into, or a FedsshError without a word of it."""
+    document = answer_of(lambda: parse(text))
+    if isinstance(document, FedsshError):
+        return
+    answer_of(lambda: document.name_host_context("fedhost", how="rename"))
+    answer_of(lambda: document.name_host_context("other", how="alias"))
+    answer_of(lambda: put(document))
+    answer_of(lambda: parse(document.render()))
