@@ -140,12 +140,12 @@ def _joins(
             continue
         needs = [NEW_TOKEN] if name in granted else []
         needs += [f"{engine.TITLE} serves first"] if waits else []
-        why = _why_joined(name, facts, engine)
+        why = _why_joined(name, server, facts, engine)
         steps.append(Join(cluster=name, why=why, needs="; ".join(needs), again=name in known))
     return steps
 
 
-def _why_joined(name: str, facts: Facts, engine: Engine) -> str:
+def _why_joined(name: str, server: str, facts: Facts, engine: Engine) -> str:
     joined, proof, title = facts.host.clusters.get(name), facts.engine.get(name), engine.TITLE
     if joined is None:
         return "it has not joined"
@@ -155,7 +155,9 @@ def _why_joined(name: str, facts: Facts, engine: Engine) -> str:
         return f"{title}'s own credential lacks rights on the cluster"
     if proof.problem:
         return f"{title}'s own credential does not work: {proof.problem}"
-    return f"its address was {joined.endpoint.server}"
+    if joined.endpoint.server != server:
+        return f"its address was {joined.endpoint.server}"
+    return f"{title}'s own credential leads to another cluster"
 
 
 def _corrections(

@@ -18,7 +18,7 @@ TERMINATING_SECONDS: Final = 30
 """How long KubeFed's namespace on a member, when it is being deleted, may take to go."""
 
 _TERMINATING: Final = 79
-_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT[\d:]+Z", re.ASCII)
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _STEP: Final = "join"
 
 

@@ -13,6 +13,8 @@ from tests.fakes.facts import fresh, member, thing
 
 ACCOUNT, ROLE, BINDING, SECRET = ALL = references("member1")
 
+PROVEN = "the rights of its token are proven when it is there"
+
 
 def grant(*, adopt: bool = False, **said: Any) -> Grant | None:
     """Return the grant that a member needs."""
@@ -39,7 +41,7 @@ def test_nothing_is_needed_where_all_is_as_it_should_be() -> None:
 def test_a_member_without_an_account_needs_all_of_it() -> None:
     """In one reason."""
     found = needed_grant(fresh(), adopt=False)
-    assert found == Grant(cluster="member1", why="there is no account member1", created=tuple(ALL))
+    assert found == Grant(cluster="member1", why="there is no account member1", needs=PROVEN, created=tuple(ALL))
     assert (found.text, found.done) == ("grant access", "granted access")
     assert not keeps_token(fresh(), found)
 
@@ -85,7 +87,7 @@ def test_an_edited_object_is_mended(kind: str, reference: str, *, fixed: bool) -
 def test_a_secret_without_a_token_is_granted_again() -> None:
     """Where it is: the token comes by itself."""
     found = grant(token=None)
-    assert found == Grant(cluster="member1", why=f"there is no token in {SECRET}")
+    assert found == Grant(cluster="member1", why=f"there is no token in {SECRET}", needs=PROVEN)
 
 
 def test_a_wrong_token_is_no_missing_one() -> None:

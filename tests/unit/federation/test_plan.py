@@ -154,7 +154,10 @@ def test_a_kubeconfig_that_others_can_read_is_closed() -> None:
     """Even where nothing else is written."""
     found = plan(at_host=host(OWN, joined(), kubeconfig=written(), mode="-rw-r--r--"))
     (step,) = steps(CloseFile, found)
-    assert step.notice == "/root/.kube/config could be read by others (-rw-r--r--); it is 0600 now"
+    assert (step.text, step.why) == (
+        "close /root/.kube/config to others",
+        "it can be read by others (-rw-r--r--)",
+    )
     assert found.changes == (step,)
 
 
