@@ -92,10 +92,11 @@ def _check_member(
     cluster: Cluster, wishes: Wishes, facts: Facts, engine: Engine, *, others: list[str]
 ) -> Iterator[Finding]:
     name, host, member = cluster.name, facts.host, facts.members[cluster.name]
-    problems = [
-        *member.gaps,
-        *filter(None, [member.old_kubectl, _login_problem(member), _foreign_object(member, wishes)]),
-    ]
+    # Where kubectl has not been let in, or goes by a proxy, what it could not find out is not the reason.
+    login = _login_problem(member)
+    problems = (
+        [login] if login else [*member.gaps, *filter(None, [member.old_kubectl, _foreign_object(member, wishes)])]
+    )
     if problems:
         yield from (refused(name, error) for error in problems)
         return

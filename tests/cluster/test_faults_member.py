@@ -239,10 +239,29 @@ def test_fault_39_adopting_everything(joined: Federation, fedssh: Callable[..., 
             member.check("sh", "-c", f"kubectl delete sa/member1 clusterrole/member1 secret/{SECRET}")
 
 
+NO_TOKENS = """
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: fault-39}
+spec:
+  failurePolicy: Fail
+  matchConstraints:
+    resourceRules:
+    - {apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [secrets]}
+  validations:
+  - {expression: "!object.metadata.name.endsWith('-fedssh-1')", message: "nobody makes tokens here"}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: fault-39}
+spec: {policyName: fault-39, validationActions: [Deny]}
+"""
+
+
 def test_fault_39_an_adoption_that_comes_to_nothing(
-    joined: Federation, inventory: dict[str, Any], fedssh: Callable[..., Run]
+    joined: Federation, fedssh: Callable[..., Run], eventually: Callable[[Callable[[], bool]], None]
 ) -> None:
-    """What was taken over on a member that is refused in the end is as it was: the role, the account, its labels."""
+    """What was taken over on a member whose grant fails in the end is as it was: role, account, binding, labels."""
     member = joined.member("member2")
     make = """
         kubectl create sa member2 && kubectl label sa member2 mine=yes &&
@@ -255,16 +274,19 @@ def test_fault_39_an_adoption_that_comes_to_nothing(
     ]  # fmt: skip
     joined.forget("member2")
     member.check("sh", "-c", make)
+    joined.kubectl(member, "apply", "-f", "-", stdin=NO_TOKENS)
+    trial = ["create", "secret", "generic", "x-fedssh-1", "--dry-run=server"]
     try:
+        eventually(lambda: member.exec("/opt/recorded/kubectl", *trial).code == 1)
         before = joined.kubectl(member, *show)
         assert '"name":"view"' in before
-        inventory["members"]["member2"]["api_server"] = "https://fedhost:6443"
         done = fedssh("federate", "--member", "member2", "--adopt")
-        refused(joined, done, 6)
-        assert "granted access, taking over serviceaccount/member2" in done.stderr
+        refused(joined, done, 3)
+        assert "nobody makes tokens here" in done.stderr
         assert "What had been taken over on member2 is as it was." in done.stderr
         assert joined.kubectl(member, *show) == before
     finally:
+        joined.kubectl(member, "delete", "validatingadmissionpolicybinding,validatingadmissionpolicy", "fault-39")
         joined.kubectl(member, "delete", "sa/member2", "clusterrole/member2", "clusterrolebinding/member2")
 
 
