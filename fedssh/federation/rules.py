@@ -77,19 +77,19 @@ def check_members(wishes: Wishes, facts: Facts, engine: Engine) -> list[Finding]
     found: list[Finding] = []
     for cluster in wishes.members:
         name = cluster.name
-        checked = contained(name, partial(_rules_of_member, cluster, wishes, facts, engine, others=twins[name]))
+        checked = contained(name, partial(_rules_of_member, cluster, wishes, facts, engine, twins=twins[name]))
         found += [refused(name, checked)] if isinstance(checked, FedsshError) else checked
     return found
 
 
 def _rules_of_member(
-    cluster: Cluster, wishes: Wishes, facts: Facts, engine: Engine, *, others: list[str]
+    cluster: Cluster, wishes: Wishes, facts: Facts, engine: Engine, *, twins: list[str]
 ) -> list[Finding]:
-    return list(_check_member(cluster, wishes, facts, engine, others=others))
+    return list(_check_member(cluster, wishes, facts, engine, twins=twins))
 
 
 def _check_member(
-    cluster: Cluster, wishes: Wishes, facts: Facts, engine: Engine, *, others: list[str]
+    cluster: Cluster, wishes: Wishes, facts: Facts, engine: Engine, *, twins: list[str]
 ) -> Iterator[Finding]:
     name, host, member = cluster.name, facts.host, facts.members[cluster.name]
     # Where kubectl has not been let in, or goes by a proxy, what it could not find out is not the reason.
@@ -100,8 +100,8 @@ def _check_member(
     if problems:
         yield from (refused(name, error) for error in problems)
         return
-    if others:
-        yield refused(name, _same_cluster(name, others))
+    if twins:
+        yield refused(name, _same_cluster(name, twins))
     try:
         endpoint = wanted_endpoint(cluster, wishes, facts, engine)
     except RefusedError as problem:
