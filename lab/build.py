@@ -39,7 +39,7 @@ def build() -> Images:
 @cache
 def _name_images() -> Images:
     base = parts.base_digest()
-    programs = [parts.PROGRAM_KUBERNETES.digest(), parts.PROGRAM_HELM.digest()]
+    programs = [one.digest() for one in (parts.PROGRAM_KUBERNETES, parts.PROGRAM_KUBECTL, parts.PROGRAM_HELM)]
     recipe: tuple[str | Path, ...] = (base, NODE, Path(__file__))
     return Images(
         base=f"fedssh-lab/base:{base}",
@@ -61,6 +61,7 @@ def _build_node(images: Images) -> None:
         return
     files = {path.name: path for path in NODE.iterdir()} | {
         "bin/kube": build_program(parts.PROGRAM_KUBERNETES),
+        "bin/kubectl": build_program(parts.PROGRAM_KUBECTL),
         "bin/helm": build_program(parts.PROGRAM_HELM),
         "images": parts.pod_images(),
     }

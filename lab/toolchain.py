@@ -45,6 +45,7 @@ class Program:
     """A static binary and what it is built from: a package, within the module `lab/go/<module>`."""
 
     title: str
+    name: str
     module: str
     package: str
     variables: tuple[tuple[str, str], ...] = ()
@@ -61,13 +62,13 @@ def build_program(program: Program) -> Path:
     title = f"building {program.title}"
 
     def make(directory: Path) -> None:
-        output = str(directory / program.module)
+        output = str(directory / program.name)
         argv = [str(find_go()), "build", "-trimpath", "-ldflags", flags, "-o", output, program.package]
         source = SOURCE / "go" / program.module
         with step(title, program.hint):
-            run_logged(title, argv, log=program.module, cwd=source, environment=ENVIRONMENT)
+            run_logged(title, argv, log=program.name, cwd=source, environment=ENVIRONMENT)
 
-    return cached(program.module, program.digest(), make) / program.module
+    return cached(program.name, program.digest(), make) / program.name
 
 
 def find_module(module: str, dependency: str) -> Path:

@@ -1,7 +1,7 @@
-// Command kube is all of Kubernetes in one binary: it is what the name it was
-// started by says, so that the link kubectl is kubectl and the link kubelet is
-// the kubelet. One binary instead of seven links the shared code once, which
-// saves most of the build's time and a gigabyte of image.
+// Command kube is Kubernetes's daemons and kubeadm in one binary: it is what the
+// name it was started by says, so that the link kubelet is the kubelet. One
+// binary instead of six links the shared code once, which saves most of the
+// build's time and a gigabyte of image.
 package main
 
 import (
@@ -14,7 +14,6 @@ import (
 	_ "k8s.io/component-base/logs/json/register"
 	_ "k8s.io/component-base/metrics/prometheus/clientgo"
 	_ "k8s.io/component-base/metrics/prometheus/version"
-	kubectl "k8s.io/kubectl/pkg/cmd"
 	kubectlutil "k8s.io/kubectl/pkg/cmd/util"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
@@ -35,15 +34,8 @@ var daemons = map[string]func() *cobra.Command{
 
 func main() {
 	name := filepath.Base(os.Args[0])
-	switch name {
-	case "kubeadm":
+	if name == "kubeadm" {
 		kubectlutil.CheckErr(kubeadm.Run())
-		return
-	case "kubectl":
-		// kubectl words its errors itself, unlike the daemons.
-		if err := cli.RunNoErrOutput(kubectl.NewDefaultKubectlCommand()); err != nil {
-			kubectlutil.CheckErr(err)
-		}
 		return
 	}
 	command, known := daemons[name]
