@@ -16,7 +16,7 @@ from fedssh.federation.act.grants import grant_access, undo_grant
 from fedssh.federation.act.installation import install_part
 from fedssh.federation.act.joins import await_ready, correct_and_label, join_clusters, try_contexts
 from fedssh.federation.act.kubeconfig import write_entries
-from fedssh.federation.grants import undo_of
+from fedssh.federation.grants import Undo, undo_of
 from fedssh.federation.look.advice import seek_advice
 from fedssh.federation.look.proof import prove
 from fedssh.federation.outcomes import Outcome
@@ -33,7 +33,6 @@ from fedssh.federation.steps import (
     Reconnect,
     Step,
     TestContext,
-    Undo,
     WriteEntries,
 )
 from fedssh.federation.threads import at_once

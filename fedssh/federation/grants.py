@@ -1,14 +1,36 @@
-"""Which grant a member needs, and why. Pure."""
+"""Which grant a member needs, why, and how it is undone. Pure."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from fedssh.federation.steps import Grant, Undo
+from fedssh.federation.steps import Grant
 from fedssh.kubernetes.account import is_remade, references, token_secret
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fedssh.federation.facts import MemberFacts
+    from fedssh.sensitive import Sensitive
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undo:
+    """How a grant is undone: a value, to be run later.
+
+    Attributes:
+        cluster: The member.
+        created: The objects that were made, as ``kind/name``, the last first.
+        taken: Those that were taken over, as they were.
+    """
+
+    cluster: str
+    created: tuple[str, ...] = ()
+    taken: Mapping[str, Sensitive] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.created or self.taken)
 
 
 def needed_grant(member: MemberFacts, *, adopt: bool) -> Grant | None:

@@ -1,6 +1,6 @@
 """The steps of a plan: what would be done to a cluster, why, and what it depends on. Values without secrets.
 
-How a step is undone is told by what has been done: see ``Undo``.
+How a grant is undone is told in ``grants``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fedssh.engines.protocol import Part
-    from fedssh.sensitive import Sensitive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,21 +285,3 @@ class AwaitReady(Step):
     def text(self) -> str:
         """What would be done."""
         return "wait until it is Ready"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Undo:
-    """How a grant is undone: a value, to be run later.
-
-    Attributes:
-        cluster: The member.
-        created: The objects that were made, as ``kind/name``, the last first.
-        taken: Those that were taken over, as they were.
-    """
-
-    cluster: str
-    created: tuple[str, ...] = ()
-    taken: Mapping[str, Sensitive] = field(default_factory=dict)
-
-    def __bool__(self) -> bool:
-        return bool(self.created or self.taken)

@@ -9,7 +9,8 @@ from fedssh.kubernetes.account import TOKEN_WAIT_SECONDS, grant_commands, parse_
 from fedssh.kubernetes.kubectl import Target, explain
 
 if TYPE_CHECKING:
-    from fedssh.federation.steps import Grant, Undo
+    from fedssh.federation.grants import Undo
+    from fedssh.federation.steps import Grant
     from fedssh.inventory import Cluster
     from fedssh.sensitive import Sensitive
     from fedssh.shell import Shell
