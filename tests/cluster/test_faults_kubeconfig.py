@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cluster.files import CONFIG, OURS, beside, put
+from tests.cluster.files import CONFIG, OURS, beside, put, restore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,8 +42,13 @@ def until_free(fedssh: Callable[..., Run], member: str) -> list[Run]:
 def test_fault_13_two_runs_at_once(unwritten: Federation, fedssh: Callable[..., Run]) -> None:
     """The second is told that another one is at work (75); when it is run again, both members are there."""
     fedssh("status")
-    with ThreadPoolExecutor(2) as pool:
-        runs = list(pool.map(lambda name: fedssh("federate", "--member", name), ("member1", "member2")))
+    # On a busy computer a run may be over before the other has begun.
+    for _ in range(3):
+        restore(unwritten.host)
+        with ThreadPoolExecutor(2) as pool:
+            runs = list(pool.map(lambda name: fedssh("federate", "--member", name), ("member1", "member2")))
+        if [run.code for run in runs] != [0, 0]:
+            break
     assert sorted(one.code for one in runs) == [0, 75], [one.stderr for one in runs]
     (busy,) = [one for one in runs if one.code == 75]
     assert "fedhost: another fedssh is at work here" in busy.stderr

@@ -126,6 +126,8 @@ def test_fault_09_a_run_that_ended_at_any_step_is_finished_by_the_next(
     """Interrupted or killed at each step in turn: nothing is left on the host, and the next run gets further."""
     assert fedssh("status").code in {0, 3}  # writes hosts.yaml
     for step in STEPS:
+        if "proving" in step:  # what the run before has been granted is proven while fedssh looks
+            unjoined.kubectl(unjoined.member(), "delete", "secret", "member1-fedssh-1", "--ignore-not-found")
         assert end_at(step, number, tmp_path) in {code, 0 if step == STEPS[-1] else code}
         nothing_is_left(unjoined)
     converges(unjoined, fedssh)
