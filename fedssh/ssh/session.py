@@ -36,6 +36,8 @@ class Session:
         self._name = name
         self._link = link
         self._start = start
+        # A channel that nobody refers to any more is closed, and what runs on it ends.
+        self._held: list[HeldCommand] = []
 
     @property
     def name(self) -> str:
@@ -110,7 +112,9 @@ class Session:
             self._link.transport.join(_ENDING_SECONDS)
         if not self.alive:
             raise self._gone("")
-        return HeldCommand(channel, first_line or "", code)
+        held = HeldCommand(channel, first_line or "", code)
+        self._held.append(held)
+        return held
 
     def close(self) -> None:
         """Close the connection; whatever still runs on it is ended."""

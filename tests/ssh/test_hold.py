@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import subprocess
 import sys
 import time
@@ -47,6 +48,15 @@ def test_a_lock_is_held_until_it_is_released(sshd: Sshd, connections: Connection
     assert held.code == 0
     with shell.hold(line) as again:
         assert again.first_line == "locked"
+
+
+def test_a_lock_is_held_though_nobody_refers_to_it(sshd: Sshd, connections: Connections, tmp_path: Path) -> None:
+    """What was held stays held until the connection ends, whoever has forgotten what it got."""
+    shell = connections.connect(sshd.machine())
+    assert shell.hold(lock(tmp_path / "lock")).first_line == "locked"
+    gc.collect()
+    assert shell.run(command("true"))[0].ok
+    assert locked(tmp_path / "lock")
 
 
 def test_a_lock_ends_with_its_connection(sshd: Sshd, connections: Connections, tmp_path: Path) -> None:
