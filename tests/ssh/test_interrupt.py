@@ -9,14 +9,14 @@ import subprocess
 import sys
 import termios
 import time
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from fedssh.kubernetes.kubeconfig.file import _WRITE
-from fedssh.shell import command, script
+from fedssh.kubernetes.kubeconfig.file import KubeconfigFile, write_command
+from fedssh.sensitive import Sensitive
+from fedssh.shell import command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,7 +110,8 @@ def test_fault_11_a_write_that_is_ended_leaves_nothing(tmp_path: Path, monkeypat
     (tools / "mv").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
     path.write_text("old: 1\n")
-    line = script(_WRITE, str(path), sha256(b"old: 1\n").hexdigest(), "1", "", title="write").line
+    old = KubeconfigFile(path=str(path), text=Sensitive("old: 1\n"))
+    line = write_command(old, Sensitive("new: 1\n")).line
     reader, writer = os.pipe()
     with subprocess.Popen(["sh", "-c", line], stdin=subprocess.PIPE, stderr=writer, start_new_session=True) as process:
         os.close(writer)
