@@ -154,10 +154,7 @@ class Host:
 
     def _date(self, call: Call) -> Answer:
         self._seconds += 1
-        is_clock = call.key[1] == "+%s"
-        return Answer(
-            f"{self.clock}\n" if is_clock else f"2026-11-23T10:{self._seconds // 60:02}:{self._seconds % 60:02}Z\n"
-        )
+        return Answer(f"{self.clock}\n" if call.key[1] == "+%s" else f"{_time(10, self._seconds)}\n")
 
     def _kubectl(self, call: Call) -> Answer:
         if call.key[1] == "version":
@@ -248,7 +245,7 @@ class Host:
             return error(f"F1123 10:00:00.000000 1 join.go:1] {name}: Unauthorized\n")
         host, secret = call.flags["--host-cluster-name"], call.flags["--secret-name"]
         self.kubefed.join(name, host=host, secret=secret, api=cluster.api, stanza=found[0])
-        return Answer(f"2026-11-23T11:00:{len(self.joined):02}Z\n")
+        return Answer(f"{_time(11, len(self.joined))}\n")
 
     def _file(self, call: Call) -> Answer:
         if call.key[1] == "read":
@@ -273,6 +270,10 @@ class Host:
             return error("Unauthorized")
         told = cluster.prove(token)
         return told if call.key[1] == "ask" or told.code else Answer(f"uid {cluster.uid}\n")
+
+
+def _time(hour: int, seconds: int) -> str:
+    return f"2026-11-23T{hour}:{seconds // 60:02}:{seconds % 60:02}Z"
 
 
 def _context(kubeconfig: str, context: str) -> tuple[dict[str, Any], dict[str, Any]] | None:

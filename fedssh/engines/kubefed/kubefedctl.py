@@ -55,7 +55,7 @@ def parse_tools(result: Result) -> tuple[Tool, ...]:
 
 
 def _version_in(said: str) -> str:
-    found = re.search(r'Version:"v?([^"]{0,40})"', said)
+    found = re.search(r'Version:"v?([^"\s]{0,40})"', said)
     return visible(found[1]) if found else ""
 
 

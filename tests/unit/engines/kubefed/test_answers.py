@@ -80,6 +80,7 @@ def test_the_state_of_kubefed(release: str, deployments: str, version: str, code
     assert state.missing(INVENTORY)
 
 
+@example(said='path /\nVersion:"\n"')
 @given(
     said=st.text() | st.lists(st.sampled_from(["path /", "path ", "\n", 'Version:"v', '"', "0.10.0", "x"])).map("".join)
 )
