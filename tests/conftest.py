@@ -26,8 +26,9 @@ from tests.groups import arrange
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
-# A busy machine is no mistake of the code's.
-hypothesis.settings.register_profile("fedssh", deadline=None)
+# A busy machine is no mistake of the code's. The same examples each time: who looks for new ones takes "search".
+hypothesis.settings.register_profile("fedssh", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("search", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile("fedssh")
 
 CANARY: Final = "canary-7d1c0f-never-to-be-seen"

@@ -140,7 +140,7 @@ _PRINTED = st.one_of(
 _ANSWERS = st.builds(Answer, stdout=_PRINTED, code=st.sampled_from([0, 0, 0, 1, 96, 127, 255]), stderr=_PRINTED)
 
 
-@settings(max_examples=25)
+@settings(max_examples=settings().max_examples // 4)
 @given(
     answers=st.dictionaries(st.sampled_from(KEYS), _ANSWERS, min_size=1, max_size=6),
     said=st.sampled_from(["", ", tls: pin", ", tls: system", ", tls: insecure"]),
