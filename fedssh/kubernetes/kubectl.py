@@ -120,9 +120,9 @@ def explain(result: Result, *, machine: str, step: str) -> StepError:
 
 
 def has_lost_context(words: str) -> bool:
-    """Whether kubectl did not find a context: a ``kubectl config`` has the file half written, or has dropped it."""
+    """Whether kubectl did not get to a context: a ``kubectl config`` has the file half written, or has dropped it."""
     missing = r'context "[^"]*" does not exist|context was not found for specified context|cannot locate context'
-    return bool(re.search(missing, words))
+    return bool(re.search(missing + "|error loading config file", words))
 
 
 def _missing_rights(stderr: str) -> list[str]:

@@ -28,7 +28,10 @@ def _member2_leaves(federation: Federation) -> Iterator[None]:
 
 
 # kubectl writes in place: fedssh's own kubectl may be the one that reads half a file, and says so.
-HALF_WRITTEN = 'context "[^"]*" does not exist|context was not found|cannot locate context|current-context must exist'
+HALF_WRITTEN = (
+    'context "[^"]*" does not exist|context was not found|cannot locate context|current-context must exist'
+    "|error loading config file"
+)
 
 
 def until_free(fedssh: Callable[..., Run], member: str) -> list[Run]:
