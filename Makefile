@@ -78,5 +78,5 @@ test-cluster: setup images ## Tests on real clusters
 bench: setup sshd ## Measure what SSH costs, by the length of the link (as root)
 	@$(BIN)/python -m bench.latency
 
-test: lint sshd images ## Everything
-	@$(PYTEST)
+test: lint sshd images ## Everything; at the end it says what took longest
+	@$(PYTEST) --durations 25
