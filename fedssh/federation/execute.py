@@ -18,7 +18,7 @@ from fedssh.federation.act.joins import await_ready, correct_and_label, join_clu
 from fedssh.federation.act.kubeconfig import write_entries
 from fedssh.federation.grants import Undo, undo_of
 from fedssh.federation.look.advice import seek_advice
-from fedssh.federation.look.proof import prove
+from fedssh.federation.look.proof import prove, survey
 from fedssh.federation.outcomes import Outcome
 from fedssh.federation.steps import (
     AwaitReady,
@@ -285,7 +285,7 @@ class _Run:
             own = self._engine.credential(cluster, server_name=server_name or "") if cluster else None
             credentials |= {name: own} if own else {}
             self._proofs.pop(name, None)
-        self._proofs |= prove(self._host, credentials, kubeconfig=self._path)
+        self._proofs |= survey(self._host, {}, credentials, {}, kubeconfig=self._path)
         for name in changed:
             self._confirm(name)
 

@@ -16,6 +16,8 @@ from tests.cluster.files import CONFIG, OURS, beside, put, restore
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from lab.machine import Machine
+
     from .oracle import Federation, Run
 
 
@@ -34,10 +36,11 @@ HALF_WRITTEN = (
 )
 
 
-def until_free(fedssh: Callable[..., Run], member: str) -> list[Run]:
+def until_free(fedssh: Callable[..., Run], host: Machine, member: str) -> list[Run]:
     """Run federate again for as long as it says that another run is at work, or that kubectl came in between."""
     runs = [fedssh("federate", "--member", member)]
     while runs[-1].code == 75 or (runs[-1].code == 3 and re.search(HALF_WRITTEN, runs[-1].stderr)):
+        host.check("flock", f"{CONFIG}.fedssh.lock", "true")  # until the other run has ended
         runs.append(fedssh("federate", "--member", member))
     return runs
 
@@ -78,7 +81,7 @@ def test_fault_14_six_runs_beside_six_kubectl_writers(unwritten: Federation, fed
         writers = [pool.submit(host.check, "sh", "-c", write, "sh", str(number)) for number in range(6)]
         try:
             names = ["member1", "member2"] * 3
-            tried = list(pool.map(lambda name: until_free(fedssh, name), names))
+            tried = list(pool.map(lambda name: until_free(fedssh, host, name), names))
         finally:
             host.check("touch", "/run/enough")
         for one in writers:

@@ -269,7 +269,8 @@ class Host:
         if call.key[1] == "reach":
             return error("Unauthorized")
         told = cluster.prove(token)
-        return told if call.key[1] == "ask" or told.code else Answer(f"uid {cluster.uid}\n")
+        lines = {"ask": None, "rights": 3, "identify": 1}[call.key[1]]
+        return told if told.code else Answer("".join(told.stdout.splitlines(keepends=True)[:lines]))
 
 
 def _time(hour: int, seconds: int) -> str:

@@ -32,6 +32,7 @@ _SCRIPTS: Final[dict[str, Key]] = {
     proof._WRITE: ("proof", "write"),
     'rm -f "$1"': ("proof", "remove"),
     proof._ASK: ("proof", "ask"),
+    proof._RIGHTS: ("proof", "rights"),
     proof._IDENTIFY: ("proof", "identify"),
     proof._REACH: ("proof", "reach"),
     host._READ_NAMES: ("names", "read"),

@@ -159,7 +159,7 @@ def _see_proofs(shell: Shell, wishes: Wishes, facts: Facts, engine: Engine) -> F
             token = member.token or Sensitive("")
             tried[f"access.{cluster.name}"] = Credential(endpoint=endpoint, token=token)
     meant, others = _engines_credentials(wishes, facts, engine)
-    proofs = survey(shell, {**tried, **meant}, others, kubeconfig=facts.host.known.file.path)
+    proofs = survey(shell, tried, meant, others, kubeconfig=facts.host.known.file.path)
     found: dict[str, dict[str, Proof]] = {"access": {}, "engine": {}}
     for key, proof in proofs.items():
         kind, _, name = key.partition(".")

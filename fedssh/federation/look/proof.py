@@ -51,17 +51,22 @@ _REVIEWS: Final = [
 
 _WHOAMI: Final = '{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}'
 
-# One "key value" line each; the last three are told where there are such.
-_ASK: Final = """
-    file=$1 context=$2 limit=$3 whoami=$4
-    shift 4
+# One "key value" line each.
+_RIGHTS: Final = """
+    file=$1 context=$2 limit=$3
     ask() { kubectl --kubeconfig="$file" --context="$context" --request-timeout="${limit}s" "$@"; }
     make() { ask create --validate=false --filename=- -o "$1"; }
     ask get namespace kube-system -o 'jsonpath=uid {.metadata.uid}{"\\n"}' &&
     make 'jsonpath=allowed {.status.allowed}{"\\n"}' || exit
-    printf %s "$whoami" | make 'jsonpath=identity {.status.userInfo.username}{"\\n"}' 2>/dev/null
+"""
+
+# What is told besides; each where there is such.
+_ASK: Final = f"""{_RIGHTS}
+    whoami=$4
+    shift 4
+    printf %s "$whoami" | make 'jsonpath=identity {{.status.userInfo.username}}{{"\\n"}}' 2>/dev/null
     printf 'version '; ask version -o json 2>/dev/null | tr -d ' \\n'; echo
-    { timeout "$limit" "$@" | openssl x509 -noout -enddate | sed 's/^notAfter=/expires /'; } </dev/null 2>/dev/null
+    {{ timeout "$limit" "$@" | openssl x509 -noout -enddate | sed 's/^notAfter=/expires /'; }} </dev/null 2>/dev/null
 """
 
 _IDENTIFY: Final = """
@@ -97,23 +102,31 @@ def prove(shell: Shell, credentials: Mapping[str, Credential], *, kubeconfig: st
     Raises:
         StepError: The temporary file could not be written (3).
     """
-    return survey(shell, credentials, {}, kubeconfig=kubeconfig)
+    return survey(shell, credentials, {}, {}, kubeconfig=kubeconfig)
 
 
 def survey(
-    shell: Shell, credentials: Mapping[str, Credential], others: Mapping[str, Credential], *, kubeconfig: str
+    shell: Shell,
+    credentials: Mapping[str, Credential],
+    engines: Mapping[str, Credential],
+    others: Mapping[str, Credential],
+    *,
+    kubeconfig: str,
 ) -> dict[str, Proof]:
-    """Try ``credentials`` as ``prove`` does, and ask ``others`` only which cluster they lead to."""
+    """Try ``credentials`` as ``prove`` does; ask ``engines`` for cluster and rights, ``others`` for the cluster."""
     path = str(PurePosixPath(kubeconfig).with_name(f"{TEMPORARY_NAME}-{secrets.token_hex(8)}"))
     asks = {name: _proof_command(path, name, credential) for name, credential in credentials.items()}
+    for name in engines:
+        known = [path, name, str(_SECONDS)]
+        asks[name] = script(_RIGHTS, *known, stdin=render_list(_REVIEWS), title="proof of rights")
     asks |= {name: script(_IDENTIFY, path, name, str(_SECONDS), title="identify") for name in others}
-    answers = _ask(shell, {**credentials, **others}, asks, path)
+    answers = _ask(shell, {**credentials, **engines, **others}, asks, path)
     proofs = {}
     for name, answer in answers.items():
         if name in credentials and not credentials[name].token:
             parse = partial(_parse_reach, answer)
         else:
-            parse = partial(_parse_proof, answer, reviews=len(_REVIEWS) if name in credentials else 0)
+            parse = partial(_parse_proof, answer, reviews=0 if name in others else len(_REVIEWS))
         proof = contained(name, parse)
         proofs[name] = Proof(problem=proof.message) if isinstance(proof, FedsshError) else proof
     return proofs

@@ -58,7 +58,7 @@ def test_every_credential_of_kubefeds_is_proven_last(world: World) -> None:
     """The host's own too, after everything else; and its temporary file is removed then."""
     world.federate()
     *_, last = world.shells["fedhost"].runs
-    assert keys_of([last]) == [("proof", "write"), *[("proof", "ask")] * 4, ("proof", "remove")]
+    assert keys_of([last]) == [("proof", "write"), *[("proof", "rights")] * 4, ("proof", "remove")]
 
 
 def test_the_hosts_runs_do_not_grow_with_the_members() -> None:

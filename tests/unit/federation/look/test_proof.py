@@ -187,10 +187,23 @@ def test_a_host_without_openssl_proves_all_the_same(local: LocalShell, log: Path
     assert proof == replace(told("member1", has_rights=True), expires="")
 
 
+def test_of_an_engines_credentials_cluster_and_rights_are_asked(local: LocalShell, log: Path, tmp_path: Path) -> None:
+    """By two calls of kubectl; whose they are, and what is told besides, is an access's alone."""
+    engines = {name: credential(name) for name in ("member1", "poor", "gone")}
+    proofs = survey(local, {}, engines, {}, kubeconfig=str(tmp_path / "config"))
+    assert proofs == {
+        "member1": Proof(cluster_uid="uid-of-member1", has_rights=True),
+        "poor": Proof(cluster_uid="uid-of-poor"),
+        "gone": Proof(problem="Unable to connect to the server: no route"),
+    }
+    asked = [line.split()[0] for line in log.read_text().splitlines()]
+    assert sorted(asked) == ["gone", "member1", "member1", "poor", "poor"]
+
+
 def test_others_are_only_asked_who_they_are(local: LocalShell, log: Path, tmp_path: Path) -> None:
     """Their rights are nobody's business; one that does not answer says why."""
     others = {name: credential(name) for name in ("poor", "gone")}
-    proofs = survey(local, {"member1": credential("member1")}, others, kubeconfig=str(tmp_path / "config"))
+    proofs = survey(local, {"member1": credential("member1")}, {}, others, kubeconfig=str(tmp_path / "config"))
     assert proofs["member1"].has_rights
     assert proofs["poor"] == Proof(cluster_uid="uid-of-poor")
     assert proofs["gone"] == Proof(problem="Unable to connect to the server: no route")
