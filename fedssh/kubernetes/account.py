@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from fedssh.errors import RefusedError, StepError, visible
-from fedssh.kubernetes.kubectl import Target, explain, kubectl, parse_object, render_list, section
+from fedssh.kubernetes.kubectl import Target, explain, find_item, kubectl, parse_object, render_list, section
 from fedssh.sensitive import Sensitive
 from fedssh.shell import Command, Result, script
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 NAMESPACE: Final = "default"
 """Where the ServiceAccount lives. Never the engine's namespace: leaving deletes that from members (kubefed#1258)."""
+
+CLUSTER_NAMESPACE: Final = "kube-system"
+"""The namespace that every cluster has from its beginning to its end: its UID tells one cluster from another."""
 
 TOKEN_WAIT_SECONDS: Final = 30
 """How long the controller-manager may take to fill in a token Secret."""
@@ -119,9 +122,15 @@ def references(member: str) -> list[str]:
 
 
 def objects_command(member: str, *, target: Target) -> Command:
-    """Return the command that prints those of the objects that are there, for ``parse_objects``."""
-    where = f"--namespace={NAMESPACE}"
-    return kubectl("get", *references(member), "--ignore-not-found", where, "-o", "json", target=target)
+    """Return the command that prints those of the objects that are there, and the namespace that tells the cluster."""
+    names = [*references(member), f"namespace/{CLUSTER_NAMESPACE}"]
+    return kubectl("get", *names, "--ignore-not-found", f"--namespace={NAMESPACE}", "-o", "json", target=target)
+
+
+def parse_cluster_uid(found: list[dict[str, Any]]) -> str:
+    """Return which cluster has printed the objects of ``objects_command``: the UID of its own namespace, or ""."""
+    uid = section(find_item(found, "Namespace", CLUSTER_NAMESPACE) or {}, "metadata").get("uid")
+    return visible(uid) if isinstance(uid, str) else ""
 
 
 def parse_objects(found: Sequence[Mapping[str, Any]], member: str) -> dict[str, FoundObject]:

@@ -45,6 +45,11 @@ def as_list(items: list[dict[str, Any]]) -> Answer:
     return Answer(json.dumps({"kind": "List", "items": items}))
 
 
+def namespace(uid: str) -> dict[str, Any]:
+    """Return the namespace kube-system of the cluster with that UID."""
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system", "uid": uid}}
+
+
 def reference_of(item: dict[str, Any]) -> str:
     """Return what kubectl calls an object: ``kind/name``."""
     return f"{item['kind'].lower()}/{item['metadata']['name']}"

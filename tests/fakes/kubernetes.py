@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from tests.fakes.api import Api, Objects, base64_of, error, token_of
+from tests.fakes.api import Api, Objects, as_list, base64_of, error, namespace, token_of
 from tests.fakes.lines import Call, Key, argv_of, run_line, stdin_of
 from tests.fakes.shells import Answer
 
@@ -130,8 +130,9 @@ class Member:
                 return self._view(call.flags["-o"])
             case "version":
                 return Answer(KUBECTL_VERSION)
-            case "get" if "kube-system" in call.names:
-                return Answer(self.uid)
+            case "get" if "namespace/kube-system" in call.names:
+                found = [item for reference, item in self.objects.items() if reference in call.names]
+                return as_list([*found, namespace(self.uid)])
             case "get" if "--raw" in call.flags or "cluster-info" in call.names:
                 return error("unknown")
         return self.api.kubectl(call)

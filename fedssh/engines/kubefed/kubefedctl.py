@@ -18,6 +18,7 @@ _MOST_FOUND: Final = 2
 # The one that fedssh has put there, and the one that PATH leads to: two lines each.
 _FIND: Final = """
     found=$(command -v kubefedctl) || found=
+    [ "$found" != "$1/kubefedctl" ] || found=
     for tool in "$1/kubefedctl" "$found"; do
         case $tool in /*) ;; *) continue ;; esac
         [ -x "$tool" ] || continue

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from fedssh.errors import FedsshError, RefusedError, StepError, visible
+from fedssh.errors import FedsshError, RefusedError, StepError
 from fedssh.federation.facts import MemberFacts, Presented
-from fedssh.kubernetes.account import objects_command, parse_objects, parse_token, token_secret
+from fedssh.kubernetes.account import objects_command, parse_cluster_uid, parse_objects, parse_token, token_secret
 from fedssh.kubernetes.certificates import parse_chain
 from fedssh.kubernetes.kubectl import (
     NOT_FOUND,
     Target,
     check_version,
-    explain,
     find_item,
     kubectl,
     missing_tool,
@@ -62,17 +61,13 @@ def look_at_member(shell: Shell, cluster: Cluster) -> MemberFacts:
 def member_commands(cluster: Cluster) -> list[Command]:
     """Return the commands whose answers ``parse_member`` reads; they may run at the same time."""
     target = Target(kubeconfig=cluster.kubeconfig or "")
-    asks = [
-        kubectl("get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}", target=target),
-        objects_command(cluster.name, target=target),
-    ]
     return [
         # Only the cluster's part of the kubeconfig leaves the machine, never its keys. A CA that is a file there is
         # read there (--flatten).
         kubectl(
             "config", "view", "--raw", "--minify", "--flatten", "-o", "jsonpath={.clusters[0].cluster}", target=target
         ),
-        *(_unless_foreign_login(ask, target) for ask in asks),
+        _unless_foreign_login(objects_command(cluster.name, target=target), target),
         version_command(),
         command("date", "+%s"),
         *([_presented_command(cluster, target)] if cluster.tls == "pin" and not cluster.pin else []),
@@ -82,20 +77,13 @@ def member_commands(cluster: Cluster) -> list[Command]:
 def parse_member(results: Sequence[Result], cluster: Cluster) -> MemberFacts:
     """Return what the answers to ``member_commands`` say of a member; nothing is refused."""
     name = cluster.name
-    view, uid, objects, version, clock, *presented = results
+    view, objects, version, clock, *presented = results
     if version.code == NOT_FOUND:
         return MemberFacts(name=name, gaps=(missing_tool("kubectl", machine=name, step=STEP),))
     gaps: list[FedsshError] = []
     stanza = _read_stanza(view, name, gaps)
-    foreign_login = uid.code == _FOREIGN_LOGIN
-    found: list[dict[str, Any]] = []
-    if not foreign_login:
-        if not uid.ok:
-            gaps.append(explain(uid, machine=name, step=STEP))
-        try:
-            found = parse_items(objects, machine=name, step=STEP)
-        except StepError as error:
-            gaps.append(error)
+    foreign_login = objects.code == _FOREIGN_LOGIN
+    found = [] if foreign_login else _read_objects(objects, name, gaps)
     token, bad_token = None, None
     secret = find_item(found, "Secret", token_secret(name)) or {}
     if section(secret, "data").get("token"):
@@ -110,7 +98,7 @@ def parse_member(results: Sequence[Result], cluster: Cluster) -> MemberFacts:
         has_proxy_url=bool(stanza.get("proxy-url")),
         logs_in_by_program=foreign_login,
         old_kubectl=_old_kubectl(version, machine=name),
-        cluster_uid=visible(uid.stdout.strip()) if uid.ok else "",
+        cluster_uid=parse_cluster_uid(found),
         clock=parse_clock(clock),
         objects=parse_objects(found, name),
         token=token,
@@ -140,6 +128,17 @@ def _read_stanza(view: Result, name: str, gaps: list[FedsshError]) -> dict[str, 
     except StepError as error:
         gaps.append(error)
         return {}
+
+
+def _read_objects(objects: Result, name: str, gaps: list[FedsshError]) -> list[dict[str, Any]]:
+    try:
+        found = parse_items(objects, machine=name, step=STEP)
+        if not parse_cluster_uid(found):  # every cluster has that namespace
+            raise StepError("kubectl did not tell which cluster it is", machine=name, step=STEP)
+    except StepError as error:
+        gaps.append(error)
+        return []
+    return found
 
 
 def _old_kubectl(version: Result, *, machine: str) -> FedsshError | None:

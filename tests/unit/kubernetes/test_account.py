@@ -96,7 +96,7 @@ def test_a_look_changes_nothing_and_reads_no_key() -> None:
     calls = [call for command in member_commands(CLUSTER) for call in calls_in(command)]
     assert not any(call.mutates for call in calls)
     clusters = [call for call in calls if call.key[0] == "kubectl" and call.key[1] != "version"]
-    assert len(clusters) == 5  # the two that ask the API look before at how the kubeconfig logs in
+    assert len(clusters) == 3  # the one that asks the API looks before at how the kubeconfig logs in
     assert all("--kubeconfig=/etc/a b" in call.argv for call in clusters)
     assert any(set(call.names) >= REFERENCES for call in clusters)
     assert set(argv_of(objects_command("member1", target=THERE))) >= REFERENCES
@@ -237,7 +237,7 @@ def test_the_inventorys_address_comes_before_the_kubeconfigs() -> None:
     assert wanted_server(named, facts) == "https://gate.example.com/api/"
 
 
-@pytest.mark.parametrize("number", [0, 1, 2])
+@pytest.mark.parametrize("number", [0, 1])
 def test_a_failed_look_is_a_failed_step(number: int) -> None:
     """Each of its commands; what the others say is known."""
     results = asked(granted())
@@ -247,9 +247,8 @@ def test_a_failed_look_is_a_failed_step(number: int) -> None:
     assert isinstance(gap, StepError)
     assert str(gap).startswith("member1: look at the member: kubectl get failed")
     assert "Unable to connect" in str(gap)
-    assert [bool(member.server), bool(member.cluster_uid), bool(member.objects)] == [
-        number != part for part in range(3)
-    ]
+    found = [bool(member.server), bool(member.cluster_uid), bool(member.objects)]
+    assert found == [number != 0, number != 1, number != 1]
 
 
 HOSTILE = ["", "{", "[]", "null", '"x"', "5", "[" * 100_000, '{"items": 5}', '{"items": [5, {}, {"metadata": 1}]}']
@@ -258,7 +257,7 @@ HOSTILE += ["\x1b[31m", "\ufffd", '{"certificate-authority-data": ["x"], "server
 
 
 @pytest.mark.parametrize("printed", HOSTILE)
-@pytest.mark.parametrize("number", [0, 1, 2])
+@pytest.mark.parametrize("number", [0, 1])
 def test_whatever_a_member_answers_it_is_its_own_failure(number: int, printed: str) -> None:
     """It is used, or it is a gap; nothing may leave the function, since it would end everybody's run."""
     results = asked(granted())

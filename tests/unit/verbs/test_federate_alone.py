@@ -100,7 +100,6 @@ def test_a_bug_in_the_work_for_the_host_is_the_runs_error(world: World) -> None:
 
 KEYS: list[Key] = [
     ("kubectl", "config"),
-    ("kubectl", "get", "namespace"),
     ("kubectl", "get", "serviceaccount/member1"),
     ("kubectl", "get", "configmap"),
     ("kubectl", "get", "/version"),

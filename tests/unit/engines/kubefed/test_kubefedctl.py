@@ -242,10 +242,11 @@ def test_both_tools_are_found_fedsshs_own_first(
 
 
 def test_the_same_tool_is_found_once(local: LocalShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where PATH leads to fedssh's own."""
-    own = pretend(tmp_path / "own", "0.10.0")
+    """And asked once, where PATH leads to fedssh's own."""
+    own = install_tool(tmp_path / "own", "kubefedctl", f"echo asked >>{tmp_path}/log; echo '{VERSION.strip()}'")
     monkeypatch.setenv("PATH", path_with(tmp_path / "own"))
-    assert find(local, tmp_path / "own") == (own,)
+    assert find(local, tmp_path / "own") == (Tool(path=str(own), version="0.10.0"),)
+    assert (tmp_path / "log").read_text() == "asked\n"
 
 
 @pytest.mark.parametrize(("own", "other"), [("0.10.0", "0.8.1"), ("0.8.1", "0.10.0"), ("0.10.0", "0.10.0")])
