@@ -133,11 +133,11 @@ def _read_stanza(view: Result, name: str, gaps: list[FedsshError]) -> dict[str, 
 def _read_objects(objects: Result, name: str, gaps: list[FedsshError]) -> list[dict[str, Any]]:
     try:
         found = parse_items(objects, machine=name, step=STEP)
-        if not parse_cluster_uid(found):  # every cluster has that namespace
-            raise StepError("kubectl did not tell which cluster it is", machine=name, step=STEP)
     except StepError as error:
         gaps.append(error)
         return []
+    if not parse_cluster_uid(found):  # every cluster has that namespace
+        gaps.append(StepError("kubectl did not tell which cluster it is", machine=name, step=STEP))
     return found
 
 

@@ -214,6 +214,15 @@ def test_what_could_not_be_asked_is_a_gap(key: tuple[str, ...]) -> None:
     assert "Unable to connect" in gap.message
 
 
+def test_a_cluster_that_does_not_tell_which_it_is_is_a_gap() -> None:
+    """It could be any."""
+    member = granted()
+    member.uid = ""
+    found = look(member)
+    assert [gap.message for gap in found.gaps] == ["kubectl did not tell which cluster it is"]
+    assert list(found.objects) == references("member1")
+
+
 def test_without_kubectl_nothing_else_is_said() -> None:
     """One gap, and not one for every command."""
     results = [result(code=127, stderr="sh: kubectl: not found") for _ in member_commands(cluster())]
