@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from docker.errors import NotFound
+from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
 from lab.engine import engine
@@ -25,6 +25,10 @@ class Result:
     stderr: str
 
 
+def _result(code: int, stdout: bytes, stderr: bytes) -> Result:
+    return Result(code=code, stdout=stdout.decode(errors="replace"), stderr=stderr.decode(errors="replace"))
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Server:
     """A container of a lab; `name` is how the others reach it."""
@@ -34,17 +38,18 @@ class Server:
 
     def exec(self, *argv: str, stdin: bytes = b"") -> Result:
         """Run a command in the container, past SSH: the oracle of tests."""
-        done = subprocess.run(
-            ["docker", "exec", "--interactive", self.container, *argv],
-            check=False,
-            input=stdin,
-            capture_output=True,
-        )
-        return Result(
-            code=done.returncode,
-            stdout=done.stdout.decode(errors="replace"),
-            stderr=done.stderr.decode(errors="replace"),
-        )
+        if stdin:
+            docker = ["docker", "exec", "--interactive", self.container, *argv]
+            done = subprocess.run(docker, check=False, input=stdin, capture_output=True)
+            return _result(done.returncode, done.stdout, done.stderr)
+        # Without the program `docker`, a third less work, and tests do this thousands of times.
+        api = engine().api
+        try:
+            made = api.exec_create(self.container, list(argv))["Id"]
+            stdout, stderr = api.exec_start(made, demux=True)
+            return _result(api.exec_inspect(made)["ExitCode"], stdout or b"", stderr or b"")
+        except APIError as error:  # it does not run
+            return _result(1, b"", str(error.explanation).encode())
 
     def check(self, *argv: str, stdin: bytes = b"") -> str:
         """Run a command that has to succeed; return what it wrote to stdout."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 RECORDED: Final = "/var/log/recorded"
 # Writes its call down, then becomes the tool.
 _RECORDER: Final = f"""#!/bin/sh
-{{ tr '\\0' '\\n' </proc/$$/cmdline; tr '\\0' '\\n' </proc/$$/environ; }} >>{RECORDED}
+cat /proc/$$/cmdline /proc/$$/environ >>{RECORDED}
 exec /opt/recorded/%s "$@"
 """
 # A link stays a link: what it leads to looks at the name that it was called by.

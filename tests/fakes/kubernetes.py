@@ -108,8 +108,8 @@ class Member:
         if not self.accepts(token):
             return error(UNAUTHORIZED)
         account = self.api.account(token)
-        allowed = f"allowed {'true' if self.api.may_do_everything(account) else 'false'}\n"
-        return Answer(f"uid {self.uid}\n{allowed * 2}identity {account}\nversion \n")
+        allowed = f"SelfSubjectAccessReview {'true' if self.api.may_do_everything(account) else 'false'}\n"
+        return Answer(f"uid {self.uid}\n{allowed * 2}SelfSubjectReview {account}\nversion \n")
 
     def _do(self, call: Call) -> Answer:
         self.calls.append(call)

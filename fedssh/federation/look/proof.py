@@ -49,22 +49,20 @@ _REVIEWS: Final = [
     },
 ]
 
-_WHOAMI: Final = '{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}'
+# The last of the list: a cluster before Kubernetes 1.28 does not know it, and kubectl makes the others all the same
+# (FlattenListVisitor of cli-runtime, from 1.19 on).
+_WHOAMI: Final = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
 
-# One "key value" line each.
+# A "key value" line for each answer; the key of a review is its kind.
 _RIGHTS: Final = """
     file=$1 context=$2 limit=$3
     ask() { kubectl --kubeconfig="$file" --context="$context" --request-timeout="${limit}s" "$@"; }
-    make() { ask create --validate=false --filename=- -o "$1"; }
-    ask get namespace kube-system -o 'jsonpath=uid {.metadata.uid}{"\\n"}' &&
-    make 'jsonpath=allowed {.status.allowed}{"\\n"}' || exit
+    ask get namespace kube-system -o 'jsonpath=uid {.metadata.uid}{"\\n"}' || exit
+    ask create --validate=false --filename=- -o 'jsonpath={.kind} {.status.allowed}{.status.userInfo.username}{"\\n"}'
 """
 
-# What is told besides; each where there is such.
 _ASK: Final = f"""{_RIGHTS}
-    whoami=$4
-    shift 4
-    printf %s "$whoami" | make 'jsonpath=identity {{.status.userInfo.username}}{{"\\n"}}' 2>/dev/null
+    shift 3
     printf 'version '; ask version -o json 2>/dev/null | tr -d ' \\n'; echo
     {{ timeout "$limit" "$@" | openssl x509 -noout -enddate | sed 's/^notAfter=/expires /'; }} </dev/null 2>/dev/null
 """
@@ -155,7 +153,8 @@ def _proof_command(path: str, name: str, credential: Credential) -> Command:
         return script(_REACH, path, name, str(_SECONDS), title="try")
     endpoint = credential.endpoint
     asked = asking_argv(endpoint.server, server_name=endpoint.trust.server_name)
-    return script(_ASK, path, name, str(_SECONDS), _WHOAMI, *asked, stdin=render_list(_REVIEWS), title="proof")
+    reviews = render_list([*_REVIEWS, _WHOAMI])
+    return script(_ASK, path, name, str(_SECONDS), *asked, stdin=reviews, title="proof")
 
 
 def _ask(
@@ -187,14 +186,14 @@ def _parse_reach(result: Result) -> Proof:
 def _parse_proof(result: Result, *, reviews: int) -> Proof:
     lines = [line.partition(" ") for line in result.stdout.splitlines()]
     found = {key: visible(value) for key, _, value in lines}
-    allowed = [value for key, _, value in lines if key == "allowed"]
+    allowed = [value for key, _, value in lines if key == "SelfSubjectAccessReview"]
     if len(allowed) != reviews or not found.get("uid"):
         return Proof(problem=last_words(result.stderr, lines=2) or "no answer")
     version = re.search(r'"serverVersion":\{[^}]*"gitVersion":"([^"]{0,80})"', found.get("version", ""))
     return Proof(
         cluster_uid=found["uid"],
         has_rights=set(allowed) == {"true"},
-        identity=found.get("identity", ""),
+        identity=found.get("SelfSubjectReview", ""),
         version=version[1] if version else "",
         expires=found.get("expires", ""),
     )

@@ -48,14 +48,20 @@ case $context in
 esac
 case "$*" in
     *"get namespace"*) echo "uid uid-of-$context" ;;
-    *identity*) [ "$context" != old ] || exit 1; echo "identity system:serviceaccount:default:$context" ;;
     *create*)
-        cat >>"$LOG.reviews"
+        asked=$(cat)
+        printf '%s\n' "$asked" >"$LOG.reviews"
         case $context in poor) second=false ;; *) second=true ;; esac
-        printf 'allowed true\nallowed %s\n' "$second" ;;
+        printf 'SelfSubjectAccessReview true\nSelfSubjectAccessReview %s\n' "$second"
+        case $asked in *'"SelfSubjectReview"'*) ;; *) exit ;; esac
+        [ "$context" != old ] || { echo 'no matches for kind "SelfSubjectReview"' >&2; exit 1; }
+        echo "SelfSubjectReview system:serviceaccount:default:$context" ;;
     *version*) printf '{"serverVersion": {\n "gitVersion": "v1.33.1"}}' ;;
 esac
 """
+
+
+ALLOWED = "SelfSubjectAccessReview true\n"
 
 
 def credential(name: str, *, token: str | None = None) -> Credential:
@@ -110,8 +116,9 @@ def test_every_credential_is_tried_from_the_host(local: LocalShell, log: Path, t
 def test_the_proof_asks_for_the_rights_that_join_grants(local: LocalShell, log: Path, tmp_path: Path) -> None:
     """Everything on resources, and reading every other path; with the token, and the CA, of that credential alone."""
     prove(local, {"member1": credential("member1")}, kubeconfig=str(tmp_path / "config"))
-    reviews = [review["spec"] for review in json.loads((log.parent / "log.reviews").read_text())["items"]]
-    assert reviews == [
+    *reviews, last = json.loads((log.parent / "log.reviews").read_text())["items"]
+    assert last["kind"] == "SelfSubjectReview"  # the one that an old cluster does not know
+    assert [review["spec"] for review in reviews] == [
         {"resourceAttributes": {"group": "*", "resource": "*", "verb": "*"}},
         {"nonResourceAttributes": {"path": "*", "verb": "get"}},
     ]
@@ -238,7 +245,7 @@ def test_without_a_token_only_the_way_is_tried(local: LocalShell, tmp_path: Path
 
 @pytest.mark.parametrize(
     "printed",
-    ["", "uid", "uid \n", "allowed true\nallowed true\n", "uid u\nallowed true\n", "\ufffd" * 1000, "uid u\n" * 9],
+    ["", "uid", "uid \n", ALLOWED * 2, "uid u\n" + ALLOWED, "\ufffd" * 1000, "uid u\n" * 9],
 )
 def test_an_answer_that_is_none_proves_nothing(printed: str) -> None:
     """Whatever stands there: the UID and both reviews must."""
