@@ -137,14 +137,20 @@ def _configure_command(chart: Sequence[str], *, values: str, target: Target) -> 
     ).line  # fmt: skip
     exists = kubectl("get", "namespace", NAMESPACE, target=target).line
     create = kubectl("create", "namespace", NAMESPACE, target=target).line
+    # While nothing is said of a new definition's state yet, kubectl takes that for an error (cli-runtime's wait).
     text = f"""
         set -e
         {crds} </dev/null | {apply}
-        {known}
+        end=$(( $(date +%s) + {ESTABLISHED_SECONDS} ))
+        until said=$({known} 2>&1); do
+            case $said in *"conditions accessor error"*) ;; *) end=0 ;; esac
+            [ "$(date +%s)" -lt "$end" ] || {{ printf '%s\\n' "$said" >&2; exit 1; }}
+            sleep 0.2 2>/dev/null || sleep 1
+        done
         {exists} >/dev/null 2>&1 || {create}
         {rendered} | {annotated} | {labelled} | {apply}
     """
-    return script(text, title="helm template", stdin=values)
+    return script(text, title="making of KubeFed's configuration", stdin=values)
 
 
 def gate_commands(values: Mapping[str, Any], *, target: Target) -> list[Command]:

@@ -24,7 +24,7 @@ from fedssh.inventory import parse_inventory
 from fedssh.kubernetes.helm import Release
 from fedssh.kubernetes.kubectl import Target
 from tests.fakes.lines import argv_of, key_of, stdin_of
-from tests.fakes.shells import result
+from tests.fakes.shells import LocalShell, install_tool, path_with, result
 
 HOST = Target(kubeconfig="/root/.kube/config", context="fedhost")
 GATES = "{controllermanager: {featureGates: {PushReconciler: Disabled}}}"
@@ -36,6 +36,19 @@ TOOL, CHART, ROLLOUT = (
     chart_part("0.10.0", why="x"),
     rollout_part(why="x"),
 )
+
+
+# A kubectl that has something else to say of a new definition, as often as it should, before the definition is served.
+KUBECTL = """
+case "$*" in
+    *" wait "*)
+        echo waited >>"$LOG"
+        [ "$(wc -l <"$LOG")" -gt "$TIMES" ] || { echo "error: $SAYS" >&2; exit 1; } ;;
+    *" --local "*) cat ;;
+    *" apply "*) cat >>"$LOG.applied" ;;
+esac
+"""
+NOTHING_SAID = ".status.conditions accessor error: <nil> is of the type <nil>, expected []interface{}"
 
 
 @pytest.mark.parametrize("status", ["failed", "pending-install", "uninstalling"])
@@ -70,6 +83,25 @@ def test_the_chart_is_installed_without_its_hooks() -> None:
     assert [json.loads(stdin_of(command)) for command in commands[1:]] == [values, values]
     (*_, empty) = install_commands(release=None, version="0.10.0", repository="r", values={}, target=HOST)
     assert stdin_of(empty) == "{}"
+
+
+@pytest.mark.parametrize(
+    ("says", "times", "code"), [("", 0, 0), (NOTHING_SAID, 2, 0), ("timed out waiting for the condition", 2, 1)]
+)
+def test_a_new_definition_of_which_nothing_is_said_yet_is_waited_for(
+    *, local: LocalShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, times: int, code: int
+) -> None:
+    """The real program; any other failure of kubectl's wait is one, in its words."""
+    install_tool(tmp_path / "bin", "kubectl", KUBECTL)
+    install_tool(tmp_path / "bin", "helm", 'cat >/dev/null; echo "$1"')
+    for name, value in {"LOG": str(tmp_path / "log"), "TIMES": str(times), "SAYS": says}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
+    _, configure, _ = install_commands(release=None, version="0.10.0", repository="r", values={}, target=HOST)
+    (done,) = local.run(configure)
+    assert (done.code, says in done.stderr) == (code, bool(code) or not says)
+    assert (tmp_path / "log.applied").read_text().split() == (["show"] if code else ["show", "template"])
+    assert len((tmp_path / "log").read_text().split()) == (1 if code else times + 1)
 
 
 @pytest.mark.parametrize("values", [{}, {"controllermanager": None}, {"controllermanager": {"featureGates": {}}}])
