@@ -1,11 +1,13 @@
 """The containers of a lab, as tests see them: machines that are clusters, and servers beside them."""
 
+import os
 import subprocess
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
-from docker.errors import APIError, NotFound
+from docker.errors import NotFound
 from docker.models.containers import Container
 
 from lab.engine import engine
@@ -14,6 +16,8 @@ from lab.errors import LabError
 READY_SECONDS: Final = 180
 LINES_SHOWN: Final = 20
 ADDRESS: Final = "127.0.0.1"
+
+_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,8 +29,14 @@ class Result:
     stderr: str
 
 
-def _result(code: int, stdout: bytes, stderr: bytes) -> Result:
-    return Result(code=code, stdout=stdout.decode(errors="replace"), stderr=stderr.decode(errors="replace"))
+def _find_process(container: str) -> str:
+    """Return the number of a container's first process; "" where the engine's processes are not this machine's."""
+    try:
+        found = engine().containers.get(container)
+        pid = str(found.attrs["State"]["Pid"])
+        return pid if str(found.id) in Path(f"/proc/{pid}/cgroup").read_text() else ""
+    except (NotFound, OSError):
+        return ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,18 +48,22 @@ class Server:
 
     def exec(self, *argv: str, stdin: bytes = b"") -> Result:
         """Run a command in the container, past SSH: the oracle of tests."""
-        if stdin:
-            docker = ["docker", "exec", "--interactive", self.container, *argv]
-            done = subprocess.run(docker, check=False, input=stdin, capture_output=True)
-            return _result(done.returncode, done.stdout, done.stderr)
-        # Without the program `docker`, a third less work, and tests do this thousands of times.
-        api = engine().api
-        try:
-            made = api.exec_create(self.container, list(argv))["Id"]
-            stdout, stderr = api.exec_start(made, demux=True)
-            return _result(api.exec_inspect(made)["ExitCode"], stdout or b"", stderr or b"")
-        except APIError as error:  # it does not run
-            return _result(1, b"", str(error.explanation).encode())
+        done = subprocess.run([*self._door(), *argv], check=False, input=stdin, capture_output=True)
+        return Result(
+            code=done.returncode,
+            stdout=done.stdout.decode(errors="replace"),
+            stderr=done.stderr.decode(errors="replace"),
+        )
+
+    def _door(self) -> list[str]:
+        """Return the words that run a command in the container.
+
+        Root goes through its namespaces: the engine takes 60 ms for each command, and tests run thousands.
+        """
+        pid = _find_process(self.container) if os.geteuid() == 0 else ""
+        if not pid:
+            return ["docker", "exec", "--interactive", self.container]
+        return ["nsenter", f"--target={pid}", "--all", "--root", "--wd", "env", "-i", "HOME=/root", f"PATH={_PATH}"]
 
     def check(self, *argv: str, stdin: bytes = b"") -> str:
         """Run a command that has to succeed; return what it wrote to stdout."""
@@ -95,11 +109,7 @@ class Machine(Server):
 
     def is_ready(self) -> bool:
         """Tell whether it has booted since it last started; a cluster's machine, to a Ready cluster."""
-        container = self._container()
-        if container.status != "running":
-            return False
-        code: int = container.exec_run(["test", "-e", "/run/lab-ready"]).exit_code
-        return code == 0
+        return self._container().status == "running" and self.exec("test", "-e", "/run/lab-ready").code == 0
 
     def wait_until_ready(self) -> None:
         """Wait for the end of its boot; show the last lines of it if it does not come."""

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from lab.machine import Machine
 
 RECORDED: Final = "/var/log/recorded"
-# Writes its call down, then becomes the tool.
+# Writes its call down, then becomes the tool, which does not live long enough to collect garbage often.
 _RECORDER: Final = f"""#!/bin/sh
 cat /proc/$$/cmdline /proc/$$/environ >>{RECORDED}
-exec /opt/recorded/%s "$@"
+GOGC=400 exec /opt/recorded/%s "$@"
 """
 # A link stays a link: what it leads to looks at the name that it was called by.
 _MOVE: Final = """

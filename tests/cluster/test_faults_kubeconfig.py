@@ -70,7 +70,7 @@ def test_fault_14_six_runs_beside_six_kubectl_writers(unwritten: Federation, fed
     write = """
         rm -f /run/written-$1; number=0
         while [ ! -e /run/enough ]; do
-            number=$((number + 1)); sleep 0.1
+            number=$((number + 1)); sleep 0.4
             until flock /run/turns /opt/recorded/kubectl config set-context foreign-$1-$number --cluster=kubernetes
             do [ ! -e /run/enough ] || exit 0; done >/dev/null 2>&1
             echo foreign-$1-$number >>/run/written-$1
