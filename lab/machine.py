@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,12 +49,16 @@ class Server:
 
     def exec(self, *argv: str, stdin: bytes = b"") -> Result:
         """Run a command in the container, past SSH: the oracle of tests."""
-        done = subprocess.run([*self._door(), *argv], check=False, input=stdin, capture_output=True)
-        return Result(
-            code=done.returncode,
-            stdout=done.stdout.decode(errors="replace"),
-            stderr=done.stderr.decode(errors="replace"),
-        )
+        # Into files: a daemon that it starts would keep a pipe open.
+        with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+            done = subprocess.run([*self._door(), *argv], check=False, input=stdin, stdout=stdout, stderr=stderr)
+            for said in (stdout, stderr):
+                said.seek(0)
+            return Result(
+                code=done.returncode,
+                stdout=stdout.read().decode(errors="replace"),
+                stderr=stderr.read().decode(errors="replace"),
+            )
 
     def _door(self) -> list[str]:
         """Return the words that run a command in the container.
