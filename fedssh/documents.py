@@ -230,5 +230,7 @@ def _scalar(node: yaml.ScalarNode) -> tuple[str | float | bool | None, str]:
 def _syntax_problem(error: yaml.MarkedYAMLError, source: str) -> str:
     # The only words of a document in PyYAML's problems are tag handles; <scalar> and the like are its own.
     problem = re.sub(r" '[^'<][^']+'", "", error.problem or "not YAML")
+    if error.context == "while parsing a flow node":  # as [::1] is
+        problem += "; text that begins with [ or { must be quoted"
     mark = error.problem_mark or error.context_mark
     return located(source, mark, problem) if mark else f"{source}: {problem}"

@@ -20,12 +20,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """What a text must look like: checked by pydantic, and shown to editors by the JSON Schema."""
+    """What a text must look like: checked by pydantic, and shown to editors by the JSON Schema.
+
+    Attributes:
+        pattern: The regular expression that all of it matches.
+        expected: What is said of it when it does not.
+        longest: How many characters it may have.
+        check: What must hold besides.
+        instead: Returns what somebody who wrote such a text meant, as they should write it; or "".
+    """
 
     pattern: str
     expected: str
     longest: int = 4096
     check: Callable[[str], bool] | None = None
+    instead: Callable[[str], str] | None = None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.no_info_after_validator_function(self._checked, handler(source))
@@ -37,10 +46,14 @@ class _Form:
         return handler(schema) | shown
 
     def _checked(self, text: str) -> str:
-        fits = len(text) <= self.longest and re.fullmatch(self.pattern, text)
-        if not fits or (self.check and not self.check(text)):
-            raise ValueError(f"expected {self.expected}")
+        if not self._fits(text):
+            instead = self.instead(text) if self.instead else ""
+            raise ValueError(f"expected {self.expected}" + f"; write {instead}" * bool(instead))
         return text
+
+    def _fits(self, text: str) -> bool:
+        fits = len(text) <= self.longest and re.fullmatch(self.pattern, text)
+        return bool(fits) and (self.check is None or self.check(text))
 
 
 def _is_address(text: str) -> bool:
@@ -52,6 +65,24 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _instead_of_ssh(text: str) -> str:
+    """Return the keys for what ssh takes in one text: ``root@10.0.0.1``, ``10.0.0.2:22``, ``ssh://[::1]:22``."""
+    parts = re.fullmatch(
+        r"(ssh://)?((?P<user>\w[\w.-]*)@)?(?P<address>\[[^]]+]|[^]:@/[]+)(:(?P<port>[0-9]{1,5}))?/?", text, re.ASCII
+    )
+    address = parts["address"].strip("[]") if parts else ""
+    if not parts or not re.fullmatch(_ADDRESS, address) or not _is_address(address):
+        return ""
+    keys = [f"address: '{address}'" if ":" in address else f"address: {address}"]
+    keys += [f"{key}: {parts[key]}" for key in ("user", "port") if parts[key]]
+    return ", ".join(keys)
+
+
+def _name_instead(text: str) -> str:
+    """Return the name that is nearest to one with capitals, dots or underscores, as a kubeconfig's context may have."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()[:_LONGEST_NAME]).strip("-")
 
 
 def _is_url(text: str) -> bool:
@@ -75,20 +106,29 @@ def _is_local_path(text: str) -> bool:
 
 
 _LONGEST_DOMAIN = 253
+_LONGEST_NAME = 63
+_ADDRESS = r"[A-Za-z0-9_]([-A-Za-z0-9_.]*[A-Za-z0-9_])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9_.]+)?"
 _LABEL_NAME = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _DNS_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _URL = r"://([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[-A-Za-z0-9._~%/+@:,=]*)?"
 
 Name = Annotated[
-    str, _Form(_DNS_LABEL, "a name of lower-case letters, digits and '-' (at most 63), such as member1", 63)
+    str,
+    _Form(
+        _DNS_LABEL,
+        "a name of lower-case letters, digits and '-' (at most 63), such as member1",
+        _LONGEST_NAME,
+        instead=_name_instead,
+    ),
 ]
 Address = Annotated[
     str,
     _Form(
-        r"[A-Za-z0-9_]([-A-Za-z0-9_.]*[A-Za-z0-9_])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9_.]+)?",
+        _ADDRESS,
         "a host name, an IP address or an alias from ssh_config",
         _LONGEST_DOMAIN,
         _is_address,
+        _instead_of_ssh,
     ),
 ]
 User = Annotated[str, _Form(r"[A-Za-z0-9_][-A-Za-z0-9_.]*", "a user's name of letters, digits, '.', '_' and '-'", 64)]

@@ -217,6 +217,11 @@ def _problem(root: yaml.Node, details: ErrorDetails) -> tuple[yaml.Mark, str]:
         what = "unknown key" + (did_you_mean(names[-1], known) or f"; known here: {', '.join(known)}")
     elif kind == "value_error":
         what = str(context["error"])
+    elif kind == "string_type" and isinstance(details["input"], list):
+        inside = [item for item in details["input"] if isinstance(item, str) and item.isprintable()]
+        what = "expected text, and brackets make a list" + f": write '{inside[0]}'" * (len(inside) == 1)
+    elif kind == "dict_type" and names == ["members"]:
+        what = "expected a mapping: each member's name, and under it what is said of it (member1: {address: …})"
     else:
         what = _EXPECTED.get(kind) or details["msg"].replace("Input should be", "expected")
     where = ".".join(name if name.isprintable() else quoted(name) for name in names)

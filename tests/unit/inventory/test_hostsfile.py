@@ -77,10 +77,10 @@ members:
         "hosts.yaml:3:12: kubefed.version: expected three numbers, such as 0.10.0",
         "hosts.yaml:5:9: defaults.port: expected a whole number, without quotes",
         "hosts.yaml:6:3: defaults.usr: unknown key; did you mean 'user'?",
-        f"hosts.yaml:8:9: host.name: {name}",
+        f"hosts.yaml:8:9: host.name: {name}; write fed",
         "hosts.yaml:9:12: host.address: expected a host name, an IP address or an alias from ssh_config",
         "hosts.yaml:10:12: host.context: expected 'rename' or 'alias'",
-        f"hosts.yaml:12:3: members.../x: {name}",
+        f"hosts.yaml:12:3: members.../x: {name}; write x",
         "hosts.yaml:14:11: members.../x.port: expected a number from 1 to 65535",
         "hosts.yaml:15:3: members.m2.address: is missing",
         "hosts.yaml:16:22: members.m2.labels.region: expected text: quote it",
@@ -99,10 +99,19 @@ members:
         ("just text\n", "hosts.yaml:1:1: expected a mapping (lines of key: value)"),
         ("- a\n", "hosts.yaml:1:1: expected a mapping (lines of key: value)"),
         ("members: {}\n", "hosts.yaml:1:1: host: is missing"),
-        (HOST + "members: [m]\n", "hosts.yaml:2:10: members: expected a mapping (lines of key: value)"),
+        (HOST + "members: [m]\n", "hosts.yaml:2:10: members: expected a mapping: each member's name, and under it "),
+        (HOST + "members:\n  - name: m\n", "hosts.yaml:3:3: members: expected a mapping: each member's name, and "),
         (
             HOST + "members:\n  on: {address: a}\n",
             "hosts.yaml:3:3: the key 'on' is not clearly text: quote it",
+        ),
+        (
+            HOST + "members:\n  m: {address: [::1]}\n",
+            "hosts.yaml:3:17: did not find expected node content; text that begins with [ or { must be quoted",
+        ),
+        (
+            HOST + "members:\n  m: {address: [fe80::1]}\n",
+            "hosts.yaml:3:16: members.m.address: expected text, and brackets make a list: write 'fe80::1'",
         ),
         (HOST + "defaults: {user: on}\n", "hosts.yaml:2:18: not clear whether this is text or true or false"),
         (HOST + "defaults: {user: 4711}\n", "hosts.yaml:2:18: defaults.user: expected text: quote it"),
@@ -114,6 +123,39 @@ members:
 def test_a_mistake_of_any_kind_has_its_place(text: str, expected: str) -> None:
     """Those of YAML, of the shape and of the values read alike."""
     assert mistakes(text)[0].startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("root@10.0.0.1", "address: 10.0.0.1, user: root"),
+        ("10.0.0.2:22", "address: 10.0.0.2, port: 22"),
+        ("ssh://admin@m1.example.com:2222/", "address: m1.example.com, user: admin, port: 2222"),
+        ("'[::1]'", "address: '::1'"),
+        ("'[fe80::1%eth0]:22'", "address: 'fe80::1%eth0', port: 22"),
+        ("https://m1:6443", ""),
+        ("root@", ""),
+        ("root@-oProxyCommand=x", ""),
+        ("a b", ""),
+        ("999.0.0.1:22", ""),
+    ],
+)
+def test_what_ssh_takes_in_one_text_is_taken_apart(written: str, meant: str) -> None:
+    """The error says which keys to write; where that is not clear it says only what an address is."""
+    (told,) = mistakes(HOST + f"members:\n  m1: {{address: {written}}}\n")
+    expected = "hosts.yaml:3:17: members.m1.address: expected a host name, an IP address or an alias from ssh_config"
+    assert told == expected + f"; write {meant}" * bool(meant)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("Prod_EU", "prod-eu"), ("eu.west.1", "eu-west-1"), ("-m1-", "m1"), ("m" * 70, "m" * 63), ("'\u65e5'", "")],
+)
+def test_a_name_that_is_none_is_answered_by_the_nearest(written: str, meant: str) -> None:
+    """Which is one."""
+    (told,) = mistakes(HOST + f"members:\n  {written}: {{address: a}}\n")
+    assert told.partition("; write ")[2] == meant
+    assert not meant or parse_hosts_file(HOST + f"members:\n  {meant}: {{address: a}}\n", source="h").members
 
 
 def test_keys_without_a_value_count_as_absent() -> None:
