@@ -53,24 +53,26 @@ _REVIEWS: Final = [
 # (FlattenListVisitor of cli-runtime, from 1.19 on).
 _WHOAMI: Final = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
 
-# A "key value" line for each answer; the key of a review is its kind.
-_RIGHTS: Final = """
+# A "key value" line for each answer; the key of a review is its kind. Each of the three goes on from the one before.
+_IDENTIFY: Final = """
     file=$1 context=$2 limit=$3
     ask() { kubectl --kubeconfig="$file" --context="$context" --request-timeout="${limit}s" "$@"; }
     ask get namespace kube-system -o 'jsonpath=uid {.metadata.uid}{"\\n"}' || exit
+"""
+_RIGHTS: Final = (
+    _IDENTIFY
+    + """
     ask create --validate=false --filename=- -o 'jsonpath={.kind} {.status.allowed}{.status.userInfo.username}{"\\n"}'
 """
-
-_ASK: Final = f"""{_RIGHTS}
+)
+_ASK: Final = (
+    _RIGHTS
+    + """
     shift 3
     printf 'version '; ask version -o json 2>/dev/null | tr -d ' \\n'; echo
-    {{ timeout "$limit" "$@" | openssl x509 -noout -enddate | sed 's/^notAfter=/expires /'; }} </dev/null 2>/dev/null
+    { timeout "$limit" "$@" | openssl x509 -noout -enddate | sed 's/^notAfter=/expires /'; } </dev/null 2>/dev/null
 """
-
-_IDENTIFY: Final = """
-    kubectl --kubeconfig="$1" --context="$2" --request-timeout="$3s" \\
-        get namespace kube-system -o 'jsonpath=uid {.metadata.uid}{"\\n"}'
-"""
+)
 
 # Not get --raw /version, which leaves out the path of the server's address.
 _REACH: Final = """
