@@ -51,9 +51,9 @@ def credential(cluster: JoinedCluster, *, server_name: str) -> Credential | None
 def after_join(name: str, endpoint: Endpoint, before: JoinedCluster | None) -> JoinedCluster:
     """Return what a KubeFedCluster is going to be when the cluster has joined with that endpoint.
 
-    A join replaces the whole spec: the address, the CA in the context (where there is none, that of the account which
-    it makes on the member), and no validation at all where the context verifies nothing (pkg/kubefedctl/join.go,
-    v0.10.0). Labels stay.
+    A join replaces the whole spec and keeps the labels (pkg/kubefedctl/join.go, v0.10.0). It takes the address and the
+    CA from the context. For a context without a CA it takes that of the account which it makes on the member. Where the
+    context verifies nothing, all validations are disabled.
     """
     spec: dict[str, Any] = {"apiEndpoint": endpoint.server, "caBundle": endpoint.trust.ca}
     if endpoint.trust.is_insecure:
