@@ -6,7 +6,7 @@ and nowhere else.
 
 from __future__ import annotations
 
-from fedssh.cli.program import FedsshConfig, FedsshProgram
+from fedssh.cli.program import FedsshProgram
 from fedssh.cli.tasks import namespace
 
 __all__ = ["main", "namespace"]
@@ -14,8 +14,4 @@ __all__ = ["main", "namespace"]
 
 def main() -> None:
     """Run ``fedssh``."""
-    from importlib.metadata import version  # noqa: PLC0415  (slow, and only needed here)
-
-    FedsshProgram(
-        name="fedssh", binary="fedssh", namespace=namespace, version=version("fedssh"), config_class=FedsshConfig
-    ).run()
+    FedsshProgram().run()

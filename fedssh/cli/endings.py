@@ -5,7 +5,9 @@ What is imported at the top here is imported by ``fedssh --help``, too; so the r
 
 from __future__ import annotations
 
+import importlib
 import os
+import time
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 from invoke.exceptions import Exit
 
 from fedssh import engines
-from fedssh.cli.flags import DRY_RUN
-from fedssh.cli.interruption import Interrupted, InterruptionError, catch_signals
-from fedssh.errors import FedsshError
+from fedssh.cli.doors import check_door
+from fedssh.cli.flags import DRY_RUN, LOG_FORMAT, OUTPUT, QUIET, TIMEOUT, VERBOSE, YES
+from fedssh.cli.interruption import Interrupted, InterruptionError, interruptible, parse_duration
+from fedssh.errors import ConfigurationError, FedsshError
 from fedssh.federation.report import ClusterReport, Report
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
     from fedssh.cli.table import Verb
     from fedssh.federation.report import Progress
+    from fedssh.output import Format
 
 
 def run_to_the_end(verb: Verb, c: Context, given: Mapping[str, Any]) -> None:
@@ -38,26 +42,52 @@ def run_to_the_end(verb: Verb, c: Context, given: Mapping[str, Any]) -> None:
     Raises:
         Exit: The exit code is not 0.
     """
-    # A verb that changes nothing is the same with Invoke's -R and without.
     dry_run = DRY_RUN in verb.flags and bool(given[DRY_RUN.name] or c.config.run.dry)
-    so_far = _SoFar(verb.name, dry_run=dry_run)
-    end = _End(as_json=given["output"] == "json")
+    end = _End(given, _SoFar(verb.name, dry_run=dry_run))
     try:
-        catch_signals()
-        end.show(_run(verb, c, {**given, DRY_RUN.name: dry_run}, so_far))
-    except Interrupted as interrupted:
-        end.show(so_far.report(interrupted.as_error()))
+        check_values(verb, given)
+        timeout, work = given.get(TIMEOUT.name), _run if verb.has_report else _run_on_laptop
+        with interruptible(parse_duration(timeout) if timeout else 0):
+            try:
+                check_door(c)
+                _check_dry(verb, c)
+                end.show(work(verb, {**given, DRY_RUN.name: dry_run}, end))
+            except Interrupted as interrupted:
+                end.show(end.so_far.report(interrupted.as_error()))
+    except FedsshError as error:
+        end.show(end.so_far.report(error))
     except Exception as bug:  # noqa: BLE001  (the last line of defence)
         if os.environ.get("FEDSSH_DEBUG"):
             traceback.print_exc()
-        end.show(so_far.report(_without_its_text(bug)))
+        end.show(end.so_far.report(_without_its_text(bug)))
     if end.exit_code:
         raise Exit(code=end.exit_code)
 
 
-def show_usage_error(verb: str, error: FedsshError, *, as_json: bool) -> None:
-    """Show the end of a run that did not begin: its command line was not understood."""
-    _End(as_json=as_json).show(_SoFar(verb, dry_run=False).report(error))
+def check_values(verb: Verb, given: Mapping[str, Any]) -> None:
+    """Refuse what a verb's flags cannot have as values.
+
+    Raises:
+        ConfigurationError: One has such a value, or two exclude each other (2).
+    """
+    for flag in verb.all_flags:
+        if isinstance(value := given[flag.name], str) and flag.choices and value not in {*flag.choices, flag.default}:
+            listed = f"{', '.join(flag.choices[:-1])} or {flag.choices[-1]}"
+            raise ConfigurationError(f"{flag.option} is {value!r}; it can be {listed}")
+    if given.get(QUIET.name) and given.get(VERBOSE.name):
+        raise ConfigurationError(f"{QUIET.option} and {VERBOSE.option} exclude each other")
+
+
+def show_usage_error(verb: str, error: FedsshError, given: Mapping[str, Any]) -> None:
+    """Show the end of a run that did not begin: its command line was not understood.
+
+    Args:
+        verb: The verb, as far as it is known.
+        error: What is wrong.
+        given: How the end is to be shown, as far as that was understood.
+    """
+    end = _End(given, _SoFar(verb, dry_run=False))
+    end.show(end.so_far.report(error))
 
 
 class _SoFar:
@@ -98,37 +128,71 @@ class _SoFar:
 
 
 class _End:
-    """Shows how a run ended. Only the first report gets stdout, whatever happens while it is printed."""
+    """Shows how a run ended. Only the first report gets stdout, whatever happens while it is printed.
 
-    def __init__(self, *, as_json: bool) -> None:
-        self._as_json = as_json
-        self._has_begun = False
+    Attributes:
+        so_far: What the run has changed.
+        messages: Where the run tells what happens.
+        exit_code: The program's.
+        has_begun: Whether there was a run, whose end is told, or only a command line.
+    """
+
+    def __init__(self, given: Mapping[str, Any], so_far: _SoFar) -> None:
+        from fedssh.output import Messages  # noqa: PLC0415  (rich is slow to import)
+
+        style, output = given.get(LOG_FORMAT.name), given.get(OUTPUT.name)
+        self._output: Format = output if output in OUTPUT.choices else "table"
+        self.so_far = so_far
+        self.messages = Messages(
+            style=style if style in LOG_FORMAT.choices else "plain",
+            quiet=given.get(QUIET.name, False),
+            verbosity=given.get(VERBOSE.name, 0),
+        )
+        self._started = time.monotonic()
+        self._is_shown = False
+        self.has_begun = False
         self.exit_code = 0
 
     def show(self, report: Report) -> None:
         """Show a report; its exit code is that of the program."""
-        from fedssh.output import show_line, show_result, show_troubles  # noqa: PLC0415  (rich is slow to import)
+        from fedssh.output import closing_line, show_result, show_troubles, spent  # noqa: PLC0415  (as above)
 
         self.exit_code = report.exit_code
-        if not self._has_begun:
-            self._has_begun = True
-            show_result(report, "json" if self._as_json else "table")
+        seconds = time.monotonic() - self._started
+        if not self._is_shown:
+            self._is_shown = True
+            show_result(report, self._output)
         if isinstance(report.error, InterruptionError):
-            show_line(f"Interrupted. {report.error.hint}")
-        else:
-            show_troubles(report)
+            self.messages.say(f"Interrupted after {spent(seconds)}. {report.error.hint}", always=True)
+            return
+        show_troubles(report, self.messages)
+        if self.has_begun:
+            self.messages.say(closing_line(report, seconds=seconds))
 
 
-def _run(verb: Verb, c: Context, given: Mapping[str, Any], so_far: _SoFar) -> Report:
-    from fedssh.cli.running import check_door, load_wishes, run_verb  # noqa: PLC0415  (SSH is slow to import)
+def _run(verb: Verb, given: Mapping[str, Any], end: _End) -> Report:
+    running = importlib.import_module("fedssh.cli.running")  # SSH is slow to import
+    wishes = running.load_wishes(verb, given, end.messages)
+    end.so_far.host = wishes.inventory.host.name
+    end.has_begun = True
+    report: Report = running.run_verb(
+        verb, wishes, messages=end.messages, also_tell=end.so_far.note, yes=given.get(YES.name, False)
+    )
+    return report
 
-    try:
-        check_door(c)
-        wishes = load_wishes(verb, given)
-        so_far.host = wishes.inventory.host.name
-        return run_verb(verb, wishes, verbose=given["verbose"], also_tell=so_far.note)
-    except FedsshError as error:
-        return so_far.report(error)
+
+def _run_on_laptop(verb: Verb, given: Mapping[str, Any], end: _End) -> Report:
+    """Run a verb that has a text to print instead of a report."""
+    from fedssh.output import write_result  # noqa: PLC0415  (as above)
+
+    write_result(importlib.import_module(f"fedssh.cli.{verb.name}").run(given, end.messages))
+    return Report(verb=verb.name, has_table=False)
+
+
+def _check_dry(verb: Verb, c: Context) -> None:
+    """Refuse Invoke's ``-R`` where it would not keep a verb from writing; one that only looks is the same with it."""
+    if c.config.run.dry and not verb.has_report:
+        raise ConfigurationError(f"{verb.name} has no dry run", hint="Without -O it writes to stdout alone.")
 
 
 def _without_its_text(bug: Exception) -> FedsshError:

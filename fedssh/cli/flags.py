@@ -12,32 +12,102 @@ class Flag:
 
     Attributes:
         name: Its name; on the command line it has dashes for underscores.
-        help: A sentence for ``--help``.
-        default: Its value when it is not given. A text takes a value, a truth value takes none, and None is a flag that
-            takes a value and may be repeated.
+        help: What it means, in a few words.
+        default: Its value when it is not given. A text takes a value, a truth value takes none, a number counts how
+            often the flag is given, and None is a flag that takes a value and may be repeated.
         short: The letter that stands for it, or "".
+        metavar: What help calls its value.
+        choices: The values that it can have; () for any.
+        alias: Another name, for programs in which its name means something else; or "".
+        takes_words: Whether the words behind the verb are its values, too; ``invoke`` knows no such words.
     """
 
     name: str
     help: str
-    default: str | bool | None = False
+    default: str | bool | int | None = False
     short: str = ""
+    metavar: str = ""
+    choices: tuple[str, ...] = ()
+    alias: str = ""
+    takes_words: bool = False
+
+    @property
+    def option(self) -> str:
+        """How it is written on the command line."""
+        return f"--{self.name.replace('_', '-')}"
+
+    @property
+    def takes_value(self) -> bool:
+        """Whether a value follows it."""
+        return self.default is None or isinstance(self.default, str)
 
 
-MEMBER: Final = Flag(name="member", short="m", default=None, help="A member of hosts.yaml; may be given several times.")
-ALL: Final = Flag(name="all", help="All members of hosts.yaml.")
-ADOPT: Final = Flag(
-    name="adopt", help="Take over objects and kubeconfig entries of the members' names that fedssh did not make."
+MEMBER: Final = Flag(
+    name="member",
+    short="m",
+    default=None,
+    metavar="NAME",
+    help="members by name: a,b or a pattern ('eu-*'); repeatable",
 )
-DRY_RUN: Final = Flag(name="dry_run", help="Look, tell what would be changed and why, and change nothing.")
+LABEL: Final = Flag(
+    name="label", default=None, metavar="KEY=VALUE", help="members by a label in hosts.yaml; repeatable"
+)
+ALL: Final = Flag(name="all", help="all members of hosts.yaml")
+ADOPT: Final = Flag(name="adopt", help="take over what fedssh did not make, after asking")
+YES: Final = Flag(name="yes", short="y", help="go on where fedssh would ask")
+DRY_RUN: Final = Flag(name="dry_run", short="R", help="tell what would be changed, and change nothing")
+
 HOSTS: Final = Flag(
     name="hosts",
     short="f",
     default="",
-    help="The inventory; by default hosts.yaml, looked for from here upwards (also FEDSSH_HOSTS).",
+    metavar="FILE",
+    alias="inventory",
+    help="the inventory, - is stdin; else hosts.yaml here or above",
 )
-OUTPUT: Final = Flag(name="output", short="o", default="table", help="table (default) or json.")
-VERBOSE: Final = Flag(name="verbose", short="v", help="Show every check, and every attempt to connect.")
+OUTPUT: Final = Flag(
+    name="output",
+    short="o",
+    default="table",
+    metavar="FORMAT",
+    choices=("table", "wide", "json", "yaml", "name"),
+    help="table, wide, json, yaml or name",
+)
+QUIET: Final = Flag(name="quiet", short="q", help="tell only results, warnings and errors")
+VERBOSE: Final = Flag(name="verbose", short="v", default=0, help="tell every check; -vv: the SSH dialogue, too")
+LOG_FORMAT: Final = Flag(
+    name="log_format",
+    default="",
+    metavar="FORMAT",
+    choices=("text", "json"),
+    help="log lines with time and level on stderr: text or json",
+)
+TIMEOUT: Final = Flag(name="timeout", default="", metavar="TIME", help="end the run after this time: 90s, 10m, 1h30m")
 
-COMMON: Final = (HOSTS, OUTPUT, VERBOSE)
-FORMATS: Final = ("table", "json")
+COMMON: Final = (HOSTS, OUTPUT, QUIET, VERBOSE, LOG_FORMAT, TIMEOUT)
+"""What every verb that works on the clusters of hosts.yaml takes; ``fedssh`` takes it before the verb, too."""
+
+HOST: Final = Flag(name="host", default="", metavar="NAME", help="the host among them; else the first")
+CLUSTER: Final = Flag(
+    name="cluster",
+    default=None,
+    metavar="NAME=USER@ADDR:PORT",
+    takes_words=True,
+    help="a cluster by its master's SSH address; repeatable",
+)
+FROM_ANSIBLE: Final = Flag(
+    name="from_ansible", default="", metavar="INVENTORY", help="take the machines from an Ansible inventory"
+)
+OUTPUT_FILE: Final = Flag(
+    name="output_file", short="O", default="", metavar="FILE", help="write a new file instead of stdout"
+)
+PROBE: Final = Flag(name="probe", help="look for kubeconfig paths and API addresses there")
+
+SHELL: Final = Flag(
+    name="shell",
+    default=None,
+    metavar="SHELL",
+    choices=("bash", "zsh", "fish"),
+    takes_words=True,
+    help="bash, zsh or fish",
+)

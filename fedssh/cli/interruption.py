@@ -1,14 +1,22 @@
-"""Ctrl-C and SIGTERM: how they end a run, and how the end is told."""
+"""Ctrl-C, SIGTERM and the end of the time that a run may take: how they end a run, and how the end is told."""
 
 from __future__ import annotations
 
+import re
 import signal
-from typing import TYPE_CHECKING
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
 
-from fedssh.errors import FedsshError
+from fedssh.errors import ConfigurationError, FedsshError, StepError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import FrameType
+
+_AGAIN: Final = "Run the same command again: it goes on from what is there."
+_UNIT_SECONDS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0}
+_LONGEST_SECONDS: Final = 7 * 24 * 3600.0
 
 
 class InterruptionError(FedsshError):
@@ -33,24 +41,63 @@ class Interrupted(BaseException):
         super().__init__()
         self.number = number
 
-    def as_error(self) -> InterruptionError:
+    def as_error(self) -> FedsshError:
         """Return what the report says of it."""
+        if self.number == signal.SIGALRM:
+            return StepError("the run took longer than --timeout allows", hint=_AGAIN)
         kind = TerminationError if self.number == signal.SIGTERM else InterruptionError
-        return kind("interrupted", hint="Run the same command again: it goes on from what is there.")
+        return kind("interrupted", hint=_AGAIN)
 
 
-def catch_signals() -> None:
-    """Make Ctrl-C and SIGTERM an ``Interrupted``; whatever comes second ends the program at once.
+@contextmanager
+def interruptible(timeout_seconds: float = 0) -> Iterator[None]:
+    """Make Ctrl-C, SIGTERM and the end of the time an ``Interrupted`` while the block runs.
 
-    One that is ignored (``nohup``, a script's background job) stays ignored.
+    Whatever comes second ends the program at once. A signal that is ignored (``nohup``, a script's background job) or
+    that somebody else handles is left alone; and so are all of them in any thread but the main one, which hears none.
+
+    Args:
+        timeout_seconds: How long the block may take; 0 is for ever.
+
+    Raises:
+        ConfigurationError: A time is given where it cannot be kept: in another thread (2).
     """
+    if threading.current_thread() is not threading.main_thread():
+        if timeout_seconds:
+            raise ConfigurationError("--timeout works in the main thread only")
+        yield
+        return
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         del frame
-        for caught in heard:
-            signal.signal(caught, signal.SIG_DFL)
+        for heard in before:
+            signal.signal(heard, signal.SIG_DFL)
         raise Interrupted(number)
 
-    heard = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) != signal.SIG_IGN]
-    for number in heard:
+    usual = (signal.SIG_DFL, signal.default_int_handler)
+    wanted = [signal.SIGINT, signal.SIGTERM, *([signal.SIGALRM] if timeout_seconds else [])]
+    before = {number: signal.getsignal(number) for number in wanted if signal.getsignal(number) in usual}
+    for number in before:
         signal.signal(number, interrupt)
+    if timeout_seconds:
+        signal.setitimer(signal.ITIMER_REAL, timeout_seconds)
+    try:
+        yield
+    finally:
+        if timeout_seconds:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds of a duration as Go writes it (time.ParseDuration): ``90s``, ``10m``, ``1h30m``, ``1.5h``.
+
+    Raises:
+        ConfigurationError: It is none, or is 0 or longer than a week (2).
+    """
+    parts = re.findall(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([hms])", text)
+    seconds = sum(float(number) * _UNIT_SECONDS[unit] for number, unit in parts)
+    if "".join(number + unit for number, unit in parts) != text or not 0 < seconds <= _LONGEST_SECONDS:
+        raise ConfigurationError(f"--timeout is {text!r}; it can be a time such as 90s, 10m or 1h30m")
+    return seconds

@@ -1,28 +1,34 @@
-"""The program ``fedssh``: Invoke's, without its configuration and without its flags that mean nothing here."""
+"""The program ``fedssh``: Invoke's, without its configuration and with a command line of its own."""
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from invoke.collection import Collection
 from invoke.config import Config
 from invoke.exceptions import Exit, ParseError
 from invoke.parser.argument import Argument
 from invoke.parser.context import ParserContext
 from invoke.program import Program
-from invoke.util import enable_logging
 
 from fedssh.cli.endings import show_usage_error
-from fedssh.cli.flags import HOSTS
-from fedssh.cli.table import VERBS
+from fedssh.cli.flags import COMMON, DRY_RUN, LOG_FORMAT, OUTPUT, Flag
+from fedssh.cli.help import render_help, render_verb_help
+from fedssh.cli.tasks import TASKS
 from fedssh.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_JSON_IS_WANTED: Final = re.compile(r" (-o|--output)[ =]?json( |$)")
+BEFORE_THE_VERB: Final = (*COMMON, DRY_RUN)
+"""The verbs' flags that may stand before the verb, too."""
+
+_WIDEST: Final = 100
 
 
 class FedsshConfig(Config):
@@ -45,11 +51,19 @@ class FedsshConfig(Config):
 
 
 class FedsshProgram(Program):
-    """``fedssh``: exit code 2 for what it does not know, ``-f`` for hosts.yaml, and bytecode is cached."""
+    """``fedssh``: its own options and help, exit code 2 for what it does not know, and bytecode is cached."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            name="fedssh",
+            binary="fedssh",
+            namespace=Collection(*TASKS.values()),
+            config_class=FedsshConfig,
+        )
 
     def core_args(self) -> list[Argument]:
-        """Return the flags that are not a verb's, and Invoke's others, which nobody can give."""
-        ours = _own_core_args()
+        """Return what may stand before the verb, and Invoke's own options, which nobody can give."""
+        ours = _own_arguments()
         known = {argument.name for argument in ours}
         others: list[Argument] = [argument for argument in super().core_args() if argument.name not in known]
         for argument in others:
@@ -58,8 +72,8 @@ class FedsshProgram(Program):
 
     @property
     def initial_context(self) -> ParserContext:
-        """What the parser knows besides the verbs; the rest of ``Program`` reads Invoke's own flags' defaults in it."""
-        arguments, ours = self.core_args(), {argument.name for argument in _own_core_args()}
+        """What the parser knows besides the verbs; ``Program`` itself reads Invoke's other options in it."""
+        arguments, ours = self.core_args(), {argument.name for argument in _own_arguments()}
         context = ParserContext(args=arguments)
         context.flags = ParserContext(args=[argument for argument in arguments if argument.name in ours]).flags
         return context
@@ -72,22 +86,55 @@ class FedsshProgram(Program):
         sys.dont_write_bytecode = False
 
     def parse_tasks(self) -> None:
-        """Parse the verb and what stands behind it."""
+        """Parse the verb and what stands behind it; what stands before the verb is as if it stood behind it."""
+        self.core.unparsed = list(_spelled_out(self.core.unparsed))
         with self._usage():
+            if self.core.remainder and not self.args.complete.value:
+                raise ParseError(f"'--' and what stands behind it mean nothing here: {self.core.remainder}")
             super().parse_tasks()
-        # Invoke looks at this flag before it knows what stands behind the verb.
-        if self.args.debug.value:
-            enable_logging()
-        before = self.args[HOSTS.name]
-        for context in self.tasks:
-            behind = context.args[HOSTS.name]
-            if before.got_value and not behind.got_value:
-                behind.value = before.value
+            for context in self.tasks:
+                self._hand_on(context)
+            if len(self.tasks) > 1:
+                names = " and ".join(str(context.name) for context in self.tasks)
+                raise ParseError(f"one command at a time, and these are {names}")
 
     def parse_cleanup(self) -> None:
-        """Answer ``--help`` and the like."""
+        """Answer what is no work: help, or what a shell may complete."""
+        if self.args.complete.value:
+            from fedssh.cli.completion import complete  # noqa: PLC0415  (only needed here)
+
+            words = self.argv[self.argv.index("--") + 1 :] if "--" in self.argv else []
+            _print("".join(f"{word}\n" for word in complete(words)))
+            raise Exit
+        asked = self.args.help.value
+        named = [str(context.name) for context in self.tasks]
         with self._usage():
-            super().parse_cleanup()
+            if isinstance(asked, str) and asked not in TASKS:
+                raise ParseError(f"No idea what {asked!r} is!")
+        if asked or not named:
+            verb = asked if isinstance(asked, str) else "".join(named)
+            width = min(shutil.get_terminal_size().columns, _WIDEST)
+            _print(render_verb_help(TASKS[verb].verb, width) if verb else render_help(width))
+            raise Exit
+
+    def print_version(self) -> None:
+        """Print the version."""
+        from fedssh import __version__  # noqa: PLC0415  (slow, and only needed here)
+
+        _print(f"fedssh {__version__}\n")
+
+    def _hand_on(self, context: ParserContext) -> None:
+        """Give a verb the values of the flags that stand before it."""
+        for flag in BEFORE_THE_VERB:
+            name = flag.option.removeprefix("--")
+            before, behind = self.args[name], context.args.get(name)
+            if not _is_given(before):
+                continue
+            if behind is None:
+                raise ParseError(f"{context.name} has no {flag.option}", context)
+            if not _is_given(behind):
+                for _ in range(before.value if before.incrementable else 1):
+                    behind.value = before.value
 
     @contextmanager
     def _usage(self) -> Iterator[None]:
@@ -95,38 +142,101 @@ class FedsshProgram(Program):
         try:
             yield
         except ParseError as problem:
-            verb = problem.context.name if problem.context else ""
-            error = ConfigurationError(_explain(str(problem)))
-            show_usage_error(verb or "", error, as_json=bool(_JSON_IS_WANTED.search(" ".join(self.argv))))
+            verb = (problem.context.name if problem.context else "") or ""
+            error = ConfigurationError(_explain(str(problem), verb, self.argv))
+            show_usage_error(verb, error, _wanted_formats(self.argv))
             raise Exit(code=error.exit_code) from None
 
 
-def _own_core_args() -> list[Argument]:
+def _own_arguments() -> list[Argument]:
+    """Return what stands before the verb and belongs to no verb, and the verbs' flags that may stand there."""
     return [
-        Argument(names=("complete",), kind=bool, default=False, help="Print what may come next, for a shell."),
-        Argument(names=("debug", "d"), kind=bool, default=False, help="Show what every library logs."),
-        Argument(names=("dry", "R"), kind=bool, default=False, help="The same as a verb's --dry-run."),
-        Argument(names=("help", "h"), optional=True, help="Show this, or the flags of a verb."),
-        Argument(names=(HOSTS.name, HOSTS.short), help=HOSTS.help),
-        Argument(names=("list", "l"), kind=bool, default=False, help="List the verbs."),
-        Argument(names=("print-completion-script",), default="", help="Print what makes bash, zsh or fish complete."),
-        Argument(names=("version", "V"), kind=bool, default=False, help="Show the version."),
+        Argument(names=("complete",), kind=bool, default=False),
+        Argument(names=("help", "h"), optional=True),
+        Argument(names=("version", "V"), kind=bool, default=False),
+        *map(_to_argument, BEFORE_THE_VERB),
     ]
 
 
-def _explain(problem: str) -> str:
+def _to_argument(flag: Flag) -> Argument:
+    names = tuple(filter(None, (flag.option.removeprefix("--"), flag.short, flag.alias)))
+    is_counted = type(flag.default) is int
+    return Argument(
+        names=names,
+        kind=type(flag.default),
+        default=flag.default,
+        incrementable=is_counted,
+        attr_name=flag.name if flag.name != names[0] else None,
+    )
+
+
+def _is_given(argument: Argument) -> bool:
+    return argument.got_value and argument.value != 0  # what is counted begins with 0
+
+
+def _spelled_out(tokens: Sequence[str]) -> Iterator[str]:
+    """Yield the verb and what stands behind it, each word that is a flag's value with its flag before it.
+
+    Invoke's parser takes a fixed number of words; ``fedssh init`` takes any.
+    """
+    verb = TASKS[tokens[0]].verb if tokens and tokens[0] in TASKS else None
+    words = next((flag for flag in verb.flags if flag.takes_words), None) if verb else None
+    if verb is None or words is None:
+        yield from tokens
+        return
+    flags = [flag for flag in (*verb.all_flags, *BEFORE_THE_VERB) if flag.takes_value]
+    with_value = {name for flag in flags for name in (flag.option, f"-{flag.short}")}
+    yield tokens[0]
+    is_value = False
+    for token in tokens[1:]:
+        if not (is_value or token.startswith("-")):
+            yield words.option
+        yield token
+        is_value = not is_value and token in with_value
+
+
+def _explain(problem: str, verb: str, argv: Sequence[str]) -> str:
     """Return in a user's words what Invoke says of a command line that it does not understand."""
     from fedssh.inventory.hostsfile import did_you_mean  # noqa: PLC0415  (pydantic is slow to import)
 
-    if unknown := re.search(r"No idea what '(.*)' is!", problem):
-        is_flag = unknown[1].startswith("-")
-        nearest = did_you_mean(unknown[1], _flags() if is_flag else [verb.name for verb in VERBS])
-        otherwise = "" if is_flag else "; members are named by --member NAME"
-        return f"{unknown[1]!r} is not known here{nearest or otherwise} (fedssh --help)"
-    if empty := re.search(r"Flag <Argument: (\w+)", problem):
-        return f"--{empty[1]} needs a value"
-    return problem
+    see = f"(fedssh {verb} --help)" if verb else "(fedssh --help)"
+    flags = {spelled: flag for flag in _flags_of(verb) for spelled in (flag.option, f"-{flag.short}")}
+    if empty := re.search(r"Flag <Argument: ([\w-]+)", problem):
+        return f"--{empty[1].replace('_', '-')} needs a value {see}"
+    unknown = re.search(r"No idea what '(.*)' is!", problem, re.DOTALL)
+    if not unknown:
+        return problem
+    word = unknown[1]
+    before = argv[argv.index(word) - 1] if word in argv else ""
+    if before in flags and flags[before].takes_value:
+        return f"{flags[before].option} is given twice {see}"
+    if word.startswith("-"):
+        known = [*(flag.option for flag in flags.values()), "--help", *([] if verb else ["--version"])]
+        return f"{word!r} is not known here{did_you_mean(word, dict.fromkeys(known))} {see}"
+    if not verb:
+        return f"there is no command {word!r}{did_you_mean(word, list(TASKS))} {see}"
+    otherwise = "; members are named by --member NAME" if "--member" in flags else ""
+    return f"{verb} takes no word {word!r}{otherwise} {see}"
 
 
-def _flags() -> Sequence[str]:
-    return [f"--{flag.name.replace('_', '-')}" for verb in VERBS for flag in verb.flags]
+def _flags_of(verb: str) -> Sequence[Flag]:
+    return TASKS[verb].verb.all_flags if verb in TASKS else BEFORE_THE_VERB
+
+
+def _wanted_formats(argv: Sequence[str]) -> dict[str, Any]:
+    """Return how the end of a run is to be shown whose command line was not understood as a whole."""
+    line = " ".join(argv[1:])
+    found = {
+        OUTPUT.name: re.findall(r"(?:^| )(?:-o|--output)[ =]?(\w+)", line),
+        LOG_FORMAT.name: re.findall(r"(?:^| )--log-format[ =](\w+)", line),
+    }
+    return {name: values[-1] for name, values in found.items() if values}
+
+
+def _print(text: str) -> None:
+    """Print to stdout, to whoever still reads it."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -4,98 +4,99 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
+import threading
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from fedssh.cli.flags import ADOPT, ALL, DRY_RUN, FORMATS, MEMBER
+from fedssh.cli.flags import ADOPT, ALL, DRY_RUN, HOSTS, LABEL, MEMBER, YES
 from fedssh.errors import ConfigurationError
 from fedssh.federation.report import Progress
 from fedssh.federation.wishes import Wishes
-from fedssh.inventory import find_hosts_file, load_inventory
-from fedssh.output import ProgressView
+from fedssh.inventory import find_hosts_file, load_inventory, read_inventory
+from fedssh.inventory.choice import choose_members
+from fedssh.output import ProgressView, show_plan
 from fedssh.ssh import Connections, ask_on_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from threading import Event
-
-    from invoke.context import Context
 
     from fedssh.cli.table import Verb
     from fedssh.federation.machines import Connect
     from fedssh.federation.report import Report, Reporter
     from fedssh.inventory import Cluster, Inventory, Machine
+    from fedssh.output import Messages
     from fedssh.sensitive import Sensitive
     from fedssh.shell import Shell
 
+_STDIN: Final = "-"
+_MOST_NAMED: Final = 5
+
 
 class RunVerb(Protocol):
-    """``run`` in each module of ``fedssh.verbs``."""
+    """``run`` in each module of ``fedssh.verbs``, once it knows whom to ask."""
 
     def __call__(self, wishes: Wishes, *, connect: Connect, report: Reporter) -> Report:
         """Do what is wished for; return how it ended, in every case. Only a bug raises."""
 
 
-def check_door(c: Context) -> None:
-    """Refuse Invoke's own ``-f``, which is given before the verb.
-
-    To Invoke it is a file with its configuration. By the time a task runs it has been read, and a ``.py`` has been
-    executed; that cannot be changed under ``invoke``, and under ``fedssh`` it is not so.
-
-    Raises:
-        ConfigurationError: It was given.
-    """
-    named = c.config._runtime_path  # noqa: SLF001  (Invoke tells it nowhere else)
-    if named is not None and named != os.environ.get("INVOKE_RUNTIME_CONFIG"):
-        raise ConfigurationError(
-            "-f before the verb is Invoke's and names a file with Invoke's configuration: nothing was done",
-            hint=f"Name the inventory behind the verb: --hosts {named}, or -f {named}",
-        )
-
-
-def load_wishes(verb: Verb, given: Mapping[str, Any]) -> Wishes:
-    """Return what the command line and hosts.yaml say together.
+def load_wishes(verb: Verb, given: Mapping[str, Any], messages: Messages) -> Wishes:
+    """Return what the command line and hosts.yaml say together, and tell which file that is.
 
     Args:
         verb: The verb.
         given: The values of its flags.
+        messages: Where the file and its counts are told.
 
     Raises:
-        ConfigurationError: It cannot be.
+        ConfigurationError: It cannot be (2).
     """
-    if given["output"] not in FORMATS:
-        raise ConfigurationError(f"--output is {given['output']!r}; it can be {' or '.join(FORMATS)}")
-    named = given["hosts"] or os.environ.get("FEDSSH_HOSTS", "")
-    inventory = load_inventory(Path(named) if named else find_hosts_file(Path.cwd()))
-    chooses = MEMBER in verb.flags
-    return Wishes(
-        inventory=inventory,
-        members=_choose(inventory, given[MEMBER.name], everyone=given[ALL.name]) if chooses else (),
-        adopt=given.get(ADOPT.name, False),
-        dry_run=given[DRY_RUN.name],
-    )
+    named = given[HOSTS.name] or os.environ.get("FEDSSH_HOSTS", "")
+    if named == _STDIN:
+        inventory = read_inventory(sys.stdin.buffer, path=Path("stdin"))
+    else:
+        inventory = load_inventory(Path(named) if named else find_hosts_file(Path.cwd()))
+    members = _choose(inventory, verb, given) if MEMBER in verb.flags else ()
+    counted = f"{len(inventory.members)} member" + "s" * (len(inventory.members) != 1)
+    meant = f"{len(members)} of " if members else ""
+    messages.say(f"{inventory.shown}: host {inventory.host.name}, {meant}{counted}")
+    adopt, dry_run = given.get(ADOPT.name, False), given.get(DRY_RUN.name, False)
+    if adopt and not (dry_run or given[YES.name] or _has_terminal()):
+        raise ConfigurationError(
+            "--adopt takes over what fedssh did not make, and there is no terminal on which to ask",
+            hint="Look at the plan (--dry-run), then say --yes.",
+        )
+    return Wishes(inventory=inventory, members=members, adopt=adopt, dry_run=dry_run)
 
 
-def run_verb(verb: Verb, wishes: Wishes, *, verbose: bool, also_tell: Reporter) -> Report:
+def run_verb(verb: Verb, wishes: Wishes, *, messages: Messages, also_tell: Reporter, yes: bool) -> Report:
     """Run a verb over connections, with its progress on the terminal; return its report.
 
     Args:
         verb: The verb.
         wishes: What is wanted of it.
-        verbose: Whether every check is shown.
+        messages: Where its progress is told.
         also_tell: Told of every step, too.
+        yes: Whether everything that would be asked is agreed to.
     """
-    # A verb is imported only when it is run: by its name, which is all that the table knows of it.
-    run: RunVerb = importlib.import_module(f"fedssh.verbs.{verb.name}").run
-    progress = ProgressView(verbose=verbose)
+    progress = ProgressView(messages)
 
     def report(event: Progress) -> None:
         also_tell(event)
         progress(event)
 
-    def ask(question: str, cancelled: Event) -> Sensitive | None:
+    def ask(question: str, cancelled: threading.Event) -> Sensitive | None:
         with progress.paused():
             return ask_on_terminal(question, cancelled)
+
+    def agree(planned: Report) -> bool:
+        if yes:
+            return True
+        with progress.paused():
+            show_plan(planned, messages)
+            answer = ask_on_terminal("Do this? [y/N] ", threading.Event(), is_shown=True)
+            return answer is not None and answer.reveal().strip().lower() in {"y", "yes"}
 
     def connect(machine: Machine) -> Shell:
         reached = ", ".join(f"{key} {value}" for key, value in connections.describe(machine).items())
@@ -104,17 +105,26 @@ def run_verb(verb: Verb, wishes: Wishes, *, verbose: bool, also_tell: Reporter) 
         )
         return connections.connect(machine)
 
+    # A verb is imported only when it is run: by its name, which is all that the table knows of it.
+    work = importlib.import_module(f"fedssh.verbs.{verb.name}").run
+    run: RunVerb = partial(work, agree=agree) if YES in verb.flags else work
     # The terminal is given back first: closing may take a second, and a second Ctrl-C ends that, too.
     with Connections(ask) as connections, progress:
         return run(wishes, connect=connect, report=report)
 
 
-def _choose(inventory: Inventory, names: list[str], *, everyone: bool) -> tuple[Cluster, ...]:
-    if everyone == bool(names):
+def _choose(inventory: Inventory, verb: Verb, given: Mapping[str, Any]) -> tuple[Cluster, ...]:
+    """Return the members that the command line means; () for the whole federation, where a verb can do that."""
+    names, labels = given[MEMBER.name], given[LABEL.name]
+    if ALL not in verb.flags:
+        return choose_members(inventory, names, labels) if names or labels else ()
+    if given[ALL.name] == bool(names or labels):
         raise ConfigurationError(
-            "which members? Name them by --member NAME (several times, if need be), or say --all",
-            hint=" or ".join([*(f"--member {member.name}" for member in inventory.members), "--all"]),
+            "which members? Name them by --member NAME or --label KEY=VALUE, or say --all",
+            hint=" or ".join([*(f"--member {member.name}" for member in inventory.members[:_MOST_NAMED]), "--all"]),
         )
-    if everyone and not inventory.members:
-        raise ConfigurationError(f"{inventory.path.name} has no members")
-    return tuple(inventory.members) if everyone else tuple(inventory.member(name) for name in dict.fromkeys(names))
+    return choose_members(inventory, names, labels)
+
+
+def _has_terminal() -> bool:
+    return bool(sys.stdin and sys.stdin.isatty() and sys.stderr and sys.stderr.isatty())

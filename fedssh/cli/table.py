@@ -1,39 +1,100 @@
-"""The verbs: a line here and a file in ``fedssh/verbs`` each."""
+"""The verbs: an entry here and a file each, in ``fedssh/verbs``, or in ``fedssh/cli`` where it stays on the laptop."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
 
-from fedssh.cli.flags import ADOPT, ALL, COMMON, DRY_RUN, MEMBER, Flag
+from fedssh.cli.flags import (
+    ADOPT,
+    ALL,
+    CLUSTER,
+    COMMON,
+    DRY_RUN,
+    FROM_ANSIBLE,
+    HOST,
+    LABEL,
+    LOG_FORMAT,
+    MEMBER,
+    OUTPUT_FILE,
+    PROBE,
+    QUIET,
+    SHELL,
+    TIMEOUT,
+    VERBOSE,
+    YES,
+    Flag,
+)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verb:
-    """A verb of the command line; ``run`` in ``fedssh.verbs.<name>`` does its work.
+    """A verb of the command line.
 
     Attributes:
-        name: Its name.
+        name: Its name; ``run`` in the module of this name does its work.
         help: What it does, a sentence.
-        own_flags: The flags that it has besides those that every verb has.
+        flags: The flags that it has of its own.
+        common: Those of the common ones that it takes.
+        examples: Command lines as somebody would type them.
+        has_report: Whether it works on the clusters of hosts.yaml, and ends with a report.
+        is_task: Whether ``invoke`` has it, too.
     """
 
     name: str
     help: str
-    own_flags: tuple[Flag, ...] = ()
+    flags: tuple[Flag, ...] = ()
+    common: tuple[Flag, ...] = COMMON
+    examples: tuple[str, ...] = ()
+    has_report: bool = True
+    is_task: bool = True
 
     @property
-    def flags(self) -> tuple[Flag, ...]:
-        """All flags of the verb."""
-        return (*self.own_flags, *COMMON)
+    def all_flags(self) -> tuple[Flag, ...]:
+        """All flags that it takes."""
+        return (*self.flags, *self.common)
 
 
 VERBS: Final = (
     Verb(
-        "federate",
-        "Federate members with the host: install what it takes, grant, prove, join. What is done stays as it is.",
-        (MEMBER, ALL, ADOPT, DRY_RUN),
+        name="federate",
+        help="Federate members with the host; what is done stays as it is.",
+        flags=(MEMBER, LABEL, ALL, ADOPT, YES, DRY_RUN),
+        examples=("fedssh federate --member member1", "fedssh federate --all --dry-run"),
     ),
-    Verb("prepare", "Install on the host what the federation needs, nothing else.", (DRY_RUN,)),
-    Verb("status", "Show the federation as the host sees it; exit code 3 when a cluster is not Ready."),
+    Verb(
+        name="prepare",
+        help="Install on the host what a federation needs.",
+        flags=(DRY_RUN,),
+        examples=("fedssh prepare", "fedssh prepare --dry-run"),
+    ),
+    Verb(
+        name="status",
+        help="Show how the federation is; exit code 3 if not all is Ready.",
+        flags=(MEMBER, LABEL),
+        examples=("fedssh status", "fedssh status --label region=eu -o wide"),
+    ),
+    Verb(
+        name="init",
+        help="Draft a hosts.yaml from addresses, SSH aliases or Ansible.",
+        flags=(CLUSTER, HOST, FROM_ANSIBLE, PROBE, OUTPUT_FILE),
+        common=(QUIET, VERBOSE, LOG_FORMAT, TIMEOUT),
+        examples=(
+            "fedssh init fedhost=root@10.0.0.1 member1=root@10.0.1.1:2222 -O hosts.yaml",
+            "fedssh init --from-ansible inventory.ini --host fedhost --probe",
+        ),
+        has_report=False,
+    ),
+    Verb(
+        name="completion",
+        help="Print what makes bash, zsh or fish complete.",
+        flags=(SHELL,),
+        common=(),
+        examples=(
+            "source <(fedssh completion bash)",
+            "fedssh completion fish | source",
+        ),
+        has_report=False,
+        is_task=False,
+    ),
 )

@@ -22,21 +22,23 @@ class VerbTask(Task):  # type: ignore[type-arg]  # Invoke's generic parameter is
     """A verb for Invoke, with the short flags of the table and no others; Invoke's own choice would take ``-h``."""
 
     def __init__(self, verb: Verb) -> None:
-        self._short = {flag.name: flag.short for flag in verb.flags if flag.short}
+        self.verb = verb
+        flags = verb.all_flags
         super().__init__(
             _make_body(verb),
             positional=[],
-            iterable=[flag.name for flag in verb.flags if flag.default is None],
+            iterable=[flag.name for flag in flags if flag.default is None],
+            incrementable=[flag.name for flag in flags if type(flag.default) is int],
             auto_shortflags=False,
-            help={flag.name: flag.help for flag in verb.flags},
+            help={flag.name: flag.help for flag in flags},
         )
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
         """Return the arguments, so that a repeatable flag without a value is an error."""
+        more = {flag.name: tuple(filter(None, (flag.short, flag.alias))) for flag in self.verb.all_flags}
         arguments: list[Argument] = super().get_arguments(ignore_unknown_help)
         for argument in arguments:
-            if short := self._short.get(argument.name or ""):
-                argument.names += (short,)
+            argument.names += more[argument.name or ""]
             if argument.kind is list:
                 argument.raw_value = None
         return arguments
@@ -46,13 +48,16 @@ def _make_body(verb: Verb) -> Any:
     """Return the function of a verb; its signature, from which Invoke makes flags, is the verb's flags."""
 
     def body(c: Context, **given: Any) -> None:
-        run_to_the_end(verb, c, given)
+        run_to_the_end(verb, c, {flag.name: flag.default or [] for flag in repeatable} | given)
 
+    repeatable = [flag for flag in verb.all_flags if flag.default is None]
     keyword = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    parameters = [inspect.Parameter(flag.name, keyword, default=flag.default) for flag in verb.flags]
+    parameters = [inspect.Parameter(flag.name, keyword, default=flag.default) for flag in verb.all_flags]
     body.__signature__ = inspect.Signature([inspect.Parameter("c", keyword), *parameters])  # type: ignore[attr-defined]  # see PEP 362
     body.__name__, body.__doc__ = verb.name, verb.help
     return body
 
 
-namespace: Final = Collection(*[VerbTask(verb) for verb in VERBS])
+TASKS: Final = {verb.name: VerbTask(verb) for verb in VERBS}
+
+namespace: Final = Collection("fedssh", *[TASKS[verb.name] for verb in VERBS if verb.is_task])

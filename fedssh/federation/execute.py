@@ -35,7 +35,7 @@ from fedssh.federation.steps import (
     TestContext,
     WriteEntries,
 )
-from fedssh.federation.threads import at_once
+from fedssh.federation.threads import as_they_end, at_once
 from fedssh.federation.wishes import wanted_endpoint
 from fedssh.kubernetes.credentials import Credential
 from fedssh.kubernetes.kubectl import Target
@@ -138,7 +138,7 @@ class _Run:
         tasks: dict[str, Callable[[], Sensitive | None]] = {step.cluster: partial(self._grant, step) for step in grants}
         if installs:
             tasks[self._host.name] = partial(self._install, installs)
-        for name, outcome in at_once(tasks).items():
+        for name, outcome in as_they_end(tasks):
             if isinstance(outcome, FedsshError):
                 (self._journal.end if name == self._host.name else self._journal.fail)(name, outcome)
                 if not isinstance(outcome, UnknownOutcomeError):
@@ -318,7 +318,8 @@ class _Run:
         }
         for name, outcome in at_once(tasks).items():
             if isinstance(outcome, FedsshError):
-                self._journal.aftermath[name] += [str(outcome), *filter(None, outcome.hint.split("\n"))]
+                for line in (str(outcome), *filter(None, outcome.hint.split("\n"))):
+                    self._journal.left(name, line)
             else:
                 self._journal.undone(undos[name][0], outcome)
 

@@ -24,7 +24,8 @@ class Journal:
     Attributes:
         changes: What was done, in order, as in "granted access".
         notices: What has to be said about it, as in "nobody verifies its certificate".
-        errors: What went wrong; a cluster that stands here takes no further part. An error is never changed.
+        errors: What went wrong first; a cluster that stands here takes no further part. An error is never changed.
+        further: What else is wrong with it.
         aftermath: What has become, after an error, of what had been done.
         ended: Why the run as a whole has ended early, or None.
     """
@@ -34,6 +35,7 @@ class Journal:
         self.changes: dict[str, list[str]] = defaultdict(list)
         self.notices: dict[str, list[str]] = defaultdict(list)
         self.errors: dict[str, FedsshError] = {}
+        self.further: dict[str, list[FedsshError]] = defaultdict(list)
         self.aftermath: dict[str, list[str]] = defaultdict(list)
         self.ended: FedsshError | None = None
 
@@ -51,7 +53,12 @@ class Journal:
         """Enter that nothing is left of a step."""
         if step.done in self.changes[step.cluster]:  # a grant that failed half-way was never done
             self.changes[step.cluster].remove(step.done)
-        self.aftermath[step.cluster].append(words)
+        self.left(step.cluster, words)
+
+    def left(self, cluster: str, words: str) -> None:
+        """Enter what has become, after an error, of what had been done."""
+        self.aftermath[cluster].append(words)
+        self._report(Progress(cluster=cluster, text=words, state="aftermath"))
 
     def find(self, findings: Iterable[Finding]) -> None:
         """Enter what the rules have found."""
@@ -68,10 +75,14 @@ class Journal:
         self._report(Progress(cluster=cluster, text=text, state="confirmed"))
 
     def fail(self, cluster: str, error: FedsshError) -> None:
-        """Enter what went wrong; the first error of a cluster counts."""
-        if cluster not in self.errors:
+        """Enter what went wrong, once; the first error of a cluster counts, the others are told with it."""
+        if any(error is known for known in (self.errors.get(cluster), *self.further[cluster])):
+            return
+        if cluster in self.errors:
+            self.further[cluster].append(error)
+        else:
             self.errors[cluster] = error
-            self._report(Progress(cluster=cluster, text=str(error), state="failed"))
+        self._report(Progress(cluster=cluster, text=str(error), state="failed", error=error))
 
     def end(self, cluster: str, error: FedsshError) -> None:
         """Enter what went wrong for one cluster, and ends the run for all."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,19 @@ def report_clusters(
         )
         for name in names
     )
+
+
+def sum_up(clusters: Sequence[ClusterReport], word: str) -> str:
+    """Return how many clusters are well and how many are not, as in "3 of 4 federated, 1 failed".
+
+    Args:
+        clusters: The clusters.
+        word: What is said of those that are Ready.
+    """
+    states = Counter(cluster.state for cluster in clusters)
+    others: dict[State, str] = {"Failed": "failed", "NotReady": "not ready", "NotJoined": "not joined"}
+    told = [f"{states['Ready']} of {len(clusters)} {word}"]
+    return ", ".join([*told, *(f"{states[state]} {text}" for state, text in others.items() if states[state])])
 
 
 def failed_run(verb: str, wishes: Wishes, engine: Engine, error: FedsshError) -> Report:
@@ -119,6 +133,7 @@ def _report_cluster(
         notices=tuple(journal.notices.get(name, ())),
         message=joined.message if joined else "",
         error=error,
+        further=tuple(journal.further.get(name, ())),
         aftermath=tuple(journal.aftermath.get(name, ())),
     )
 

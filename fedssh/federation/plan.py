@@ -62,6 +62,11 @@ class Plan:
         """The steps that change something and are reported."""
         return tuple(step for step in self.steps if step.done)
 
+    @property
+    def takes_over(self) -> bool:
+        """Whether a step changes what fedssh did not make."""
+        return any(step.takes_over for step in self.steps)
+
 
 def plan_prepare(wishes: Wishes, facts: HostFacts) -> Plan:
     """Return how the engine gets onto the host."""

@@ -17,13 +17,15 @@ class Progress:
     Attributes:
         cluster: The cluster's name.
         text: The step that begins, as in "granting access"; what was found in order; what was done, as in "granted
-            access"; what that has come to; or what failed.
+            access"; what that has come to; what failed; or what has become, after a failure, of what was done.
         state: Which of these it is.
+        error: What failed, whole; None in any other state.
     """
 
     cluster: str
     text: str
-    state: Literal["running", "checked", "changed", "confirmed", "failed"]
+    state: Literal["running", "checked", "changed", "confirmed", "failed", "aftermath"]
+    error: FedsshError | None = None
 
 
 Reporter = Callable[[Progress], None]
@@ -67,7 +69,8 @@ class ClusterReport:
         changes: What this run did to it, in order, as in "granted access".
         notices: What has to be said about it as long as it is so, as in "nobody verifies its certificate".
         message: Why it is not ready, or "".
-        error: What went wrong, or None.
+        error: What went wrong first, or None.
+        further: What else is wrong, so that all of it can be corrected before the next run.
         aftermath: What has become, after the error, of what this run had done, as in "What had been created on
             member1 is gone again."; a line each.
     """
@@ -83,6 +86,7 @@ class ClusterReport:
     notices: tuple[str, ...] = ()
     message: str = ""
     error: FedsshError | None = None
+    further: tuple[FedsshError, ...] = ()
     aftermath: tuple[str, ...] = ()
 
 
@@ -97,7 +101,8 @@ class Report:
         engine_version: The version that is installed there at the end, or "".
         exit_code: What the program ends with.
         dry_run: Whether it only tells what a run would do.
-        summary: What it has come to, a sentence for people, or "".
+        summary: What it has come to, for people, as in "3 of 4 federated, 1 failed".
+        remark: What else people should know at the end, a sentence, or "".
         has_table: Whether people are shown a table of the clusters.
         error: Why the run as a whole ended early, or None.
     """
@@ -109,6 +114,7 @@ class Report:
     exit_code: int = 0
     dry_run: bool = False
     summary: str = ""
+    remark: str = ""
     has_table: bool = True
     error: FedsshError | None = None
 
@@ -116,3 +122,6 @@ class Report:
     def changed(self) -> bool:
         """Whether the run changed anything anywhere."""
         return any(cluster.changes for cluster in self.clusters)
+
+
+Agree = Callable[[Report], bool]

@@ -32,7 +32,8 @@ def check_host(wishes: Wishes, facts: HostFacts, engine: Engine) -> list[Finding
     name = facts.name
     errors = [*facts.gaps, *filter(None, [facts.old_kubectl])]
     if facts.state:
-        errors += facts.state.engine.refusals(wishes.inventory)
+        known = facts.state.engine.refusals(wishes.inventory)
+        errors += [error for error in known if error not in facts.gaps]
     found = [refused(name, error) for error in errors]
     if facts.has_proxy:
         title = engine.TITLE
@@ -71,6 +72,12 @@ def check_file(facts: HostFacts) -> list[Finding]:
     return [notice(facts.name, f"{file.path} could be read by others ({file.mode}); it becomes 0600")]
 
 
+def check_members_alone(wishes: Wishes, facts: Facts) -> list[Finding]:
+    """Return why members are refused whatever the host is like: what can be corrected at the same time as the host."""
+    members = [facts.members[cluster.name] for cluster in wishes.members]
+    return [refused(member.name, problem) for member in members for problem in _own_problems(member, wishes)]
+
+
 def check_members(wishes: Wishes, facts: Facts, engine: Engine) -> list[Finding]:
     """Return what is to be said of each member, and why it is refused; a bug in a rule is that of its member."""
     twins = _twins(wishes, facts, engine)
@@ -92,12 +99,7 @@ def _check_member(
     cluster: Cluster, wishes: Wishes, facts: Facts, engine: Engine, *, twins: list[str]
 ) -> Iterator[Finding]:
     name, host, member = cluster.name, facts.host, facts.members[cluster.name]
-    # Where kubectl has not been let in, or goes by a proxy, what it could not find out is not the reason.
-    login = _login_problem(member)
-    problems = (
-        [login] if login else [*member.gaps, *filter(None, [member.old_kubectl, _foreign_object(member, wishes)])]
-    )
-    if problems:
+    if problems := _own_problems(member, wishes):
         yield from (refused(name, error) for error in problems)
         return
     if twins:
@@ -129,6 +131,14 @@ def _check_member(
         if error:
             yield refused(name, error, seek)
     yield from _check_joined(cluster, member, facts)
+
+
+def _own_problems(member: MemberFacts, wishes: Wishes) -> list[FedsshError]:
+    """Return what is wrong with a member by itself."""
+    # Where kubectl has not been let in, or goes by a proxy, what it could not find out is not the reason.
+    if login := _login_problem(member):
+        return [login]
+    return [*member.gaps, *filter(None, [member.old_kubectl, _foreign_object(member, wishes)])]
 
 
 def _check_joined(cluster: Cluster, member: MemberFacts, facts: Facts) -> Iterator[Finding]:

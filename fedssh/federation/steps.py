@@ -40,6 +40,11 @@ class Step:
         """How it is reported when it is done, as in "granted access"; "" where nothing is changed by it."""
         return ""
 
+    @property
+    def takes_over(self) -> bool:
+        """Whether it changes what fedssh did not make, so that somebody has to agree to it."""
+        return False
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant(Step):
@@ -61,16 +66,17 @@ class Grant(Step):
     @property
     def text(self) -> str:
         """What would be done."""
-        return "grant access" + self._taking
+        return f"grant access{_taking(self.taken)}"
 
     @property
     def done(self) -> str:
         """How it is reported."""
-        return "granted access" + self._taking
+        return f"granted access{_taking(self.taken)}"
 
     @property
-    def _taking(self) -> str:
-        return f", taking over {', '.join(self.taken)}" if self.taken else ""
+    def takes_over(self) -> bool:
+        """Whether objects of somebody else's are among those that it changes."""
+        return bool(self.taken)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,20 +140,31 @@ class NameContext(Step):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteEntries(Step):
-    """Write a member's entries into the host's kubeconfig."""
+    """Write a member's entries into the host's kubeconfig.
+
+    Attributes:
+        context: The member's context.
+        taken: The entries that are somebody else's and are taken over, as in "user member1".
+    """
 
     context: str
+    taken: tuple[str, ...] = ()
     kind: ClassVar[str] = "write-context"
 
     @property
     def text(self) -> str:
         """What would be done."""
-        return f"write context {self.context}"
+        return f"write context {self.context}{_taking(self.taken)}"
 
     @property
     def done(self) -> str:
         """How it is reported."""
-        return f"wrote context {self.context}"
+        return f"wrote context {self.context}{_taking(self.taken)}"
+
+    @property
+    def takes_over(self) -> bool:
+        """Whether entries of somebody else's are among those that it writes."""
+        return bool(self.taken)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,3 +302,7 @@ class AwaitReady(Step):
     def text(self) -> str:
         """What would be done."""
         return "wait until it is Ready"
+
+
+def _taking(taken: tuple[str, ...]) -> str:
+    return f", taking over {', '.join(taken)}" if taken else ""

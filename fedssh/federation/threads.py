@@ -11,13 +11,19 @@ from typing import TYPE_CHECKING, TypeVar
 from fedssh.errors import BugError, FedsshError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 T = TypeVar("T")
 
 
 def at_once(tasks: Mapping[str, Callable[[], T]]) -> dict[str, T | FedsshError]:
-    """Run every cluster's task in a thread of its own; return what each returned, or why it failed.
+    """Run every cluster's task in a thread of its own; return what each returned, or why it failed."""
+    found = dict(as_they_end(tasks))
+    return {name: found[name] for name in tasks}
+
+
+def as_they_end(tasks: Mapping[str, Callable[[], T]]) -> Iterator[tuple[str, T | FedsshError]]:
+    """Run every cluster's task in a thread of its own; yield what each returned, or why it failed, when it ends.
 
     The threads are daemons, so that Ctrl-C ends the program without waiting for a machine that does not answer.
     """
@@ -28,8 +34,8 @@ def at_once(tasks: Mapping[str, Callable[[], T]]) -> dict[str, T | FedsshError]:
 
     for name, task in tasks.items():
         threading.Thread(target=work, args=(name, task), name=f"fedssh {name}", daemon=True).start()
-    found = dict(outcomes.get() for _ in tasks)
-    return {name: found[name] for name in tasks}
+    for _ in tasks:
+        yield outcomes.get()
 
 
 def contained(name: str, task: Callable[[], T]) -> T | FedsshError:

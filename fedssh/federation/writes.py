@@ -8,7 +8,7 @@ from fedssh.federation.grants import keeps_token
 from fedssh.federation.steps import CloseFile, NameContext, Step, WriteEntries
 from fedssh.kubernetes.account import NAMESPACE
 from fedssh.kubernetes.credentials import Credential
-from fedssh.kubernetes.kubeconfig.entries import put_member
+from fedssh.kubernetes.kubeconfig.entries import foreign_names, put_member
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,11 +48,12 @@ def plan_writes(
         if member.token is None or not keeps_token(member, granted.get(cluster.name)):
             steps.append(_write_new_token(member, document, names))
             continue
+        taken = foreign_names(document, names)
         credential = Credential(endpoint=endpoint, token=member.token)
         why = _why_written(document, names, member, credential)
         uid = member.cluster_uid
         if put_member(document, names, credential, cluster_uid=uid, namespace=NAMESPACE, adopt=wishes.adopt):
-            steps.append(WriteEntries(cluster=cluster.name, why=why, context=names.context))
+            steps.append(WriteEntries(cluster=cluster.name, why=why, context=names.context, taken=taken))
     if file.is_open:
         why = f"it can be read by others ({file.mode})"
         steps.append(CloseFile(cluster=name, why=why, path=file.path))
@@ -62,7 +63,8 @@ def plan_writes(
 def _write_new_token(member: MemberFacts, document: Kubeconfig, names: EntryNames) -> WriteEntries:
     known = document.has("contexts", names.context)
     why = "its token is a new one" if known else f"there is no context {names.context}"
-    return WriteEntries(cluster=member.name, why=why, needs=NEW_TOKEN, context=names.context)
+    taken = foreign_names(document, names)
+    return WriteEntries(cluster=member.name, why=why, needs=NEW_TOKEN, context=names.context, taken=taken)
 
 
 def _why_written(document: Kubeconfig, names: EntryNames, member: MemberFacts, credential: Credential) -> str:

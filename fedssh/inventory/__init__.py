@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from fedssh.documents import LARGEST_BYTES, quoted
 from fedssh.errors import ConfigurationError
@@ -92,6 +94,11 @@ class Inventory:
     host_context: HostContext = "rename"
     members: tuple[Cluster, ...] = ()
 
+    @property
+    def shown(self) -> str:
+        """Its path, for a message."""
+        return _shown(self.path)
+
     def member(self, name: str) -> Cluster:
         """Find a member by its name.
 
@@ -111,13 +118,16 @@ class Inventory:
 def find_hosts_file(start: Path) -> Path:
     """Look for hosts.yaml in a folder and in those above it.
 
+    What it says decides which machines get tokens. So one that others could have put there is not taken.
+
     Raises:
-        ConfigurationError: There is none.
+        ConfigurationError: There is none, others can write to it or its folder, or it is somebody else's (2).
     """
     folder = start.absolute()
     for candidate in (above / FILE_NAME for above in (folder, *folder.parents)):
         with suppress(OSError):  # a folder above may be closed to us
             if candidate.exists():
+                _check_owner(candidate)
                 return candidate
     problem = f"no {FILE_NAME} in {_shown(folder)} or in a folder above it"
     raise ConfigurationError(problem, hint="name one by --hosts FILE or FEDSSH_HOSTS")
@@ -131,12 +141,22 @@ def load_inventory(path: Path) -> Inventory:
     """
     try:
         with path.open("rb") as file:
-            content = file.read(LARGEST_BYTES + 1)
-        if len(content) > LARGEST_BYTES:
-            raise ConfigurationError(f"{_shown(path)}: larger than {LARGEST_BYTES} bytes")
-        text = content.decode("utf-8")
+            return read_inventory(file, path=path)
     except OSError as error:
         raise ConfigurationError(f"{_shown(path)}: {error.strerror}") from None
+
+
+def read_inventory(stream: BinaryIO, *, path: Path) -> Inventory:
+    """Read a hosts.yaml from an open file; its path is what relative paths and errors refer to.
+
+    Raises:
+        ConfigurationError: See ``load_inventory``.
+    """
+    content = stream.read(LARGEST_BYTES + 1)
+    if len(content) > LARGEST_BYTES:
+        raise ConfigurationError(f"{_shown(path)}: larger than {LARGEST_BYTES} bytes")
+    try:
+        text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         before = content[: error.start]
         line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
@@ -184,6 +204,22 @@ def parse_inventory(text: str, *, path: Path) -> Inventory:
         host_context=host.context,
         members=tuple(member(name, section) for name, section in hosts.members.items()),
     )
+
+
+def _check_owner(path: Path) -> None:
+    """Refuse a file that was found, not named, when somebody else can have written it."""
+    user = os.geteuid()
+    for place, what in ((path, _shown(path)), (path.parent, f"the folder of {_shown(path)}")):
+        about = place.stat()
+        if about.st_mode & stat.S_IWOTH or (about.st_mode & stat.S_IWGRP and about.st_gid != os.getegid()):
+            problem = f"others can write to {what}"
+        elif about.st_uid not in ({user} if place == path else {user, 0}):
+            problem = f"{what} belongs to somebody else"
+        else:
+            continue
+        raise ConfigurationError(
+            f"{problem}, and it was found, not named", hint=f"If it is right, name it: --hosts {_shown(path)}"
+        )
 
 
 def _machine(name: str, section: ClusterSection, defaults: MachineSection, folder: Path) -> Machine:

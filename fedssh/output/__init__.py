@@ -6,8 +6,20 @@ say stands in its ``Report`` and its ``Progress``.
 
 from __future__ import annotations
 
-from fedssh.output.messages import show_error, show_line, show_troubles
+from fedssh.output.closing import closing_line, show_troubles, spent
+from fedssh.output.console import write_result
+from fedssh.output.messages import Messages
 from fedssh.output.progress import ProgressView
-from fedssh.output.reports import Format, show_result
+from fedssh.output.reports import Format, show_plan, show_result
 
-__all__ = ["Format", "ProgressView", "show_error", "show_line", "show_result", "show_troubles"]
+__all__ = [
+    "Format",
+    "Messages",
+    "ProgressView",
+    "closing_line",
+    "show_plan",
+    "show_result",
+    "show_troubles",
+    "spent",
+    "write_result",
+]

@@ -1,53 +1,144 @@
-"""What is said to people besides the result, on stderr: errors, warnings, and what has become of things."""
+"""What is told on stderr: for people as plain lines, or as log lines with time and level."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+import logging
+import sys
+import threading
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from fedssh.output.console import styled, write_message
+from rich.text import Text
+
+from fedssh.output.console import console_for, styled
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
-    from rich.text import Text
+    from rich.console import Console
 
     from fedssh.errors import FedsshError
-    from fedssh.federation.report import Report
+    from fedssh.federation.report import Progress
+
+Style = Literal["plain", "text", "json"]
+
+CHECKED: Final = 15
+"""The level of what was found in order; ``logging`` knows none between DEBUG and INFO."""
+
+_THRESHOLDS: Final = (logging.INFO, CHECKED, logging.DEBUG)
+_DEBUG, _INFO, _WARNING, _ERROR = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR
 
 
-def show_line(text: str) -> None:
-    """Print one line to stderr."""
-    write_message(styled(text))
+class Messages:
+    """Tells what happens, from any thread.
+
+    Attributes:
+        console: Where it is told.
+        threshold: The level below which nothing is told.
+        is_live: Whether people watch on a terminal, where a picture may be drawn again and again.
+    """
+
+    def __init__(self, *, style: Style = "plain", quiet: bool = False, verbosity: int = 0) -> None:
+        """Take how to tell it.
+
+        Args:
+            style: As plain lines, or as log lines with time and level: as text or as JSON.
+            quiet: Whether nothing but warnings and errors is told.
+            verbosity: 1 tells what was checked, 2 the SSH dialogue, too.
+        """
+        self._style = style
+        self.threshold = _WARNING if quiet else _THRESHOLDS[min(verbosity, len(_THRESHOLDS) - 1)]
+        self.console: Console = console_for(sys.stderr, live=True)
+        self.is_live = style == "plain" and not quiet and self.console.is_terminal
+        self._lock = threading.Lock()
+        self._kept: list[Text] | None = None
+        self._told: list[FedsshError] = []
+
+    def say(self, text: str, *, always: bool = False) -> None:
+        """Tell how it goes: a line, which is told also to those who want quiet where it is ``always`` needed."""
+        self._tell(_WARNING if always else _INFO, text, styled(text))
+
+    def detail(self, text: str) -> None:
+        """Tell what those want to know who want to know every check."""
+        self._tell(CHECKED, text, styled(text))
+
+    def debug(self, text: str) -> None:
+        """Tell whoever looks for a mistake."""
+        self._tell(_DEBUG, text, styled((text, "dim")))
+
+    def warn(self, text: str, *, cluster: str = "") -> None:
+        """Warn of what does not keep the run from going on."""
+        where = f"{cluster}: " if cluster else ""
+        self._tell(_WARNING, text, styled(("warning: ", "bold yellow"), where + text), cluster=cluster)
+
+    def error(self, error: FedsshError) -> None:
+        """Tell an error and what to do next; once, however often it is met."""
+        with self._lock:
+            if any(error is told for told in self._told):
+                return
+            self._told.append(error)
+        parts: list[str | tuple[str, str]] = [("error: ", "bold red"), str(error)]
+        if error.hint:
+            parts += ["\n", ("  next: ", "bold"), error.hint.replace("\n", "\n        ")]
+        about = {"cluster": error.machine, "step": error.step, "hint": error.hint, "exitCode": error.exit_code}
+        text = str(error) if self._style == "text" else error.message
+        self._tell(_ERROR, text, styled(*parts), **about)
+
+    def step(self, event: Progress) -> None:
+        """Tell an event of a run."""
+        if event.error:
+            self.error(event.error)
+            return
+        said = f"checked: {event.text}" if event.state == "checked" else event.text
+        rendered = styled(f"{event.cluster}: {said}")
+        if self.is_live and event.state in {"changed", "confirmed"}:
+            rendered = styled(("✓ ", "green"), (event.cluster, "bold"), f" {event.text}")
+        level = CHECKED if event.state == "checked" else _INFO
+        self._tell(level, event.text, rendered, cluster=event.cluster, state=event.state)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Tell nothing while somebody is asked a question; what there is to tell is told afterwards."""
+        with self._lock:
+            kept: list[Text] = []
+            self._kept = kept
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._kept = None
+            for what in kept:
+                self._print(what)
+
+    def _tell(self, level: int, text: str, rendered: Text, **about: Any) -> None:
+        if level < self.threshold:
+            return
+        if self._style == "plain":
+            self._print(rendered)
+        elif self._style == "json":
+            record = {"time": _now(), "level": _name(level)} | {key: value for key, value in about.items() if value}
+            self._print(Text(json.dumps({**record, "message": text})))
+        else:
+            # The cluster of an error stands in its text.
+            cluster = "" if level == _ERROR else about.get("cluster", "")
+            lines = [text, *(f"next: {line}" for line in about.get("hint", "").splitlines())]
+            start = f"{_now()} {_name(level).upper()} " + (f"{cluster}: " if cluster else "")
+            for line in "\n".join(lines).splitlines():
+                self._print(styled(start + line))
+
+    def _print(self, what: Text) -> None:
+        with self._lock:
+            if self._kept is not None:
+                self._kept.append(what)
+                return
+        self.console.print(what, soft_wrap=True)
 
 
-def show_error(error: FedsshError, *, aftermath: Sequence[str] = ()) -> None:
-    """Print an error to stderr, what has become of things after it, and what to do next."""
-    write_message(styled(("error: ", "bold red"), str(error)))
-    for line in aftermath:
-        show_line(f"  {line}")
-    if error.hint:
-        write_message(styled(("  next: ", "bold"), error.hint.replace("\n", "\n        ")))
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def show_troubles(report: Report) -> None:
-    """Print what is not well with the clusters of a report, and why the run as a whole ended early."""
-    told: list[FedsshError] = []
-    for cluster in report.clusters:
-        for notice in cluster.notices:
-            write_message(warning(f"{cluster.name}: {notice}"))
-        # What ended the whole run can be the error of several clusters; once is enough.
-        if cluster.error and cluster.error not in told:
-            told.append(cluster.error)
-            show_error(cluster.error, aftermath=cluster.aftermath)
-            continue
-        if cluster.state == "NotReady":
-            show_line(f"{cluster.name} is not ready: {cluster.message or 'nothing has said why yet'}")
-        for line in cluster.aftermath:
-            show_line(f"{cluster.name}: {line}")
-    if report.error and report.error not in told:
-        show_error(report.error)
-
-
-def warning(text: str) -> Text:
-    """Return a warning's line."""
-    return styled(("warning: ", "bold yellow"), text)
+def _name(level: int) -> str:
+    return "debug" if level < _INFO else logging.getLevelName(level).lower()

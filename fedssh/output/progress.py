@@ -1,50 +1,61 @@
-"""What happens, while it happens, on stderr.
+"""What happens, while it happens: on a terminal a row for each cluster, for as long as the run lasts.
 
-On a terminal it is a line for each cluster, kept up to date; elsewhere it is a plain line for each step.
+Elsewhere it is a line for each step, which ``Messages`` tells.
 """
 
 from __future__ import annotations
 
 import logging
-import sys
 import threading
+import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Self
 
+from rich.console import Group
 from rich.live import Live
 from rich.spinner import Spinner
-from rich.table import Table
 from rich.text import Text
 
-from fedssh.output.console import console_for, styled
-from fedssh.output.messages import warning
+from fedssh.output.console import styled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from types import TracebackType
 
     from fedssh.federation.report import Progress
+    from fedssh.output.messages import Messages
+
+_PACKAGE: Final = "fedssh"
+_SSH_LIBRARY: Final = "paramiko"
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """What a cluster is at, and since when."""
+
+    event: Progress
+    since: float
 
 
 class ProgressView:
-    """Shows ``Progress`` on stderr while its ``with`` block runs; call it with each event, from any thread.
+    """Shows ``Progress`` while its ``with`` block runs; call it with each event, from any thread.
 
-    What fedssh logs meanwhile is shown, too: warnings always, the rest for those who want to know every check.
+    What fedssh and the SSH library log meanwhile is told, too, as far as it is wanted.
     """
 
-    def __init__(self, *, verbose: bool) -> None:
-        self._verbose = verbose
-        self._console = console_for(sys.stderr, live=True)
-        self._live = Live(console=self._console, refresh_per_second=8, transient=True)
-        self._rows: dict[str, Progress] = {}
+    def __init__(self, messages: Messages) -> None:
+        self._messages = messages
+        self._rows: dict[str, _Row] = {}
+        self._spinner = Spinner("dots")
         self._lock = threading.Lock()
         self._drawn = False
-        self._kept: list[Text] | None = None
-        self._log = _LogHandler(self._tell, logging.INFO if verbose else logging.WARNING)
+        self._live = Live(console=messages.console, refresh_per_second=8, transient=True, get_renderable=self._picture)
+        self._handler = _Handler(messages)
 
     def __enter__(self) -> Self:
-        self._log.attach()
-        self._drawn = self._console.is_terminal
+        self._handler.attach()
+        self._drawn = self._messages.is_live
         if self._drawn:
             self._live.start()
         return self
@@ -55,79 +66,89 @@ class ProgressView:
         with self._lock:
             self._drawn = False
             self._live.stop()
-        self._log.detach()
+        self._handler.detach()
 
     def __call__(self, event: Progress) -> None:
-        """Show one event; failures are left to the end, where they are told with what to do next."""
-        if event.state == "checked":
-            if self._verbose:
-                self._tell(styled(f"{event.cluster}: checked: {event.text}"))
-            return
-        if not self._console.is_terminal:
-            if event.state != "failed":
-                self._tell(styled(f"{event.cluster}: {event.text}"))
-            return
-        # What is done scrolls up; what is being done stays below, until the next step of that cluster.
-        if event.state in {"changed", "confirmed"}:
-            self._tell(styled(("✓ ", "green"), (event.cluster, "bold"), f" {event.text}"))
-            self._rows.pop(event.cluster, None)
-        else:
-            self._rows[event.cluster] = event
-        self._live.update(self._table())
+        """Show one event."""
+        if event.state != "checked":
+            row = self._rows.get(event.cluster)
+            # What follows a failure does not hide it.
+            if row is None or row.event.state != "failed":
+                self._rows[event.cluster] = _Row(event, time.monotonic())
+        if not (self._messages.is_live and event.state == "running"):  # that is what the row says
+            self._messages.step(event)
 
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Leave the terminal alone, for a question; what there is to tell meanwhile is told afterwards."""
         with self._lock:
-            kept: list[Text] = []
-            self._kept = kept
             self._live.stop()
-        try:
+        with self._messages.held():
             yield
-        finally:
-            with self._lock:
-                self._kept = None
-                if self._drawn:
-                    self._live.start()
-            for line in kept:
-                self._tell(line)
-
-    def _tell(self, what: Text) -> None:
         with self._lock:
-            if self._kept is not None:
-                self._kept.append(what)
-                return
-        self._console.print(what, soft_wrap=True)
+            if self._drawn:
+                self._live.start()
 
-    def _table(self) -> Table:
-        table = Table.grid(padding=(0, 1))
-        for event in list(self._rows.values()):
-            mark = Spinner("dots") if event.state == "running" else Text("✗", style="red")
-            table.add_row(mark, styled((event.cluster, "bold")), styled(event.text.partition("\n")[0]))
-        return table
+    def _picture(self) -> Group:
+        """Return the rows, those that matter most first, as many as the terminal has room for."""
+        # The thread that draws calls this, while another may wait for it: no lock.
+        rows = sorted((*self._rows.values(),), key=lambda row: _ORDER.get(row.event.state, len(_ORDER)))
+        width, room = self._messages.console.width, max(1, self._messages.console.height - 2)
+        lines = [self._line(row, width) for row in rows[:room]]
+        if len(rows) > room:
+            lines.append(styled(f"  and {len(rows) - room} more"))
+        return Group(*lines)
+
+    def _line(self, row: _Row, width: int) -> Text:
+        event, seconds = row.event, time.monotonic() - row.since
+        first, *_ = (event.error.message if event.error else event.text).split("\n")
+        line = Text.assemble(self._mark(event), " ", styled((event.cluster, "bold"), f"  {first}"))
+        duration = f" {seconds:.0f} s" if event.state == "running" else ""
+        line.truncate(max(0, width - len(duration)), overflow="ellipsis")
+        return line.append(duration, style="dim")
+
+    def _mark(self, event: Progress) -> Text:
+        if event.state == "running":
+            frame = self._spinner.render(time.monotonic())
+            return frame if isinstance(frame, Text) else Text()
+        return Text("✗", style="red") if event.error else Text("✓", style="green")
 
 
-class _LogHandler(logging.Handler):
-    """Shows what the package logs."""
+_ORDER: Final = {"failed": 0, "running": 1}
 
-    def __init__(self, tell: Callable[[Text], None], level: int) -> None:
-        super().__init__(level)
-        self._tell = tell
-        self._logger = logging.getLogger("fedssh")
-        self._before = self._logger.level
+
+class _Handler(logging.Handler):
+    """Tells what fedssh and the SSH library log."""
+
+    def __init__(self, messages: Messages) -> None:
+        super().__init__(messages.threshold)
+        self._messages = messages
+        self._before: dict[str, int] = {}
 
     def attach(self) -> None:
         """Begin."""
-        self._before = self._logger.level
-        self._logger.setLevel(logging.INFO)
-        self._logger.addHandler(self)
+        dialogue = (_SSH_LIBRARY,) if self.level <= logging.DEBUG else ()
+        for name in (_PACKAGE, *dialogue):
+            logger = logging.getLogger(name)
+            self._before[name] = logger.level
+            logger.setLevel(self.level)
+            logger.addHandler(self)
 
     def detach(self) -> None:
-        """End, and leave the logger as it was."""
-        self._logger.removeHandler(self)
-        self._logger.setLevel(self._before)
+        """End, and leave the loggers as they were."""
+        for name, level in self._before.items():
+            logger = logging.getLogger(name)
+            logger.removeHandler(self)
+            logger.setLevel(level)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Show one record."""
+        """Tell one record."""
         text = record.getMessage()
-        self._tell(warning(text) if record.levelno >= logging.WARNING else styled(text))
+        is_ours = record.name.partition(".")[0] == _PACKAGE
+        # The SSH library calls an error what fedssh tries again, or tells in words of its own.
+        if record.levelno < logging.INFO or not is_ours:
+            self._messages.debug(text if is_ours else f"{record.name}: {text}")
+        elif record.levelno < logging.WARNING:
+            self._messages.detail(text)
+        else:
+            self._messages.warn(text)

@@ -5,25 +5,34 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from fedssh.output.console import styled, write_result
-from fedssh.output.json_report import render_json
+from fedssh.output.documents import render_json, render_yaml
 from fedssh.output.plans import render_plan
 from fedssh.output.tables import render_table
 
 if TYPE_CHECKING:
     from fedssh.federation.report import Report
+    from fedssh.output.messages import Messages
 
-Format = Literal["table", "json"]
+Format = Literal["table", "wide", "json", "yaml", "name"]
 
 
 def show_result(report: Report, output: Format) -> None:
-    """Print what belongs on stdout: as JSON exactly one document, for people what the report holds for them."""
+    """Print what belongs on stdout: a document, the plan of a dry run, the table, or the clusters' names."""
     if output == "json":
         write_result(render_json(report))
-        return
-    if report.clusters and report.dry_run:
+    elif output == "yaml":
+        write_result(render_yaml(report))
+    elif output == "name":
+        for cluster in report.clusters:
+            write_result(styled(cluster.name))
+    elif report.clusters and report.dry_run:
         for line in render_plan(report):
             write_result(line)
     elif report.clusters and report.has_table:
-        write_result(render_table(report))
-    if report.summary:
-        write_result(styled(report.summary))
+        write_result(render_table(report, wide=output == "wide"))
+
+
+def show_plan(report: Report, messages: Messages) -> None:
+    """Tell the plan to whoever is going to be asked whether to go on with it."""
+    for line in render_plan(report):
+        messages.console.print(line, soft_wrap=True)

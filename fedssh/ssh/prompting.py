@@ -89,8 +89,14 @@ def keyring_advice(name: str) -> str:
     return f"put it into a keyring (pip install keyring; keyring set {_SERVICE} '{name}')"
 
 
-def ask_on_terminal(question: str, cancelled: threading.Event) -> Sensitive | None:
-    """Ask on the terminal without showing the answer; without a terminal, return None at once."""
+def ask_on_terminal(question: str, cancelled: threading.Event, *, is_shown: bool = False) -> Sensitive | None:
+    """Ask on the terminal; without a terminal, return None at once.
+
+    Args:
+        question: What is asked.
+        cancelled: Set when nobody waits for the answer any more.
+        is_shown: Whether the answer may be seen while it is typed.
+    """
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr and sys.stderr.isatty()):
         return None
     try:
@@ -105,12 +111,13 @@ def ask_on_terminal(question: str, cancelled: threading.Event) -> Sensitive | No
         before = termios.tcgetattr(terminal)
         silent = [*before[:3], before[3] & ~termios.ECHO, *before[4:]]
         try:
-            termios.tcsetattr(terminal, termios.TCSAFLUSH, silent)
+            termios.tcsetattr(terminal, termios.TCSAFLUSH, before if is_shown else silent)
             os.write(terminal, question.encode())
             return _read_line(terminal, cancelled)
         finally:
             termios.tcsetattr(terminal, termios.TCSAFLUSH, before)
-            os.write(terminal, b"\n")
+            if not is_shown:
+                os.write(terminal, b"\n")
     finally:
         os.close(terminal)
 

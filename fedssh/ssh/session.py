@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from typing import TYPE_CHECKING, Self
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 RELEASE_TIMEOUT_SECONDS = 10.0
 """How long a held command may take to end once its stdin has ended."""
+
+_log = logging.getLogger(__name__)
 
 _ENDING_SECONDS = 0.5
 _NOISE_LIMIT_BYTES = 1024 * 1024
@@ -57,6 +60,7 @@ class Session:
         separator = secrets.token_hex(16)
         channel = self._open(titles[0], timeout_seconds)
         answer = bytearray()
+        self._log_commands(stages)
         try:
             sent = channel.send(render_program(stages, separator=separator).encode())
             self._read(channel, answer, titles)
@@ -77,7 +81,7 @@ class Session:
                 hint="Make dash, bash or busybox its sh.",
             )
         try:
-            return parse_answer(bytes(answer), stages, separator=separator, machine=self._name)
+            results = parse_answer(bytes(answer), stages, separator=separator, machine=self._name)
         except UnknownOutcomeError as error:
             step = _unanswered(answer, separator, titles)
             if code is None:
@@ -93,6 +97,8 @@ class Session:
             if separator.encode() not in answer and words:
                 error.message += f"; the machine said: {words}"
             raise
+        self._log_results(results)
+        return results
 
     def hold(self, line: str, *, timeout_seconds: float = RUN_TIMEOUT_SECONDS) -> HeldCommand:
         """Start a command that stays; see ``fedssh.shell.Shell``."""
@@ -119,6 +125,16 @@ class Session:
     def close(self) -> None:
         """Close the connection; whatever still runs on it is ended."""
         self._link.transport.close()
+
+    def _log_commands(self, stages: Sequence[Command | Sequence[Command]]) -> None:
+        """Log what is run: command lines hold no secret, and what travels by stdin is not told."""
+        for command in (one for stage in stages for one in ([stage] if isinstance(stage, Command) else stage)):
+            _log.debug("%s$ %s%s", self._name, command.line, " <(not shown)" if command.stdin else "")
+
+    def _log_results(self, results: Sequence[Result]) -> None:
+        for result in results:
+            sizes = f"{len(result.stdout)} characters on stdout, {len(result.stderr)} on stderr"
+            _log.debug("%s: %s: exit code %d, %s", self._name, result.command.title, result.code, sizes)
 
     def _open(self, step: str, timeout_seconds: float) -> ShellChannel:
         try:

@@ -18,10 +18,17 @@ from fedssh.federation.findings import refusals
 from fedssh.federation.journal import Journal
 from fedssh.federation.look.advice import seek_advice
 from fedssh.federation.look.federation import look
-from fedssh.federation.outcomes import Outcome, exit_code, failed_run, planned_exit_code, report_clusters
+from fedssh.federation.outcomes import Outcome, exit_code, failed_run, planned_exit_code, report_clusters, sum_up
 from fedssh.federation.plan import Plan, plan_federate
 from fedssh.federation.report import Report
-from fedssh.federation.rules import check_file, check_host, check_host_address, check_members, check_strangers
+from fedssh.federation.rules import (
+    check_file,
+    check_host,
+    check_host_address,
+    check_members,
+    check_members_alone,
+    check_strangers,
+)
 from fedssh.federation.threads import contained
 from fedssh.federation.trust import load_ca_file
 from fedssh.federation.wishes import wanted_endpoint
@@ -33,19 +40,20 @@ if TYPE_CHECKING:
     from fedssh.federation.facts import Facts
     from fedssh.federation.findings import Finding
     from fedssh.federation.machines import Connect
-    from fedssh.federation.report import ClusterReport, Reporter
+    from fedssh.federation.report import Agree, ClusterReport, Reporter
     from fedssh.federation.wishes import Wishes
     from fedssh.kubernetes.credentials import Endpoint
     from fedssh.shell import Shell
 
 
-def run(wishes: Wishes, *, connect: Connect, report: Reporter) -> Report:
+def run(wishes: Wishes, *, connect: Connect, report: Reporter, agree: Agree) -> Report:
     """Federate the members of ``wishes`` with the host; what is already as it should be stays untouched.
 
     Args:
         wishes: What is wanted; with ``dry_run`` nothing is changed, and the report holds the plan.
         connect: Opens a connection to a machine.
         report: Told of every step.
+        agree: Asked whether a run may take over what fedssh did not make; given the plan, as a dry run reports it.
 
     Returns:
         How it ended for each cluster. A member's failure is its own; the host's ends the run, and stands in ``error``.
@@ -57,9 +65,11 @@ def run(wishes: Wishes, *, connect: Connect, report: Reporter) -> Report:
         return failed_run("federate", wishes, engine, error)
     wishes = replace(wishes, ca_files=ca_files)
     reach = connect if wishes.dry_run else connect_and_lock(connect, wishes.inventory)
-    machines, facts = look(wishes, reach, engine, journal.begin)
+    machines, facts = look(wishes, reach, engine, journal.begin, journal.fail)
     findings = [*check_host(wishes, facts.host, engine), *check_host_address(facts.host, engine)]
-    if not refusals(findings):
+    if refusals(findings):
+        findings += check_members_alone(wishes, facts)
+    else:
         findings += [*check_file(facts.host), *check_strangers(wishes, facts, engine)]
         findings += _advised(check_members(wishes, facts, engine), machines, wishes, facts, engine)
     journal.find(findings)
@@ -69,10 +79,13 @@ def run(wishes: Wishes, *, connect: Connect, report: Reporter) -> Report:
     members = {cluster.name: cluster for cluster in wishes.members}
     part = replace(wishes, members=tuple(journal.without_failed(members).values()))
     plan = plan_federate(part, facts, engine)
-    outcome = execute(
-        Plan() if wishes.dry_run else plan, machines, wishes=part, facts=facts, engine=engine, journal=journal
-    )
-    return _report(wishes, plan, outcome, journal, engine)
+    is_declined = False
+    if plan.takes_over and not wishes.dry_run:
+        is_declined = not agree(_report(replace(wishes, dry_run=True), plan, Outcome(), journal, engine))
+    executed = Plan() if wishes.dry_run or is_declined else plan
+    outcome = execute(executed, machines, wishes=part, facts=facts, engine=engine, journal=journal)
+    ended = _report(wishes, plan, outcome, journal, engine)
+    return replace(ended, exit_code=0, summary="Nothing was changed") if is_declined else ended
 
 
 def _advised(
@@ -113,14 +126,12 @@ def _report(wishes: Wishes, plan: Plan, outcome: Outcome, journal: Journal, engi
         engine_version=outcome.version,
         exit_code=code,
         dry_run=wishes.dry_run,
-        summary="" if code or wishes.dry_run else _summary(clusters),
+        summary="" if error or wishes.dry_run else _summary(clusters),
         has_table=not error and not wishes.dry_run,
         error=error,
     )
 
 
 def _summary(clusters: Sequence[ClusterReport]) -> str:
-    names = [cluster.name for cluster in clusters if cluster.state == "Ready"]
-    told = f"{', '.join(names[:-1])} and {names[-1]} are" if len(names) > 1 else f"{''.join(names)} is"
-    changed = any(cluster.changes for cluster in clusters)
-    return f"{'' if changed else 'Nothing to do: '}{told} federated."
+    idle = all(cluster.state == "Ready" and not cluster.changes for cluster in clusters)
+    return ("Nothing to do: " if idle else "") + sum_up(clusters, "federated")

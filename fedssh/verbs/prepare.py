@@ -43,7 +43,7 @@ def run(wishes: Wishes, *, connect: Connect, report: Reporter) -> Report:
         )
     clusters = report_clusters(wishes, outcome, journal, plan, [name])
     error = journal.ended
-    state = f"{engine.TITLE} {outcome.version} and its tools are installed on {name}."
+    state = f"{engine.TITLE} {outcome.version} and its tools are installed on {name}"
     return Report(
         verb="prepare",
         clusters=clusters,

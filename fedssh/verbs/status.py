@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fedssh.engines import load_engine
 from fedssh.federation.journal import Journal
 from fedssh.federation.look.federation import look_at_host_alone
-from fedssh.federation.outcomes import Outcome, exit_code, failed_run, report_clusters
+from fedssh.federation.outcomes import Outcome, exit_code, failed_run, report_clusters, sum_up
 from fedssh.federation.plan import Plan
 from fedssh.federation.report import Report
 
@@ -23,7 +23,7 @@ def run(wishes: Wishes, *, connect: Connect, report: Reporter) -> Report:
     Ready is what the engine says; nothing is proven here.
 
     Args:
-        wishes: Whose hosts.yaml it is.
+        wishes: Whose hosts.yaml it is, and which of its members are meant; all clusters when it names none.
         connect: Opens a connection to a machine.
         report: Told of every step.
     """
@@ -35,13 +35,14 @@ def run(wishes: Wishes, *, connect: Connect, report: Reporter) -> Report:
         return failed_run("status", wishes, engine, facts.gaps[0])
     # What has joined without standing in hosts.yaml is part of the federation, too.
     joined = facts.clusters
-    names = list(dict.fromkeys([host.name, *(cluster.name for cluster in inventory.members), *joined]))
+    others = [] if wishes.members else joined
+    members = wishes.members or inventory.members
+    names = list(dict.fromkeys([host.name, *(cluster.name for cluster in members), *others]))
     outcome = Outcome(clusters=joined, version=facts.known.engine.version)
     clusters = report_clusters(wishes, outcome, journal, Plan(), names)
+    remark = f"Ready is what {engine.TITLE} says; federate proves it."
     if not outcome.version and not joined:
-        summary = f"{engine.TITLE} is not installed yet. Next: federate --all, or --member NAME"
-    else:
-        summary = f"Ready is what {engine.TITLE} says; federate proves it."
+        remark = f"{engine.TITLE} is not installed yet. Next: federate --all, or --member NAME"
     return Report(
         verb="status",
         clusters=clusters,
@@ -49,6 +50,7 @@ def run(wishes: Wishes, *, connect: Connect, report: Reporter) -> Report:
         engine_version=outcome.version,
         exit_code=exit_code(clusters, engine),
         dry_run=wishes.dry_run,
-        summary=summary,
+        summary=sum_up(clusters, "Ready"),
+        remark=remark,
         error=None,
     )

@@ -53,7 +53,7 @@ def test_a_federate_shows_in_the_audit_log(unjoined: Federation, fedssh: Callabl
     }
     marks, before = unjoined.audit_marks(), file_times(unjoined.host)
     again = fedssh("federate", "--member", "member1")
-    assert "Nothing to do" in again.stdout
+    assert "Nothing to do" in again.stderr
     assert unjoined.changes_since(marks) == []
     asked = {(one.machine, one.user, one.resource) for one in unjoined.requests_since(marks)}
     for account in ("default:member1", "kube-federation-system:member1-fedhost"):

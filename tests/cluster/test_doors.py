@@ -109,7 +109,7 @@ def test_fault_24_as_users_who_become_root(
     assert counted["member1"] == (1, 3)  # one more, to see whether sudo wants a password
     assert counted["fedhost"][0] == 1
     again = fedssh("federate", "--member", "member1")
-    assert (again.code, "Nothing to do" in again.stdout) == (0, True), again.stderr
+    assert (again.code, "Nothing to do" in again.stderr) == (0, True), again.stderr
 
 
 @pytest.mark.usefixtures("accounts")

@@ -91,7 +91,7 @@ def test_drift_is_planned_as_it_is_mended(
         assert done.report["changed"] is True
         again = fedssh("federate", "--member", "member1")
         # Others could read it: that was said once, and is mended.
-        assert "Nothing to do" in again.stdout, again.stdout
+        assert "Nothing to do" in again.stderr, again.stderr
     finally:
         joined.host.check("chmod", "600", CONFIG)
 

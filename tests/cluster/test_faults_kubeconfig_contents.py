@@ -45,7 +45,7 @@ def test_fault_18_readable_by_others(unwritten: Federation, fedssh: Callable[...
         done = fedssh("federate", "--member", "member1")
         assert done.code == 0, done.stderr
         assert f"warning: fedhost: {CONFIG} could be read by others (-rw-r--r--); it becomes 0600" in done.stderr
-        assert "Nothing to do" not in done.stdout
+        assert "Nothing to do" not in done.stderr
         assert host.check("stat", "-c", "%a %u:%g", CONFIG).strip() == "600 4711:4712"
         host.check("chmod", "644", CONFIG)
 
@@ -119,7 +119,7 @@ def test_fault_19_somebody_elses_entry(kind: str, unwritten: Federation, fedssh:
     assert "somebody" not in host.check("cat", CONFIG)
     unwritten.kubectl(host, "--context", "member1", "get", "nodes")
     again = fedssh("federate", "--member", "member1")
-    assert "Nothing to do" in again.stdout
+    assert "Nothing to do" in again.stderr
 
 
 def test_fault_20_home_elsewhere(unwritten: Federation, fedssh: Callable[..., Run]) -> None:

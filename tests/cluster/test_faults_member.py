@@ -80,7 +80,7 @@ def test_fault_30_ca_by_path(
     inventory["members"]["member1"]["kubeconfig"] = HOSTILE
     done = fedssh("federate", "--member", "member1")
     assert done.code == 0, done.stderr
-    assert "Nothing to do" in done.stdout
+    assert "Nothing to do" in done.stderr
     member.check("rm", str(path))
     gone = fedssh("federate", "--member", "member1")
     assert gone.code == 3, gone.stderr
@@ -233,7 +233,7 @@ def test_fault_39_adopting_everything(joined: Federation, fedssh: Callable[..., 
         assert len(joined.objects()) == 4
         rules = joined.kubectl(member, "get", "clusterrole", "member1", "-o", "jsonpath={.rules[0].verbs}")
         assert rules == '["*"]'
-        assert fedssh("federate", "--member", "member1").stdout.count("Nothing to do") == 1
+        assert fedssh("federate", "--member", "member1").stderr.count("Nothing to do") == 1
     finally:
         if len(joined.objects()) < 4:
             member.check("sh", "-c", f"kubectl delete sa/member1 clusterrole/member1 secret/{SECRET}")

@@ -99,7 +99,7 @@ def test_fault_37_a_slow_api_server(joined: Federation, fedssh: Callable[..., Ru
     joined.member().check("sh", "-c", pause)
     done = fedssh("federate", "--member", "member1")
     assert done.code == 0, done.stderr
-    assert "Nothing to do" in done.stdout
+    assert "Nothing to do" in done.stderr
 
 
 def test_fault_40_a_namespace_that_is_going(joined: Federation, fedssh: Callable[..., Run]) -> None:

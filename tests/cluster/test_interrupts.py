@@ -83,7 +83,7 @@ def converges(federation: Federation, fedssh: Callable[..., Run]) -> None:
         "secret/member1-fedssh-1",
         "serviceaccount/member1",
     ]
-    assert "Nothing to do" in fedssh("federate", "--member", "member1").stdout
+    assert "Nothing to do" in fedssh("federate", "--member", "member1").stderr
 
 
 def test_fault_08_a_session_that_is_killed_while_access_is_granted(

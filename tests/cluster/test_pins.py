@@ -72,7 +72,7 @@ def test_fault_75_a_pin_that_is_named(
     assert done.code == 0, done.stderr
     assert f"warning: member1: pinned to the certificate {fingerprint}" in done.stderr
     assert pinned.ready()["member1"] == "True"
-    assert "Nothing to do" in fedssh("federate", "--member", "member1").stdout
+    assert "Nothing to do" in fedssh("federate", "--member", "member1").stderr
 
 
 def test_fault_75_the_host_is_presented_another_certificate(

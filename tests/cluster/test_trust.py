@@ -93,7 +93,7 @@ def test_a_way_to_verify(
         assert base64.b64decode(spec(standing, "caBundle")).decode().split() == way.ca.split()
     again = fedssh("federate", "--member", "member1")
     assert again.code == 0, again.stderr
-    assert "Nothing to do" in again.stdout
+    assert "Nothing to do" in again.stderr
     for run in (done, again):
         assert ("warning: member1: " in run.stderr) == bool(way.warning)
         assert way.warning in run.stderr

@@ -23,13 +23,16 @@ import sys
 from fedssh import cli, ssh
 from fedssh.federation.report import ClusterReport, Report
 from fedssh.verbs import {verb} as verb
-def pretend(wishes, *, connect, report):
+def pretend(wishes, *, connect, report, agree=None):
     {body}
 verb.run = pretend
 sys.argv = ["fedssh", "{verb}", *sys.argv[1:]]
 cli.main()
 """
-REPORT = "Report(verb='status', clusters=({clusters}), engine='kubefed', engine_version='0.10.0', exit_code={code})"
+REPORT = (
+    "Report(verb='status', clusters=({clusters}), engine='kubefed', engine_version='0.10.0', exit_code={code}, "
+    "summary='1 of 1 Ready')"
+)
 READY = "ClusterReport(name='fedhost', role='host', state='Ready'),"
 
 

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 import fedssh
 from fedssh.errors import RefusedError, UnreachableError
 from fedssh.federation.report import ClusterReport, PlannedChange, Report
-from fedssh.output import show_result, show_troubles
+from fedssh.output import Messages, closing_line, show_result, show_troubles
 
 if TYPE_CHECKING:
     from fedssh.output import Format
@@ -21,6 +21,7 @@ SCHEMA: Final = Path(fedssh.__file__).with_name("report.schema.json")
 HOST: Final = ClusterReport(
     name="fedhost", role="host", state="Ready", api_server="https://fedhost.example.com:6443", changes=("joined",)
 )
+SUMMARY: Final = "1 of 3 Ready"
 LONG: Final = "a-member-whose-name-is-as-long-as-names-get-to-be"
 REFUSED: Final = RefusedError(
     "it is another cluster", machine="member2", step="prove", hint="Correct it.\nOr leave it."
@@ -83,14 +84,16 @@ EXAMPLE: Final = Report(
 
 def report(*clusters: ClusterReport, **changes: Any) -> Report:
     """Return a report of status."""
-    values = {"verb": "status", "engine": "kubefed", "engine_version": "0.10.0", "exit_code": 3}
+    values = {"verb": "status", "engine": "kubefed", "engine_version": "0.10.0", "exit_code": 3, "summary": SUMMARY}
     return Report(clusters=clusters, **{**values, **changes})
 
 
 def show_report(report: Report, output: Format) -> None:
-    """Show the end of a run as the command line does: the result, and what is not well."""
+    """Show the end of a run as the command line does: the result, what is not well, and what it has come to."""
+    messages = Messages()
     show_result(report, output)
-    show_troubles(report)
+    show_troubles(report, messages)
+    messages.say(closing_line(report, seconds=2.44))
 
 
 def read_document(text: str) -> Any:

@@ -33,6 +33,7 @@ class World:
         members: The members, by name.
         unreachable: Whose machine does not answer.
         events: What the last run has told on its way.
+        asked: The plans that the last run asked about.
         labels: What hosts.yaml says of every member, after its address.
         said: What it says of one, by name; instead of ``labels``.
         context: How the host's context gets its name.
@@ -41,6 +42,7 @@ class World:
     members: dict[str, Member] = field(default_factory=lambda: {name: Member(name) for name in NAMES})
     unreachable: set[str] = field(default_factory=set)
     events: list[Progress] = field(default_factory=list)
+    asked: list[Report] = field(default_factory=list)
     labels: str = ""
     said: dict[str, str] = field(default_factory=dict)
     context: str = "rename"
@@ -75,11 +77,17 @@ class World:
             raise UnreachableError("no answer", machine=machine.name)
         return self.shells[machine.name]
 
-    def federate(self, *names: str, adopt: bool = False, dry_run: bool = False) -> Report:
+    def federate(self, *names: str, adopt: bool = False, dry_run: bool = False, agreed: bool = True) -> Report:
         """Federate members; all when none is named. What the machines are asked is counted anew."""
         self._forget()
         wishes = self.wishes(*names, adopt=adopt, dry_run=dry_run)
-        return _checked(federate.run(wishes, connect=self.connect, report=self.events.append))
+        self.asked.clear()
+
+        def agree(planned: Report) -> bool:
+            self.asked.append(planned)
+            return agreed
+
+        return _checked(federate.run(wishes, connect=self.connect, report=self.events.append, agree=agree))
 
     def prepare(self, *, dry_run: bool = False) -> Report:
         """Install the engine on the host."""
@@ -87,10 +95,11 @@ class World:
         wishes = replace(self.wishes(dry_run=dry_run), members=())
         return _checked(prepare.run(wishes, connect=self.connect, report=self.events.append))
 
-    def status(self) -> Report:
-        """Ask the host how the federation is."""
+    def status(self, *names: str) -> Report:
+        """Ask the host how the federation is; of some members, or of all that has to do with it."""
         self._forget()
-        return _checked(status.run(self.wishes(), connect=self.connect, report=self.events.append))
+        wishes = self.wishes(*names) if names else replace(self.wishes(), members=())
+        return _checked(status.run(wishes, connect=self.connect, report=self.events.append))
 
     def told(self, name: str) -> list[str]:
         """Return what was reported of a cluster."""

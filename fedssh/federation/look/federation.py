@@ -11,7 +11,7 @@ from fedssh.federation.facts import Facts, HostFacts, MemberFacts, Presented
 from fedssh.federation.look.host import look_at_host
 from fedssh.federation.look.members import look_at_member, parse_presented
 from fedssh.federation.look.proof import survey
-from fedssh.federation.threads import at_once, contained
+from fedssh.federation.threads import as_they_end, contained
 from fedssh.federation.trust import is_asked
 from fedssh.federation.wishes import wanted_endpoint, wanted_server
 from fedssh.kubernetes.certificates import asking_argv, parse_store
@@ -43,7 +43,11 @@ _READ_STORE: Final = """
 
 
 def look(
-    wishes: Wishes, connect: Connect, engine: Engine, begin: Callable[[str, str], None]
+    wishes: Wishes,
+    connect: Connect,
+    engine: Engine,
+    begin: Callable[[str, str], None],
+    fail: Callable[[str, FedsshError], None],
 ) -> tuple[dict[str, Shell], Facts]:
     """Connect to the host and to every member that is meant, and look at them; nothing is changed.
 
@@ -52,6 +56,7 @@ def look(
         connect: Opens a connection to a machine.
         engine: What federates.
         begin: Told of each cluster and step that begins.
+        fail: Told of each cluster that cannot be looked at, as soon as that is known.
 
     Returns:
         The connections that could be opened, by cluster, and what was found. What could not be found out is a gap.
@@ -70,12 +75,16 @@ def look(
 
     tasks: dict[str, Callable[[], HostFacts | MemberFacts]] = {host.name: at_host}
     tasks |= {cluster.name: partial(at_member, cluster) for cluster in wishes.members}
-    found = at_once(tasks)
+    found: dict[str, HostFacts | MemberFacts | FedsshError] = {}
+    for name, outcome in as_they_end(tasks):
+        found[name] = outcome
+        if isinstance(outcome, FedsshError):
+            fail(name, outcome)
     seen = found.pop(host.name)
     at_the_host = seen if isinstance(seen, HostFacts) else HostFacts(name=host.name, gaps=_gaps(seen))
     members = {
         name: facts if isinstance(facts, MemberFacts) else MemberFacts(name=name, gaps=_gaps(facts))
-        for name, facts in found.items()
+        for name, facts in ((cluster.name, found[cluster.name]) for cluster in wishes.members)
     }
     facts = Facts(host=at_the_host, members=members)
     if at_the_host.gaps:

@@ -60,13 +60,12 @@ def _look(shell: Shell, inventory: Inventory, engine: Engine) -> HostFacts:
             *engine.tool_commands(),
         ]
     )
-    if version.code == NOT_FOUND:
-        return HostFacts(name=host, gaps=(missing_tool("kubectl", machine=host, step=STEP),))
+    missing = [missing_tool("kubectl", machine=host, step=STEP)] if version.code == NOT_FOUND else []
     try:
         file = parse_file(read, machine=host)
         document, context = _choose_context(file, inventory)
     except FedsshError as error:
-        return HostFacts(name=host, gaps=(error,))
+        return HostFacts(name=host, gaps=(*missing, error))
     target = Target(kubeconfig=file.path, context=context)
     server, uid, *state = shell.run(
         [
@@ -77,10 +76,12 @@ def _look(shell: Shell, inventory: Inventory, engine: Engine) -> HostFacts:
     )
     found = engine.parse_state(tools, state, machine=host)
     failed = [explain(result, machine=host, step=STEP) for result in (server, uid) if not result.ok]
+    # What keeps one kubectl from answering keeps the others, too.
+    gaps = missing or [*failed, *found.gaps][:1]
     try:
         check_version(version, machine=host, step=STEP)
     except StepError as error:
-        old_kubectl: FedsshError | None = error
+        old_kubectl: FedsshError | None = None if missing else error
     else:
         old_kubectl = None
     return HostFacts(
@@ -92,7 +93,7 @@ def _look(shell: Shell, inventory: Inventory, engine: Engine) -> HostFacts:
         own_names=frozenset(name for line in names.stdout.lower().splitlines() for name in line.split()[1:]),
         has_proxy="proxy" in names.stdout.splitlines()[:1],
         old_kubectl=old_kubectl,
-        gaps=(*failed, *found.gaps),
+        gaps=tuple(gaps),
     )
 
 

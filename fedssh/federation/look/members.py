@@ -134,7 +134,8 @@ def _read_objects(objects: Result, name: str, gaps: list[FedsshError]) -> list[d
     try:
         found = parse_items(objects, machine=name, step=STEP)
     except StepError as error:
-        gaps.append(error)
+        # Where the kubeconfig could not be read, this has the same cause.
+        gaps += [] if gaps else [error]
         return []
     if not parse_cluster_uid(found):  # every cluster has that namespace
         gaps.append(StepError("kubectl did not tell which cluster it is", machine=name, step=STEP))

@@ -80,12 +80,21 @@ def put_member(
 
 def find_foreign(document: Kubeconfig, names: EntryNames, *, source: str) -> RefusedError | None:
     """Return the error for the first of a member's entries that fedssh did not write, or None."""
+    return next((foreign_entry(source, *entry) for entry in _foreign(document, names)), None)
+
+
+def foreign_names(document: Kubeconfig, names: EntryNames) -> tuple[str, ...]:
+    """Return the entries of a member's names that fedssh did not write, as in "user member1"."""
+    return tuple(f"{section.removesuffix('s')} {name}" for section, name in _foreign(document, names))
+
+
+def _foreign(document: Kubeconfig, names: EntryNames) -> list[tuple[Section, str]]:
     wanted: list[tuple[Section, str]] = [
         ("users", names.user),
         ("clusters", names.cluster),
         ("contexts", names.context),
     ]
-    return next((foreign_entry(source, *entry) for entry in wanted if document.has_foreign(*entry)), None)
+    return [entry for entry in wanted if document.has_foreign(*entry)]
 
 
 def member_mark(document: Kubeconfig, names: EntryNames) -> MemberMark:

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fakes.programs import DOORS, READY, REPORT, ROOT, Run, pretender
+from tests.fakes.programs import DOORS, READY, REPORT, ROOT, Done, Run, pretender
 from tests.fakes.reports import read_document
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+FIRST = r"hosts\.yaml: host fedhost, 2 members\n"
+STORY = re.compile(FIRST + r"1 of 1 Ready, \d\.\d s\n")
+ENDED = re.compile(FIRST + r"(.*)Ended early, nothing changed, \d\.\d s\n", re.DOTALL)
+
+
+def told(done: Done) -> str:
+    """Return what stands on stderr between the first line and the last."""
+    found = ENDED.fullmatch(done.err)
+    assert found, done.err
+    return found[1]
 
 
 @pytest.mark.usefixtures("hosts")
@@ -22,11 +35,13 @@ def test_a_report_gives_its_exit_code(run: Run, code: int) -> None:
     """On stdout as a table or as JSON, and nothing else."""
     program = pretender("return " + REPORT.format(clusters=READY, code=code))
     done = run(*program, "-o", "json")
-    assert (done.code, done.err) == (code, "")
+    assert (done.code, STORY.fullmatch(done.err) is not None) == (code, True), done.err
     assert read_document(done.out)["exitCode"] == code
     table = run(*program)
-    assert (table.code, table.err) == (code, "")
+    assert (table.code, STORY.fullmatch(table.err) is not None) == (code, True), table.err
     assert table.out.split()[:3] == ["CLUSTER", "ROLE", "STATE"]
+    quiet = run(*program, "-q")
+    assert quiet == (code, table.out, "")
 
 
 @pytest.mark.usefixtures("hosts")
@@ -38,7 +53,7 @@ def test_an_error_gives_its_exit_code(run: Run, error: str, code: int) -> None:
     """With its place, and its hint."""
     done = run(*pretender(f"from fedssh import errors; raise errors.{error}('no', machine='m', hint='do this')"))
     assert (done.code, done.out) == (code, "")
-    assert done.err == "error: m: no\n  next: do this\n"
+    assert told(done) == "error: m: no\n  next: do this\n"
 
 
 @pytest.mark.usefixtures("hosts")
@@ -46,7 +61,7 @@ def test_a_bug_shows_no_exceptions_text(run: Run) -> None:
     """It may hold what nobody should see; FEDSSH_DEBUG is for whoever looks for it."""
     done = run(*pretender("raise ValueError('hidden')"))
     assert (done.code, done.out) == (1, "")
-    assert done.err == "error: a bug in fedssh (ValueError at <string>:7). FEDSSH_DEBUG=1 shows more.\n"
+    assert told(done) == "error: a bug in fedssh (ValueError at <string>:7). FEDSSH_DEBUG=1 shows more.\n"
 
 
 @pytest.mark.usefixtures("hosts")
@@ -55,7 +70,7 @@ def test_an_interruption_has_its_exit_code(run: Run, number: int, code: int) -> 
     """And says how to go on."""
     done = run(*pretender(f"import os; os.kill(os.getpid(), {number}); import time; time.sleep(9)"))
     assert (done.code, done.out) == (code, "")
-    assert done.err.startswith("Interrupted. Run the same command again")
+    assert re.search(r"\nInterrupted after \d\.\d s\. Run the same command again: [^\n]+\n$", done.err)
 
 
 @pytest.mark.usefixtures("hosts")
@@ -91,7 +106,7 @@ def test_an_ignored_signal_stays_ignored(tmp_path: Path) -> None:
 def test_fault_47_a_reader_that_leaves_early_is_no_error(tmp_path: Path, flags: str, number: int) -> None:
     """``fedssh status | head -1``: no traceback, no message, and the report's exit code."""
     process = subprocess.Popen(
-        [*pretender("return " + REPORT.format(clusters=f"{READY} " * number, code=3)), *flags.split()],
+        [*pretender("return " + REPORT.format(clusters=f"{READY} " * number, code=3)), "-q", *flags.split()],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
@@ -147,19 +162,24 @@ CHANGE = (
 def test_a_run_that_is_cut_off_has_a_document_too(run: Run, body: str, code: int, message: str) -> None:
     """One, with the exit code, the error, and what had been changed until then; people are told as ever."""
     done = run(*pretender(body), "-o", "json")
-    told = read_document(done.out)
-    assert (done.code, told["exitCode"], told["error"]["exitCode"]) == (code, code, code)
-    assert (told["verb"], told["error"]["message"], told["changed"], told["clusters"]) == ("status", message, False, [])
-    assert (done.err.count("error: "), done.err.count("Interrupted. ")) == (int(code < 130), int(code >= 130))
+    document = read_document(done.out)
+    assert (done.code, document["exitCode"], document["error"]["exitCode"]) == (code, code, code)
+    assert (document["verb"], document["error"]["message"], document["changed"], document["clusters"]) == (
+        "status",
+        message,
+        False,
+        [],
+    )
+    assert (done.err.count("error: "), done.err.count("Interrupted after ")) == (int(code < 130), int(code >= 130))
     done = run(*pretender(CHANGE + body), "-o", "json")
-    told = read_document(done.out)
-    assert told["changed"] is True
-    assert [(cluster["name"], cluster["role"], cluster["changes"]) for cluster in told["clusters"]] == [
+    document = read_document(done.out)
+    assert document["changed"] is True
+    assert [(cluster["name"], cluster["role"], cluster["changes"]) for cluster in document["clusters"]] == [
         ("fedhost", "host", ["granted access"]),
         ("member1", "member", ["granted access"]),
     ]
-    assert {cluster["error"]["message"] for cluster in told["clusters"]} == {message}
-    assert (done.err.count("error: "), done.err.count("Interrupted. ")) == (int(code < 130), int(code >= 130))
+    assert {cluster["error"]["message"] for cluster in document["clusters"]} == {message}
+    assert (done.err.count("error: "), done.err.count("Interrupted after ")) == (int(code < 130), int(code >= 130))
 
 
 @pytest.mark.usefixtures("hosts")
@@ -168,9 +188,9 @@ def test_an_error_of_the_whole_run_stands_in_the_verbs_report(run: Run) -> None:
     error = "errors.BusyError('no', machine='fedhost', hint='do this')"
     body = f"from fedssh import errors; return Report(verb='status', engine='kubefed', exit_code=75, error={error})"
     done = run(*pretender(body))
-    assert done == (75, "", "error: fedhost: no\n  next: do this\n")
-    told = read_document(run(*pretender(body), "-o", "json").out)
-    assert (told["clusters"], told["error"]["hint"]) == ([], "do this")
+    assert (done.code, done.out, told(done)) == (75, "", "error: fedhost: no\n  next: do this\n")
+    document = read_document(run(*pretender(body), "-o", "json").out)
+    assert (document["clusters"], document["error"]["hint"]) == ([], "do this")
 
 
 @pytest.mark.parametrize(
@@ -188,10 +208,10 @@ def test_an_error_of_the_whole_run_stands_in_the_verbs_report(run: Run) -> None:
 def test_a_usage_error_has_a_document_too(run: Run, door: str, flags: list[str], words: str) -> None:
     """With the verb, where there is one; stderr says the same."""
     done = run(*DOORS[door], *flags)
-    told = read_document(done.out)
-    assert (done.code, told["exitCode"], told["clusters"]) == (2, 2, [])
-    assert told["verb"] == (flags[0] if flags[0] != "fedrate" else "")
-    assert words in told["error"]["message"]
+    document = read_document(done.out)
+    assert (done.code, document["exitCode"], document["clusters"]) == (2, 2, [])
+    assert document["verb"] == (flags[0] if flags[0] != "fedrate" else "")
+    assert words in document["error"]["message"]
     assert words in done.err
 
 
@@ -209,4 +229,4 @@ def test_a_full_disk_under_stdout_is_told(run: Run, flags: list[str]) -> None:
     program = [*pretender("return " + REPORT.format(clusters=READY, code=0)), *flags]
     done = run("sh", "-c", 'exec "$@" >/dev/full', "sh", *program)
     assert done.code != 0
-    assert done.err.startswith("error: a bug in fedssh (OSError at ")
+    assert "\nerror: a bug in fedssh (OSError at " in done.err

@@ -14,10 +14,12 @@ DONE = ClusterReport(name="member3", role="member", state="Ready")
 
 
 def test_a_plan_says_what_why_and_on_what_it_depends(capsys: pytest.CaptureFixture[str]) -> None:
-    """For each cluster, also for those where nothing would be done; the sum comes last."""
+    """For each cluster, also for those where nothing would be done; the sum comes last, on stderr."""
     clusters = (NEW_HOST, replace(NEW_MEMBER, plan=(GRANT, INSTALL)), FAILED, DONE)
     show_report(report(*clusters, verb="federate", dry_run=True, exit_code=6), "table")
-    assert capsys.readouterr().out == (
+    out, err = capsys.readouterr()
+    assert err.splitlines()[-1] == "Nothing was changed. federate would make 3 changes to 2 clusters, 2.4 s"
+    assert out == (
         "On fedhost, federate would\n"
         "  install the tools   because they are not there\n"
         "On member1, federate would\n"
@@ -26,17 +28,16 @@ def test_a_plan_says_what_why_and_on_what_it_depends(capsys: pytest.CaptureFixtu
         "  install the tools   because they are not there\n"
         "On member2, federate would do nothing, because of its error.\n"
         "On member3 there is nothing to do.\n"
-        "Nothing was changed. federate would make 3 changes to 2 clusters.\n"
     )
 
 
 @pytest.mark.parametrize(
     ("clusters", "exit_code", "last"),
     [
-        ((DONE,), 0, "Nothing was changed, and there is nothing to do."),
-        ((DONE, FAILED), 3, "Nothing was changed."),
-        ((DONE, NEW_HOST), 0, "Nothing was changed. prepare would make 1 change to 1 cluster."),
-        ((NEW_MEMBER, NEW_HOST), 0, "Nothing was changed. prepare would make 2 changes to 2 clusters."),
+        ((DONE,), 0, "Nothing was changed, and there is nothing to do, 2.4 s"),
+        ((DONE, FAILED), 3, "Nothing was changed, 2.4 s"),
+        ((DONE, NEW_HOST), 0, "Nothing was changed. prepare would make 1 change to 1 cluster, 2.4 s"),
+        ((NEW_MEMBER, NEW_HOST), 0, "Nothing was changed. prepare would make 2 changes to 2 clusters, 2.4 s"),
     ],
 )
 def test_the_last_line_is_the_sum(
@@ -44,7 +45,7 @@ def test_the_last_line_is_the_sum(
 ) -> None:
     """That nothing was changed is said in every case."""
     show_report(report(*clusters, verb="prepare", dry_run=True, exit_code=exit_code), "table")
-    assert capsys.readouterr().out.splitlines()[-1] == last
+    assert capsys.readouterr().err.splitlines()[-1] == last
 
 
 def test_a_long_change_does_not_push_all_reasons_to_the_right(capsys: pytest.CaptureFixture[str]) -> None:

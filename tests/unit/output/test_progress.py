@@ -1,45 +1,176 @@
 from __future__ import annotations
 
+import json
 import logging
+import re
 import time
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
+from fedssh.errors import StepError
 from fedssh.federation.report import Progress
-from fedssh.output import ProgressView
+from fedssh.output import Messages, ProgressView
 from tests.fakes.terminals import open_terminal, plain
 
+if TYPE_CHECKING:
+    from fedssh.output.messages import Style
 
-def test_progress_on_a_terminal_is_one_line_per_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is gone at the end; what was done stays. No failure is told twice."""
+FAILURE = StepError("it said no", machine="member2", step="join", hint="Do this.")
+STORY = [
+    Progress(cluster="member1", text="granting access", state="running"),
+    Progress(cluster="member1", text="the clocks agree", state="checked"),
+    Progress(cluster="member1", text="granted access", state="changed"),
+    Progress(cluster="member2", text=str(FAILURE), state="failed", error=FAILURE),
+    Progress(cluster="member2", text="It is as it was.", state="aftermath"),
+]
+
+
+def tell(messages: Messages) -> None:
+    """Tell the story."""
+    with ProgressView(messages) as view:
+        for event in STORY:
+            view(event)
+
+
+def rows(monkeypatch: pytest.MonkeyPatch, *events: Progress, columns: str = "80", lines: str = "25") -> list[str]:
+    """Return the rows that stand on a terminal after some events."""
+    monkeypatch.setenv("LINES", lines)
+    terminal = open_terminal(monkeypatch, columns=columns)
+    messages = Messages()
+    view = ProgressView(messages)
+    for event in events:
+        view(event)
+    terminal.truncate(0)
+    terminal.seek(0)
+    messages.console.print(view._picture(), soft_wrap=False)
+    return plain(terminal.getvalue()).splitlines()
+
+
+def test_progress_on_a_terminal_is_a_row_for_each_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rows are gone at the end; what was done and what failed stays, in the order in which it happened."""
     terminal = open_terminal(monkeypatch)
-    with ProgressView(verbose=False) as view:
-        for number in range(3):
-            view(Progress(cluster="member1", text=f"step {number}", state="running"))
-        view(Progress(cluster="member1", text="granted access", state="changed"))
-        view(Progress(cluster="member2", text="first line\nsecond line", state="failed"))
+    tell(Messages())
     shown = plain(terminal.getvalue())
     assert "\u2713 member1 granted access" in shown
-    assert "second line" not in shown
+    assert shown.index("granted access") < shown.index("error: member2: join: it said no")
+    assert shown.count("it said no") == 1 + shown.count("\u2717 member2")
+    assert "the clocks agree" not in shown
     assert "\x1b[?25h" in terminal.getvalue()  # the cursor is back
 
 
+def test_a_row_stays_and_says_how_long_a_step_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One for each cluster, whatever happens to it; a failure is not hidden by what follows it."""
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    running = Progress(cluster="member3", text="joining", state="running")
+    monkeypatch.setattr(time, "monotonic", lambda: now.append(now[-1] + 3) or now[-1])
+    failed, busy, done = rows(monkeypatch, *STORY, running)
+    assert failed.split() == ["\u2717", "member2", "it", "said", "no"]
+    assert busy.split()[1:3] + busy.split()[-1:] == ["member3", "joining", "s"]
+    assert int(busy.split()[-2]) >= 3
+    assert done.split() == ["\u2713", "member1", "granted", "access"]
+
+
+@pytest.mark.parametrize("columns", ["20", "40", "120"])
+def test_rows_stay_within_the_terminal(monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
+    """However many clusters there are, and however much there is to say of each; those that failed come first."""
+    events = [Progress(cluster=f"m{n}", text="waiting " * 20 + "\nmore", state="running") for n in range(50)]
+    failed = Progress(cluster="m49", text="no", state="failed", error=FAILURE)
+    shown = rows(monkeypatch, *events, failed, columns=columns, lines="10")
+    assert len(shown) == 9
+    assert max(map(len, shown)) <= int(columns)
+    assert shown[0].split()[:2] == ["\u2717", "m49"]
+    assert "and 42 more" in shown[-1]
+
+
 def test_progress_elsewhere_is_one_line_per_step(capsys: pytest.CaptureFixture[str]) -> None:
-    """On stderr; failures come at the end, with what to do."""
-    with ProgressView(verbose=False) as view:
-        view(Progress(cluster="member1", text="granting access", state="running"))
-        view(Progress(cluster="member1", text="granted access", state="changed"))
-        view(Progress(cluster="member1", text="failed", state="failed"))
-    assert capsys.readouterr() == ("", "member1: granting access\nmember1: granted access\n")
+    """On stderr; a failure is told when it happens, with what to do, and what became of things after it."""
+    tell(Messages())
+    expected = ["member1: granting access", "member1: granted access"]
+    expected += ["error: member2: join: it said no", "  next: Do this.", "member2: It is as it was."]
+    assert capsys.readouterr() == (
+        "",
+        "\n".join([*expected, ""]),
+    )
+
+
+def test_an_error_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever meets it again at the end."""
+    messages = Messages()
+    tell(messages)
+    messages.error(FAILURE)
+    assert capsys.readouterr().err.count("it said no") == 1
+
+
+@pytest.mark.parametrize(("quiet", "verbosity", "expected"), [(True, 0, 2), (False, 0, 5), (False, 1, 6)])
+def test_quiet_tells_errors_alone_and_verbose_every_check(
+    capsys: pytest.CaptureFixture[str], *, quiet: bool, verbosity: int, expected: int
+) -> None:
+    """In plain lines."""
+    tell(Messages(quiet=quiet, verbosity=verbosity))
+    told = capsys.readouterr().err
+    assert len(told.splitlines()) == expected
+    assert ("checked: the clocks agree" in told) == (verbosity > 0)
+    assert "error: member2: join: it said no\n  next: Do this.\n" in told
+
+
+@pytest.mark.parametrize("style", ["text", "json"])
+def test_a_log_has_time_and_level_in_every_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, style: Style
+) -> None:
+    """Also on a terminal, where nothing is drawn then; warnings and what libraries log among them."""
+    terminal = open_terminal(monkeypatch) if style == "text" else None
+    messages = Messages(style=style, verbosity=2)
+    with ProgressView(messages) as view:
+        for event in STORY:
+            view(event)
+        logging.getLogger("fedssh.ssh").warning("not checked")
+        logging.getLogger("paramiko.m").debug("kex engine")
+    messages.warn("old", cluster="member1")
+    told = plain(terminal.getvalue()) if terminal else capsys.readouterr().err
+    if style == "json":
+        lines = [json.loads(line) for line in told.splitlines()]
+        assert all(datetime.fromisoformat(line.pop("time")).tzinfo for line in lines)
+        assert lines[3] == {
+            "level": "error",
+            "cluster": "member2",
+            "step": "join",
+            "hint": "Do this.",
+            "exitCode": 3,
+            "message": "it said no",
+        }
+        assert lines[-1] == {"level": "warning", "cluster": "member1", "message": "old"}
+        assert lines[-2]["message"] == "paramiko.m: kex engine"
+        levels = " ".join(line["level"] for line in lines)
+        assert levels == "info debug info error info warning debug warning"
+        return
+    stamp = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z "
+    lines = told.splitlines()
+    assert [re.sub(stamp, "", line) for line in lines] == [
+        "INFO member1: granting access",
+        "DEBUG member1: the clocks agree",
+        "INFO member1: granted access",
+        "ERROR member2: join: it said no",
+        "ERROR next: Do this.",
+        "INFO member2: It is as it was.",
+        "WARNING not checked",
+        "DEBUG paramiko.m: kex engine",
+        "WARNING member1: old",
+    ]
+    assert all(re.match(stamp, line) for line in lines)
 
 
 @pytest.mark.parametrize("verbose", [False, True])
 def test_what_the_package_logs_is_told(capsys: pytest.CaptureFixture[str], *, verbose: bool) -> None:
     """Warnings always, harmless for a terminal; the rest for those who ask; nothing once the work is done."""
     log = logging.getLogger("fedssh.ssh")
-    with ProgressView(verbose=verbose):
+    with ProgressView(Messages(verbosity=int(verbose))):
         log.info("attempt 1 of 4")
+        log.debug("member1$ kubectl get nodes")
         log.warning("%s: not checked", "\x1b[2Jhost")
+        logging.getLogger("paramiko.transport").error("it ended")
     log.warning("too late")
     expected = "warning: \\x1b[2Jhost: not checked\n"
     assert capsys.readouterr() == ("", "attempt 1 of 4\n" * verbose + expected)
@@ -49,7 +180,7 @@ def test_what_the_package_logs_is_told(capsys: pytest.CaptureFixture[str], *, ve
 def test_a_question_is_not_drawn_over(monkeypatch: pytest.MonkeyPatch, *, shown: bool) -> None:
     """While one waits for its answer the terminal is left alone; what happened meanwhile is told afterwards."""
     terminal = open_terminal(monkeypatch)
-    view = ProgressView(verbose=False)
+    view = ProgressView(Messages())
     if shown:
         view.__enter__()
     with view.paused():

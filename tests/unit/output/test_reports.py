@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from fedssh.errors import RefusedError, StepError
 from fedssh.federation.report import ClusterReport, Progress
-from fedssh.output import ProgressView, show_error, show_line
+from fedssh.output import Messages, ProgressView, closing_line
 from tests.fakes.reports import (
     FAILED,
     GRANT,
@@ -25,7 +26,7 @@ CLUSTERS = (HOST, NOT_READY, FAILED)
 
 
 def test_fault_47_what_is_piped_has_no_escapes(capsys: pytest.CaptureFixture[str]) -> None:
-    """One line per cluster, nothing cut or folded; errors on stderr with what became of things and what to do."""
+    """One line per cluster, nothing cut or folded; errors on stderr with what to do, and what it has come to."""
     show_report(report(*CLUSTERS), "table")
     out, err = capsys.readouterr()
     assert "\x1b" not in out + err
@@ -37,10 +38,10 @@ def test_fault_47_what_is_piped_has_no_escapes(capsys: pytest.CaptureFixture[str
         ["member2", "member", "Failed", "-", "-"],
     ]
     assert err == (
-        f"{LONG} is not ready: gone\n"
+        f"warning: {LONG}: it is not ready: gone\n"
         "error: member2: prove: it is another cluster\n"
-        "  What had been created on member2 is gone again.\n"
         "  next: Correct it.\n        Or leave it.\n"
+        "1 of 3 Ready, 2.4 s\n"
     )
 
 
@@ -52,12 +53,12 @@ def test_text_of_machines_is_never_markup(capsys: pytest.CaptureFixture[str], te
     told = read_document(capsys.readouterr().out)["clusters"][0]
     assert (told["message"], told["apiServer"], told["labels"]) == (text, text, {"k": text})
     show_report(report(bad, summary=text), "table")
-    show_error(RefusedError(text, hint=text), aftermath=[text])
-    show_line(text)
-    with ProgressView(verbose=False) as view:
+    Messages().error(RefusedError(text, hint=text))
+    Messages().say(text)
+    with ProgressView(Messages()) as view:
         view(Progress(cluster=text, text=text, state="running"))
     out, err = capsys.readouterr()
-    assert (out.count(text), err.count(text)) == (3, 7)
+    assert (out.count(text), err.count(text)) == (2, 7)
 
 
 def test_what_would_drive_a_terminal_is_written_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,12 +67,12 @@ def test_what_would_drive_a_terminal_is_written_out(monkeypatch: pytest.MonkeyPa
     terminal = open_terminal(monkeypatch)
     bad = ClusterReport(name=evil, role="member", state="NotReady", message=evil, notices=(evil,), labels={"k": evil})
     show_report(report(bad, summary=evil, error=StepError(evil, hint=evil)), "table")
-    with ProgressView(verbose=True) as view:
+    with ProgressView(Messages(verbosity=1)) as view:
         for state in ("running", "changed", "checked"):
             view(Progress(cluster=evil, text=evil, state=state))
     assert "\x1b]0" not in terminal.getvalue()
     assert "\x1b[2J" not in terminal.getvalue()
-    assert r"\x1b]0;x\x07\x1b[2J is not ready" in plain(terminal.getvalue())
+    assert r"\x1b]0;x\x07\x1b[2J: it is not ready" in plain(terminal.getvalue())
 
 
 @pytest.mark.parametrize("columns", ["20", "60", "200"])
@@ -95,46 +96,81 @@ def test_fault_47_a_terminal_gets_colours_unless_no_color_is_set(monkeypatch: py
         with monkeypatch.context() as patch:
             patch.setenv(name, value)
             show_report(report(HOST), "table")
-            show_error(REFUSED)
+            Messages().error(REFUSED)
         assert not re.search(r"\x1b\[[\d;]*3\d", terminal.getvalue())
 
 
 @pytest.mark.parametrize("has_table", [False, True])
 def test_a_report_says_itself_what_people_are_shown(capsys: pytest.CaptureFixture[str], *, has_table: bool) -> None:
-    """Whether there is a table, and the last line; the verb is of no interest here."""
-    show_report(report(HOST, has_table=has_table, summary="All is well.", exit_code=0), "table")
+    """Whether there is a table, and the last lines; the verb is of no interest here."""
+    show_report(report(HOST, has_table=has_table, summary="All is well", remark="Look again.", exit_code=0), "table")
     out, err = capsys.readouterr()
-    assert ("CLUSTER" in out, out.splitlines()[-1], err) == (has_table, "All is well.", "")
+    assert ("CLUSTER" in out, err) == (has_table, "All is well, 2.4 s\nLook again.\n")
 
 
 def test_a_run_that_ended_as_a_whole_has_no_table(capsys: pytest.CaptureFixture[str]) -> None:
     """Where there is nothing to tell of any cluster, stdout stays empty."""
     show_report(report(error=StepError("no", machine="fedhost", hint="Do this.")), "table")
-    assert capsys.readouterr() == ("", "error: fedhost: no\n  next: Do this.\n")
+    expected = "error: fedhost: no\n  next: Do this.\nEnded early, nothing changed, 2.4 s\n"
+    assert capsys.readouterr() == ("", expected)
 
 
 def test_what_ended_the_run_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
-    """Though it is the error of several clusters, too; what became of each is told nevertheless."""
+    """Though it is the error of several clusters, too; what had been changed is counted."""
     clusters = [
-        ClusterReport(name=name, role="member", state="Failed", error=REFUSED, aftermath=(f"{name} is as it was.",))
+        ClusterReport(name=name, role="member", state="Failed", error=REFUSED, changes=("granted access",))
         for name in ("member1", "member2")
     ]
     show_report(report(*clusters, error=REFUSED, has_table=False), "table")
     out, err = capsys.readouterr()
     assert (out, err.count("error: "), err.count("next: ")) == ("", 1, 1)
-    assert "  member1 is as it was.\n  next: " in err
-    assert err.endswith("member2: member2 is as it was.\n")
+    assert err.endswith("Ended early, 2 changes made, 2.4 s\n")
+
+
+def test_all_that_is_wrong_with_a_cluster_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """What was found first, and what else."""
+    further = (StepError("helm is not there", machine="m"), StepError("curl is not there", machine="m"))
+    show_report(report(replace(FAILED, further=further)), "table")
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert told == [
+        "error: member2: prove: it is another cluster",
+        "error: m: helm is not there",
+        "error: m: curl is not there",
+    ]
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(0.04, "0.0 s"), (2.44, "2.4 s"), (21.4, "21 s"), (301, "301 s")])
+def test_the_closing_line_says_how_long_it_took(seconds: float, told: str) -> None:
+    """In tenths of a second where that means something."""
+    assert closing_line(report(), seconds=seconds) == f"1 of 3 Ready, {told}"
+
+
+def test_wide_has_what_fits_into_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """A message of several lines becomes one, so that every cluster is a line."""
+    many = replace(FAILED, error=StepError("first\nsecond"), changes=("a", "b"))
+    show_report(report(replace(HOST, proven=True), NOT_READY, many), "wide")
+    header, host, not_ready, failed = capsys.readouterr().out.splitlines()
+    assert header.split()[-3:] == ["PROVEN", "CHANGES", "MESSAGE"]
+    assert (host.split()[-3:], not_ready.split()[-3:]) == (["yes", "1", "-"], ["no", "0", "gone"])
+    assert failed.split()[-4:] == ["no", "2", "first", "second"]
+
+
+def test_name_is_the_clusters_names(capsys: pytest.CaptureFixture[str]) -> None:
+    """A line each, for a shell's loop; of a dry run, too."""
+    for dry_run in (False, True):
+        show_report(report(HOST, FAILED, dry_run=dry_run), "name")
+        assert capsys.readouterr().out == "fedhost\nmember2\n"
 
 
 def test_notices_are_warnings(capsys: pytest.CaptureFixture[str]) -> None:
     """On stderr, with the cluster's name, whether all is well or not."""
     show_report(report(ClusterReport(name="m", role="member", state="Ready", notices=("a", "b"))), "table")
-    assert capsys.readouterr().err == "warning: m: a\nwarning: m: b\n"
+    assert capsys.readouterr().err.startswith("warning: m: a\nwarning: m: b\n")
 
 
 def test_an_error_without_a_hint_has_no_next_line(capsys: pytest.CaptureFixture[str]) -> None:
     """Just what failed, and where."""
-    show_error(RefusedError("no", machine="m"))
+    Messages().error(RefusedError("no", machine="m"))
     assert capsys.readouterr() == ("", "error: m: no\n")
 
 

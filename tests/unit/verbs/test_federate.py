@@ -22,7 +22,7 @@ def test_from_nothing_to_a_federation(world: World) -> None:
         *((name, "member", "Ready", None) for name in NAMES),
     ]
     assert (report.exit_code, report.changed, report.engine, report.engine_version) == (0, True, "kubefed", "0.10.0")
-    assert report.summary == "fedhost, member1, member2 and member3 are federated."
+    assert report.summary == "4 of 4 federated"
     assert by_name(report)["member1"].changes == ("granted access", "wrote context member1", "joined")
     assert by_name(report)["fedhost"].changes == (
         "installed kubefedctl 0.10.0",
@@ -79,7 +79,7 @@ def test_a_second_run_changes_nothing(world: World) -> None:
     applied = {name: list(member.applied) for name, member in world.members.items()}
     report = world.federate()
     assert (report.exit_code, report.changed) == (0, False)
-    assert report.summary == "Nothing to do: fedhost, member1, member2 and member3 are federated."
+    assert report.summary == "Nothing to do: 4 of 4 federated"
     assert (world.host.kubeconfig, world.host.writes, world.host.joined) == (kubeconfig, 1, joined)
     assert {name: member.applied for name, member in world.members.items()} == applied
     assert [event.text for event in world.events if event.state == "changed"] == []

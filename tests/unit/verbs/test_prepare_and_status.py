@@ -17,7 +17,7 @@ def test_prepare_installs_and_does_no_more(world: World) -> None:
     first, second = world.prepare(), world.prepare()
     assert first.clusters[0].changes == ("installed kubefedctl 0.10.0", "installed KubeFed 0.10.0")
     assert (second.changed, second.exit_code) == (False, 0)
-    assert first.summary == "KubeFed 0.10.0 and its tools are installed on fedhost."
+    assert first.summary == "KubeFed 0.10.0 and its tools are installed on fedhost"
     assert second.summary == f"Nothing to do: {first.summary}"
     assert world.connected == ["fedhost"] * 2
     assert world.host.kubeconfig == HOST_KUBECONFIG
@@ -55,7 +55,7 @@ def test_status_looks_at_the_host_alone(world: World) -> None:
     empty = world.status()
     assert (empty.engine_version, empty.exit_code) == ("", 3)
     assert {cluster.state for cluster in empty.clusters} == {"NotJoined"}
-    assert empty.summary.startswith("KubeFed is not installed yet.")
+    assert empty.remark.startswith("KubeFed is not installed yet.")
     world.federate("member1")
     world.host.federation["foreign"] = {"metadata": {"name": "foreign"}, "spec": {"apiEndpoint": "https://f"}}
     world.host.kubefed.probe()

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
 from fedssh import errors
 from fedssh.federation.report import ClusterReport, Report
-from fedssh.output.json_report import render_json
+from fedssh.output.documents import render_json
 from tests.fakes.reports import (
     EXAMPLE,
     FAILED,
@@ -39,6 +40,7 @@ BARE: dict[str, Any] = {
     "notices": [],
     "message": "",
     "error": None,
+    "furtherErrors": [],
     "aftermath": [],
 }
 PLANNED = replace(HOST, changes=(), plan=(INSTALL, GRANT))
@@ -96,10 +98,18 @@ def test_the_engines_version_is_called_by_its_name() -> None:
     assert json.loads(render_json(report(engine="other", engine_version="1")))["otherVersion"] == "1"
 
 
+def test_yaml_is_the_same_document(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever stands in it."""
+    made = report(HOST, NOT_READY, replace(FAILED, further=(errors.StepError("on: \u00fc", hint="a\nb"),)))
+    show_report(made, "yaml")
+    assert yaml.safe_load(capsys.readouterr().out) == read_document(render_json(made))
+
+
 @pytest.mark.parametrize(
     "made",
     [
         report(HOST, exit_code=0),
+        report(replace(FAILED, further=(errors.StepError("no"),))),
         report(PLANNED, FAILED, dry_run=True, exit_code=6),
         report(exit_code=4, error=errors.UnreachableError("no answer")),
         report(exit_code=2, verb="", engine_version="", error=errors.ConfigurationError("no")),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 if TYPE_CHECKING:
     from fedssh.errors import FedsshError
     from fedssh.federation.report import ClusterReport, PlannedChange, Report
@@ -13,6 +15,12 @@ if TYPE_CHECKING:
 def render_json(report: Report) -> str:
     """Return the document; what is for people alone (the summary) is not in it."""
     return json.dumps(_report_to_json(report), indent=2) + "\n"
+
+
+def render_yaml(report: Report) -> str:
+    """Return the same document as YAML."""
+    text: str = yaml.safe_dump(_report_to_json(report), sort_keys=False, allow_unicode=True)
+    return text
 
 
 def _report_to_json(report: Report) -> dict[str, Any]:
@@ -42,6 +50,7 @@ def _cluster_to_json(cluster: ClusterReport) -> dict[str, Any]:
         "notices": list(cluster.notices),
         "message": cluster.message,
         "error": _error_to_json(cluster.error),
+        "furtherErrors": [_error_to_json(error) for error in cluster.further],
         "aftermath": list(cluster.aftermath),
     }
 
