@@ -9,13 +9,24 @@ import pytest
 
 from fedssh import errors
 from fedssh.cli import namespace
+from fedssh.inventory import load_inventory, parse_inventory
 from fedssh.inventory.hostsfile import HostsFile, parse_hosts_file
 from tests.fakes.world import World
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text()
+COMMANDS = (ROOT / "docs/commands.md").read_text()
+HOSTS_YAML = (ROOT / "docs/hosts-yaml.md").read_text()
+EXAMPLE = ROOT / "docs/hosts.example.yaml"
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+INVENTORIES = [
+    (document, shown)
+    for document in DOCUMENTS
+    for shown in re.findall(r"```yaml\n(.*?)```", document.read_text(), re.DOTALL)
+    if "host:" in shown
+]
+LONGEST_README = 120
 
 
 def subclasses(kind: type[errors.FedsshError]) -> set[type[errors.FedsshError]]:
@@ -24,42 +35,75 @@ def subclasses(kind: type[errors.FedsshError]) -> set[type[errors.FedsshError]]:
     return direct.union(*(subclasses(one) for one in direct))
 
 
+def keys_of_hosts_yaml() -> set[str]:
+    """Return the keys that the schema knows in all sections."""
+    return {key for section in HostsFile.model_json_schema()["$defs"].values() for key in section["properties"]}
+
+
+def test_readme_is_short() -> None:
+    """What a newcomer does not need is in docs/."""
+    assert len(README.splitlines()) <= LONGEST_README
+
+
 def test_every_exit_code_is_documented_and_no_other() -> None:
-    """README's table and the headings of exit-codes.md hold the codes of the errors, and 0, 1 and 130."""
-    codes = {0, 1, 130} | {one.exit_code for one in subclasses(errors.FedsshError)}
-    table = README[README.index("## Exit codes") : README.index("## Security")]
-    assert {int(one) for one in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)} >= codes
-    headings = re.findall(r"^##+ (\d+)", (ROOT / "docs/exit-codes.md").read_text(), re.MULTILINE)
-    assert {int(one) for one in headings} >= codes
+    """The table and the headings of exit-codes.md hold the codes of the errors, and 0, 1, 130 and 143."""
+    codes = {0, 1, 130, 143} | {one.exit_code for one in subclasses(errors.FedsshError)}
+    text = (ROOT / "docs/exit-codes.md").read_text()
+    assert {int(one) for one in re.findall(r"^\| \[(\d+)\]\(#", text, re.MULTILINE)} == codes
+    assert {int(one) for one in re.findall(r"^##+ (\d+)", text, re.MULTILINE)} == codes
 
 
 def test_every_key_of_hosts_yaml_is_documented_and_no_other() -> None:
-    """The tables of README name the keys of the schema."""
-    schema = HostsFile.model_json_schema()["$defs"]
-    keys = {key for section in schema.values() for key in section["properties"]}
-    part = README[README.index("## What hosts.yaml can say") : README.index("## What happens")]
+    """The tables of hosts-yaml.md name the keys of the schema."""
     tables = [
-        part[found.end() :].split("\n\n")[0] for found in re.finditer(r"^\| Key \| Meaning \|\n", part, re.MULTILINE)
+        HOSTS_YAML[found.end() :].split("\n\n")[0]
+        for found in re.finditer(r"^\| Key \| Meaning \|\n", HOSTS_YAML, re.MULTILINE)
     ]
     named = {one for table in tables for one in re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)}
-    assert named == keys
+    assert named == keys_of_hosts_yaml()
 
 
 def test_every_verb_and_flag_is_documented() -> None:
-    """README knows what the command line knows."""
+    """commands.md knows what the command line knows."""
     for name in namespace.task_names:
-        assert f"fedssh {name}" in README
+        assert f"| `fedssh {name}" in COMMANDS
         for flag in namespace[name].get_arguments():
-            long, *shorts = flag.names
-            assert f"--{long}" in README or any(f"-{short} " in README for short in shorts)
+            for one in flag.names:
+                written = f"--{one}" if len(one) > 1 else f"-{one}"
+                assert re.search(rf"`{written}[ `]", COMMANDS), written
 
 
-def test_every_inventory_shown_is_one() -> None:
-    """What README shows as hosts.yaml loads, and so does the one at the top."""
-    shown = [one for one in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL) if "host:" in one]
-    assert shown
-    for text in [*shown, (ROOT / "hosts.yaml").read_text()]:
-        parse_hosts_file(text, source="hosts.yaml")
+@pytest.mark.parametrize("shown", INVENTORIES, ids=lambda one: one.name if isinstance(one, Path) else "")
+def test_every_inventory_shown_is_one(shown: tuple[Path, str]) -> None:
+    """What the documents show as hosts.yaml loads."""
+    document, text = shown
+    parse_hosts_file(text, source=document.name)
+
+
+def test_the_newcomers_documents_show_an_inventory() -> None:
+    """README and hosts-yaml.md do."""
+    assert {document.name for document, _ in INVENTORIES} >= {"README.md", "hosts-yaml.md"}
+
+
+def test_the_example_is_for_clusters_of_ones_own() -> None:
+    """It loads, and installs what is installed without its section ``kubefed``; it shows every key there is."""
+    text = EXAMPLE.read_text()
+    parse_hosts_file(text, source=EXAMPLE.name)
+    inventory = load_inventory(EXAMPLE)
+    assert len(inventory.members) > 1
+    assert inventory.kubefed == parse_inventory("host: {name: h, address: a}\n", path=EXAMPLE).kubefed
+    assert set(re.findall(r"^ *(?:# )?(\w+):(?: |$)", text, re.MULTILINE)) >= keys_of_hosts_yaml()
+
+
+def test_the_labs_inventory_says_what_it_is() -> None:
+    """In its first line, with what to take instead; and it loads."""
+    path = ROOT / "hosts.yaml"
+    first, second, *_ = path.read_text().splitlines()
+    assert "lab" in first
+    assert "fedssh init" in first
+    assert str(EXAMPLE.relative_to(ROOT)) in first
+    assert second.startswith("# yaml-language-server: $schema=")
+    assert load_inventory(path).members
 
 
 def rows(text: str) -> set[str]:
@@ -120,6 +164,12 @@ def test_the_executions_are_those_that_are_counted(world: World) -> None:
     assert told == counted
 
 
+def anchors(text: str) -> set[str]:
+    """Return what links can name in a document: its headings, as GitHub writes them."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda one: one.name)
 def test_targets_and_links_lead_somewhere(document: Path) -> None:
     """Every make target that a document names exists, and every relative link."""
@@ -127,8 +177,10 @@ def test_targets_and_links_lead_somewhere(document: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for command in re.findall(r"`make ([a-z-]+)", text):
         assert command in targets
-    for link in re.findall(r"\]\((?!https?:)([^)#]+)", text):
-        assert (document.parent / link).exists(), link
+    for link, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)", text):
+        linked = document.parent / link if link else document
+        assert linked.exists(), link
+        assert not anchor or anchor in anchors(linked.read_text()), f"{link}#{anchor}"
 
 
 @pytest.mark.parametrize("picture", sorted(ROOT.glob("docs/*.svg")), ids=lambda one: one.name)
