@@ -157,7 +157,7 @@ def _parse_word(word: str) -> DraftedCluster:
     if ":" in user:  # what stands there is not shown
         problem = "a password on the command line can be read by every user of this machine"
         raise ConfigurationError(problem, hint=f"Leave it out: passwords are asked for on a terminal. {WORDS_HINT}")
-    if named and not name:
+    if named and (not name or name.startswith("-")):  # most likely a flag
         problem = "no name stands before the ="
     elif logs_in and not fits(user, User):
         problem = "no name of a user stands before the @"
