@@ -33,6 +33,7 @@ _LONGEST_NUMBER: Final = 18
 _ADDRESS: Final = ("ansible_host", "ansible_ssh_host")
 _PORT: Final = ("ansible_port", "ansible_ssh_port")
 _USER: Final = ("ansible_user", "ansible_ssh_user")
+_BECOME: Final = "ansible_become"
 _KEY: Final = ("ansible_ssh_private_key_file", "ansible_private_key_file")
 
 
@@ -228,7 +229,7 @@ class _Reader:
             elif isinstance(value, (dict, list)) or (isinstance(value, str) and re.search(r"\{[{%#]", value)):
                 self._remarks.add(self._host, f"{key} is left out: it is encrypted, or a template")
                 continue
-            elif value is not None and not isinstance(value, (str, int)):
+            elif not isinstance(value, (str, int, type(None))) or (isinstance(value, bool) and key != _BECOME):
                 self._remarks.add(self._host, f"{key} is left out: it is no text")
                 continue
             if value not in {None, ""}:
@@ -244,7 +245,7 @@ class _Reader:
         return None
 
     def _is_root_by_sudo(self) -> bool:
-        become = self._text(("ansible_become",))
+        become = self._text((_BECOME,))
         if become is None or become.lower() not in _TRUTH_VALUES:
             if become is not None:
                 self._remarks.add(self._host, "ansible_become is left out: it is neither true nor false")

@@ -190,7 +190,7 @@ def test_settings_of_ssh_belong_into_ssh_config(key: str, canary: str) -> None:
 def test_words_choose_and_order() -> None:
     """Hosts and groups; a host may get a name, and one that is named twice comes once."""
     hosts: dict[str, Any] = {name: {} for name in ("a", "b", "c", "d")}
-    groups = {"west": ["a", "b"], "east": ["c"]}
+    groups: dict[str, Any] = {"west": ["a", "b"], "east": ["c"]}
     assert list(read(hosts, **groups)[0]) == ["a", "b", "c", "d"]
     assert list(read(hosts, "d", "west", "a", **groups)[0]) == ["d", "a", "b"]
     assert list(read(hosts, "all", **groups)[0]) == ["a", "b", "c"]
@@ -228,7 +228,8 @@ def test_many_hosts_are_not_all_listed() -> None:
 
 def test_a_groups_name_becomes_a_labels_key() -> None:
     """As near as a label can come to it; what cannot is said."""
-    clusters, remarks = read({"h": {}}, **{"_meta-x": ["h"], "a b/c": ["h"], "g" * 70: ["h"], "---": ["h"]})
+    groups: dict[str, Any] = {"_meta-x": ["h"], "a b/c": ["h"], "g" * 70: ["h"], "---": ["h"]}
+    clusters, remarks = read({"h": {}}, **groups)
     assert clusters["h"].labels == {"meta-x": "true", "a-b-c": "true", "g" * 63: "true"}
     assert remarks == ["h: the group --- is left out: no label can be called like it"]
 

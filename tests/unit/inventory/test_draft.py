@@ -237,7 +237,7 @@ def test_whatever_is_named_it_is_refused_or_loads_as_it_is_meant(named: list[str
 
 
 @given(
-    key=st.one_of(st.none(), st.from_regex(r"/[ -~]{0,20}[!-~]", fullmatch=True)),
+    key=st.one_of(st.none(), st.from_regex(r"/[ -~]{0,20}[!-.0-~]", fullmatch=True)),
     label=st.from_regex(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,5}[A-Za-z0-9])?", fullmatch=True),
     sudo=st.booleans(),
 )
