@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from fedssh.inventory import Inventory
     from fedssh.inventory.draft import DraftedCluster
 
-    Tell = Callable[[str], None]
+    Tell = Callable[[str], object]
 
 
 def write_draft(

@@ -39,7 +39,7 @@ def ask_openly(question: str) -> str | None:
     return line.decode(errors="replace").rstrip("\r\n") if line else None
 
 
-def ask_for_clusters(ask: Ask, tell: Callable[[str], None]) -> list[DraftedCluster]:
+def ask_for_clusters(ask: Ask, tell: Callable[[str], object]) -> list[DraftedCluster]:
     """Return the clusters that somebody names when asked, the host first.
 
     Args:
