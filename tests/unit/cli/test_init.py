@@ -171,12 +171,12 @@ def test_four_questions_make_a_hosts_yaml(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_wrong_answer_is_told_and_the_question_put_again() -> None:
     """Each of the four; nothing of the right ones is asked anew."""
     members = ["m1=root@h", "m1=x:y", "m1=m m1=n", ""]
-    person = Person("", "fedhost", "", "root@", "root@h", *members, "/no/such/key", "~nobody-here/x", "")
+    person = Person("", "fedhost", "", "root@", "root@h", *members, "/no/such/key", "/", "~nobody-here/x", "")
     inventory = loaded(write_draft([], tell=person.told.append, ask=person.ask))
     assert inventory.members == ()
-    assert [person.asked.count(one) for one in dict.fromkeys(person.asked)] == [2, 3, 4, 3]
+    assert [person.asked.count(one) for one in dict.fromkeys(person.asked)] == [2, 3, 4, 4]
     wrong = [told for told in person.told if told.startswith("'") or "same machine" in told or "are called" in told]
-    assert len(wrong) == 8
+    assert len(wrong) == 9
 
 
 def test_a_password_in_an_answer_is_not_shown(canary: str) -> None:
@@ -402,11 +402,12 @@ def _is_alive(pid: int) -> bool:
     return False
 
 
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("said", ["", "no JSON", "[]", "[" * 100_000])
 def test_an_answer_that_is_none_is_a_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str) -> None:
     """Whatever stands in for Ansible's program."""
     (tmp_path / "said").write_text(said)
-    install_tool(tmp_path / "bin", "ansible-inventory", f"cat {tmp_path / 'said'}")
+    install_tool(tmp_path / "bin", "ansible-inventory", f"cat {tmp_path / 'said'} -")
     monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
     (tmp_path / "inventory").touch()
     with pytest.raises(ConfigurationError):

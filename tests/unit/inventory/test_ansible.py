@@ -82,6 +82,7 @@ def test_passwords_are_left_out_and_said(canary: str) -> None:
     clusters, remarks = read({**hosts, "x": {"db_password": canary}})
     assert "canary" not in repr(clusters)
     assert remarks == ["h0, h1, h2, h3, h4: passwords are left out: they are asked for on a terminal"]
+    assert "passwords are left out" in one(ansible_ssh_private_key_passphrase=canary)[1][0]
     assert one(ansible_ssh_private_key=canary)[1] == ["h: the text of a private key is left out: put it into a file"]
 
 

@@ -30,6 +30,7 @@ class Place:
         usable: The kubeconfigs that kubectl can use; "" is what it finds by itself.
         server: The address in them.
         addresses: What ``hostname`` tells.
+        published: The address that its cluster publishes.
         login: What the kubeconfig that kubectl finds by itself would log in by.
         kubectl: Whether there is one.
         reached: The addresses that work from here, for the host.
@@ -43,6 +44,7 @@ class Place:
     usable: tuple[str, ...] = ("",)
     server: str = "https://127.0.0.1:6443"
     addresses: str = ""
+    published: str = ""
     login: str = ""
     kubectl: bool = True
     reached: tuple[str, ...] = ()
@@ -83,7 +85,9 @@ class Place:
                 return Answer("" if path else self.login)
             assert path in self.usable, "what is not usable has nothing to say"
             return Answer(self.server if call.flags["-o"].endswith(".server}") else CA)
-        if "--tls-server-name" in call.flags or "cluster-info" in call.names:
+        if "cluster-info" in call.names:
+            return Answer(f"clusters: [{{cluster: {{server: '{self.published}'}}}}]")
+        if "--tls-server-name" in call.flags:
             return error("refused")
         return Answer("{}") if path in self.usable else error("The connection to the server localhost:8080 was refused")
 
@@ -185,6 +189,7 @@ def test_an_address_that_the_host_does_not_reach_is_replaced() -> None:
     assert found["far"] == Probed(api_server="https://192.0.2.5:7443")
     assert found["local"] == Probed(api_server="https://192.0.2.6:6443")
     assert not any("127.0.0.1" in tried for tried in host.tried)
+    assert host.tried.count(far.server) == 1
 
 
 def test_where_no_address_works_the_reason_is_told() -> None:
@@ -243,9 +248,9 @@ def test_whatever_a_member_answers_only_what_hosts_yaml_takes_is_found(server: s
     told = problem(found)
     assert told.isprintable()
     assert len(told) < 1000
-    every = look(Place("fedhost", reached=("",)), Place("m1", server=server))["m1"]
-    assert isinstance(every, Probed)
-    assert every.api_server in {None, "https://m1.example.com:6443"}
+    host = Place("fedhost", reached=("",))
+    published = server if server.isprintable() else ""
+    assert look(host, Place("m1", published=published))["m1"] == Probed(api_server="https://m1.example.com:6443")
 
 
 def test_a_real_shell_understands_it(home: Path, local: LocalShell, monkeypatch: pytest.MonkeyPatch) -> None:
