@@ -12,7 +12,7 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 INSTALL = @test "$$(id -u)" = 0 && command -v apt-get >/dev/null || { echo "Install $(1), then run this again." >&2; exit 1; }; \
 	echo "installing $(1)" >&2; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(1) >/dev/null
 
-.PHONY: help setup engine images demo lab lab-down test lint format test-unit test-ssh test-cluster bench
+.PHONY: help setup engine images wheel demo lab lab-down test lint format test-unit test-ssh test-cluster bench
 
 help: ## Show this
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -49,6 +49,10 @@ lab-down: setup engine ## Remove them
 
 images: setup engine # What the lab's machines are made of; the first time takes some ten minutes
 	@$(BIN)/python -m lab build
+
+wheel: setup ## Build dist/fedssh-*.whl, for pipx, uv or pip
+	@$(BIN)/pip wheel -q --disable-pip-version-check --no-deps --wheel-dir dist .
+	@ls dist/*.whl
 
 demo: lab ## Start the lab and federate member1 with fedhost
 	$(BIN)/invoke federate --member member1

@@ -1,17 +1,75 @@
-"""Federate Kubernetes clusters over nothing but SSH."""
+"""Federate Kubernetes clusters over nothing but SSH.
+
+The names below are what other programs may use; each is imported when it is asked for, since most are slow to import.
+"""
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-_HOMES: Final = {"tasks": ("fedssh.cli", "namespace")}
+if TYPE_CHECKING:
+    from fedssh.cli.tasks import namespace as tasks
+    from fedssh.errors import (
+        AuthenticationError,
+        BusyError,
+        ConfigurationError,
+        ConnectionLostError,
+        FedsshError,
+        HostKeyError,
+        RefusedError,
+        StepError,
+        UnknownOutcomeError,
+        UnreachableError,
+    )
+    from fedssh.federation.report import ClusterReport, PlannedChange, Progress, Report
+    from fedssh.inventory import Inventory, load_inventory
+    from fedssh.library import federate, prepare, status
+
+    __version__: str
+
+__all__ = [
+    "AuthenticationError",
+    "BusyError",
+    "ClusterReport",
+    "ConfigurationError",
+    "ConnectionLostError",
+    "FedsshError",
+    "HostKeyError",
+    "Inventory",
+    "PlannedChange",
+    "Progress",
+    "RefusedError",
+    "Report",
+    "StepError",
+    "UnknownOutcomeError",
+    "UnreachableError",
+    "__version__",
+    "federate",
+    "load_inventory",
+    "prepare",
+    "status",
+    "tasks",
+]
+
+_HOMES: Final = {
+    "federate": "fedssh.library",
+    "prepare": "fedssh.library",
+    "status": "fedssh.library",
+    "load_inventory": "fedssh.inventory",
+    "Inventory": "fedssh.inventory",
+    "ClusterReport": "fedssh.federation.report",
+    "PlannedChange": "fedssh.federation.report",
+    "Progress": "fedssh.federation.report",
+    "Report": "fedssh.federation.report",
+}
 
 
 def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'fedssh' has no attribute {name!r}")
     if name == "__version__":
         return import_module("importlib.metadata").version("fedssh")
-    if name in _HOMES:
-        module, attribute = _HOMES[name]
-        return getattr(import_module(module), attribute)
-    raise AttributeError(f"module 'fedssh' has no attribute {name!r}")
+    if name == "tasks":
+        return import_module("fedssh.cli.tasks").namespace
+    return getattr(import_module(_HOMES.get(name, "fedssh.errors")), name)

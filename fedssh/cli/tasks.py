@@ -48,9 +48,10 @@ def _make_body(verb: Verb) -> Any:
     """Return the function of a verb; its signature, from which Invoke makes flags, is the verb's flags."""
 
     def body(c: Context, **given: Any) -> None:
-        run_to_the_end(verb, c, {flag.name: flag.default or [] for flag in repeatable} | given)
+        # Who calls a task from Python gives the flags that matter, as Invoke gives all.
+        defaults = {flag.name: [] if flag.default is None else flag.default for flag in verb.all_flags}
+        run_to_the_end(verb, c, {**defaults, **given})
 
-    repeatable = [flag for flag in verb.all_flags if flag.default is None]
     keyword = inspect.Parameter.POSITIONAL_OR_KEYWORD
     parameters = [inspect.Parameter(flag.name, keyword, default=flag.default) for flag in verb.all_flags]
     body.__signature__ = inspect.Signature([inspect.Parameter("c", keyword), *parameters])  # type: ignore[attr-defined]  # see PEP 362

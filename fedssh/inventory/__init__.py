@@ -133,12 +133,16 @@ def find_hosts_file(start: Path) -> Path:
     raise ConfigurationError(problem, hint="name one by --hosts FILE or FEDSSH_HOSTS")
 
 
-def load_inventory(path: Path) -> Inventory:
+def load_inventory(path: Path | str) -> Inventory:
     """Read a hosts.yaml.
+
+    Args:
+        path: The file.
 
     Raises:
         ConfigurationError: It cannot be read, or is not right: a ``file:line:column`` for each mistake.
     """
+    path = Path(path)
     try:
         with path.open("rb") as file:
             return read_inventory(file, path=path)

@@ -46,14 +46,21 @@ class _Form:
         return handler(schema) | shown
 
     def _checked(self, text: str) -> str:
-        if not self._fits(text):
+        if not self.fits(text):
             instead = self.instead(text) if self.instead else ""
             raise ValueError(f"expected {self.expected}" + f"; write {instead}" * bool(instead))
         return text
 
-    def _fits(self, text: str) -> bool:
+    def fits(self, text: str) -> bool:
+        """Whether a text has this form."""
         fits = len(text) <= self.longest and re.fullmatch(self.pattern, text)
         return bool(fits) and (self.check is None or self.check(text))
+
+
+def fits(text: object, form: Any) -> bool:
+    """Whether something is a text of one of the forms below (``Name``, ``Address``, …)."""
+    (known,) = form.__metadata__
+    return isinstance(text, str) and bool(known.fits(text))
 
 
 def _is_address(text: str) -> bool:
@@ -80,8 +87,11 @@ def _instead_of_ssh(text: str) -> str:
     return ", ".join(keys)
 
 
-def _name_instead(text: str) -> str:
-    """Return the name that is nearest to one with capitals, dots or underscores, as a kubeconfig's context may have."""
+def nearest_name(text: str) -> str:
+    """Return the name that is nearest to one with capitals, dots or underscores, as a kubeconfig's context may have.
+
+    There may be none: "".
+    """
     return re.sub(r"[^a-z0-9]+", "-", text.lower()[:_LONGEST_NAME]).strip("-")
 
 
@@ -118,7 +128,7 @@ Name = Annotated[
         _DNS_LABEL,
         "a name of lower-case letters, digits and '-' (at most 63), such as member1",
         _LONGEST_NAME,
-        instead=_name_instead,
+        instead=nearest_name,
     ),
 ]
 Address = Annotated[

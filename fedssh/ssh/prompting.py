@@ -111,12 +111,14 @@ def ask_on_terminal(question: str, cancelled: threading.Event, *, is_shown: bool
         before = termios.tcgetattr(terminal)
         silent = [*before[:3], before[3] & ~termios.ECHO, *before[4:]]
         try:
-            termios.tcsetattr(terminal, termios.TCSAFLUSH, before if is_shown else silent)
+            if not is_shown:
+                # What was typed before nobody was asked for is no password.
+                termios.tcsetattr(terminal, termios.TCSAFLUSH, silent)
             os.write(terminal, question.encode())
             return _read_line(terminal, cancelled)
         finally:
-            termios.tcsetattr(terminal, termios.TCSAFLUSH, before)
             if not is_shown:
+                termios.tcsetattr(terminal, termios.TCSAFLUSH, before)
                 os.write(terminal, b"\n")
     finally:
         os.close(terminal)

@@ -92,10 +92,29 @@ def advise_address(host: Shell, member: Shell, cluster: Cluster, server: str, *,
     key = f"members.{cluster.name}.api_server"
     plain = f"Name an address that works from {host.name}: {key}: https://…"
     try:
-        answers = member.run(_candidate_commands(cluster))
+        tried = other_addresses(member, cluster, server)
     except FedsshError:  # what went wrong before is what has to be told
         return plain
-    own, names, numbers, machine, published, ca = answers
+    found = reach(host, tried, kubeconfig=kubeconfig)
+    works = [address for address, problem in found.items() if not problem]
+    if works:
+        return f"From {host.name} this works: {key}: {works[0]}" + _also(works[1:])
+    listed = "".join(f"\n{address}: {problem}" for address, problem in found.items())
+    return plain + (f"\nTried from there:{listed}" if listed else "")
+
+
+def other_addresses(member: Shell, cluster: Cluster, server: str) -> dict[str, Credential]:
+    """Return how to try, anonymously, the addresses at which a member may be reached from elsewhere.
+
+    Args:
+        member: The member, where all places that know an address are asked.
+        cluster: What hosts.yaml says of it.
+        server: The address that does not work and is left out, or "".
+
+    Raises:
+        FedsshError: The member's answer was lost, or too large.
+    """
+    own, names, numbers, machine, published, ca = member.run(_candidate_commands(cluster))
     port = _port(server or own.stdout.strip())
     itself = machine.stdout.split()[:_MOST_LISTED]
     hosts = [cluster.machine.address, *itself, *_names_in(names.stderr), *_names_in(numbers.stderr)]
@@ -103,13 +122,7 @@ def advise_address(host: Shell, member: Shell, cluster: Cluster, server: str, *,
     known = _servers([own.stdout, *_cluster_info(published.stdout), *usable])
     addresses = list(dict.fromkeys(known))[:_MOST_CANDIDATES]
     trust = _trust_of_itself(cluster, ca.stdout.strip())
-    tried = {address: _anonymous(address, trust) for address in addresses if address != server}
-    found = reach(host, tried, kubeconfig=kubeconfig)
-    works = [address for address, problem in found.items() if not problem]
-    if works:
-        return f"From {host.name} this works: {key}: {works[0]}" + _also(works[1:])
-    listed = "".join(f"\n{address}: {problem}" for address, problem in found.items())
-    return plain + (f"\nTried from there:{listed}" if listed else "")
+    return {address: _anonymous(address, trust) for address in addresses if address != server}
 
 
 def advise_trust(host: Shell, cluster: Cluster, endpoint: Endpoint, problem: str, *, kubeconfig: str) -> str:

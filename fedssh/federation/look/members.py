@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 
 STEP: Final = "look at the member"
 
-_FOREIGN_LOGIN: Final = 96
+FOREIGN_LOGIN: Final = 96
+"""What is answered where a kubeconfig would have kubectl run a program, or read a file, to log in."""
+
 _LONGEST_CLOCK: Final = 12
 _PRESENTED_SECONDS: Final = 10
 
@@ -67,7 +69,7 @@ def member_commands(cluster: Cluster) -> list[Command]:
         kubectl(
             "config", "view", "--raw", "--minify", "--flatten", "-o", "jsonpath={.clusters[0].cluster}", target=target
         ),
-        _unless_foreign_login(objects_command(cluster.name, target=target), target),
+        unless_foreign_login(objects_command(cluster.name, target=target), target),
         version_command(),
         command("date", "+%s"),
         *([_presented_command(cluster, target)] if cluster.tls == "pin" and not cluster.pin else []),
@@ -82,7 +84,7 @@ def parse_member(results: Sequence[Result], cluster: Cluster) -> MemberFacts:
         return MemberFacts(name=name, gaps=(missing_tool("kubectl", machine=name, step=STEP),))
     gaps: list[FedsshError] = []
     stanza = _read_stanza(view, name, gaps)
-    foreign_login = objects.code == _FOREIGN_LOGIN
+    foreign_login = objects.code == FOREIGN_LOGIN
     found = [] if foreign_login else _read_objects(objects, name, gaps)
     token, bad_token = None, None
     secret = find_item(found, "Secret", token_secret(name)) or {}
@@ -150,11 +152,11 @@ def _old_kubectl(version: Result, *, machine: str) -> FedsshError | None:
     return None
 
 
-def _unless_foreign_login(ask: Command, target: Target) -> Command:
+def unless_foreign_login(ask: Command, target: Target) -> Command:
     """Return ``ask``, which does not run when the kubeconfig would have it run programs or read files for its login."""
     paths = "{.users[0].user.exec}{.users[0].user.auth-provider}{.users[0].user.tokenFile}"
     look = kubectl("config", "view", "--minify", "-o", f"jsonpath={paths}", target=target).line
-    return Command(line=f'if [ -n "$({look})" ]; then (exit {_FOREIGN_LOGIN}); else {ask.line}; fi', title=ask.title)
+    return Command(line=f'if [ -n "$({look})" ]; then (exit {FOREIGN_LOGIN}); else {ask.line}; fi', title=ask.title)
 
 
 def _presented_command(cluster: Cluster, target: Target) -> Command:

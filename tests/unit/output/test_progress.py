@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import re
@@ -62,10 +63,9 @@ def test_progress_on_a_terminal_is_a_row_for_each_cluster(monkeypatch: pytest.Mo
 
 def test_a_row_stays_and_says_how_long_a_step_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
     """One for each cluster, whatever happens to it; a failure is not hidden by what follows it."""
-    now = [100.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    now = itertools.count(100, 3)
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(now)))
     running = Progress(cluster="member3", text="joining", state="running")
-    monkeypatch.setattr(time, "monotonic", lambda: now.append(now[-1] + 3) or now[-1])
     failed, busy, done = rows(monkeypatch, *STORY, running)
     assert failed.split() == ["\u2717", "member2", "it", "said", "no"]
     assert busy.split()[1:3] + busy.split()[-1:] == ["member3", "joining", "s"]

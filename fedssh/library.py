@@ -1,0 +1,129 @@
+"""What other programs call: the verbs as functions, which return reports and raise errors.
+
+Nothing is printed, nobody is asked, and no signal is caught. Every function may be called from any thread.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fedssh.errors import ConfigurationError
+from fedssh.federation.wishes import Wishes
+from fedssh.inventory.choice import choose_members
+from fedssh.ssh import Connections
+from fedssh.verbs import federate as federating
+from fedssh.verbs import prepare as preparing
+from fedssh.verbs import status as looking
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Mapping, Sequence
+
+    from fedssh.federation.report import Progress, Report, Reporter
+    from fedssh.inventory import Cluster, Inventory
+    from fedssh.sensitive import Sensitive
+
+
+def ignore(event: Progress) -> None:
+    """Take no notice of an event."""
+    del event
+
+
+def federate(
+    inventory: Inventory,
+    members: str | Sequence[str] | None = None,
+    *,
+    labels: Mapping[str, str] | None = None,
+    adopt: bool = False,
+    dry_run: bool = False,
+    report: Reporter = ignore,
+) -> Report:
+    """Federate members with the host; what is already done stays as it is.
+
+    Args:
+        inventory: The clusters.
+        members: Names and patterns (``eu-*``) of the members that are meant; None means all of them.
+        labels: The labels that they must have in hosts.yaml.
+        adopt: Whether objects and kubeconfig entries that fedssh did not make are taken over.
+        dry_run: Whether the report only tells what would be changed.
+        report: Told of every step, from several threads.
+
+    Returns:
+        How it ended for each cluster. A member's failure stands there as its ``error``; the others go on.
+
+    Raises:
+        ConfigurationError: There is no such member (2).
+        FedsshError: What ended the run as a whole: the host cannot be worked with (3 to 6), or is busy (75).
+    """
+    wishes = Wishes(inventory=inventory, members=_choose(inventory, members, labels), adopt=adopt, dry_run=dry_run)
+    with Connections(_nobody) as connections:
+        return _or_raise(federating.run(wishes, connect=connections.connect, report=report, agree=_always))
+
+
+def prepare(inventory: Inventory, *, dry_run: bool = False, report: Reporter = ignore) -> Report:
+    """Install on the host what a federation needs, nothing else.
+
+    Args:
+        inventory: The clusters, of which the host alone is asked.
+        dry_run: Whether the report only tells what would be changed.
+        report: Told of every step.
+
+    Raises:
+        FedsshError: What ended the run, as for ``federate``.
+    """
+    with Connections(_nobody) as connections:
+        wishes = Wishes(inventory=inventory, dry_run=dry_run)
+        return _or_raise(preparing.run(wishes, connect=connections.connect, report=report))
+
+
+def status(
+    inventory: Inventory,
+    members: str | Sequence[str] | None = None,
+    *,
+    labels: Mapping[str, str] | None = None,
+    report: Reporter = ignore,
+) -> Report:
+    """Return the federation as its engine sees it; the host alone is asked, and nothing is changed.
+
+    Args:
+        inventory: The clusters.
+        members: As for ``federate``; None also means clusters of the federation that hosts.yaml does not name.
+        labels: As for ``federate``.
+        report: Told of every step.
+
+    Raises:
+        ConfigurationError: There is no such member (2).
+        FedsshError: The host cannot be asked (3 to 5).
+    """
+    is_limited = members is not None or labels is not None
+    chosen = _choose(inventory, members, labels) if is_limited else ()
+    with Connections(_nobody) as connections:
+        wishes = Wishes(inventory=inventory, members=chosen)
+        return _or_raise(looking.run(wishes, connect=connections.connect, report=report))
+
+
+def _choose(
+    inventory: Inventory, members: str | Sequence[str] | None, labels: Mapping[str, str] | None
+) -> tuple[Cluster, ...]:
+    names = [members] if isinstance(members, str) else members
+    if names is not None and not names:
+        raise ConfigurationError("no member is named; None means all of them")
+    return choose_members(inventory, names or (), [f"{key}={value}" for key, value in (labels or {}).items()])
+
+
+def _or_raise(report: Report) -> Report:
+    if report.error:
+        raise report.error
+    return report
+
+
+def _nobody(question: str, cancelled: threading.Event) -> Sensitive | None:
+    """Answer no question: a program has nobody to ask; a keyring may know."""
+    del question, cancelled
+    return None
+
+
+def _always(planned: Report) -> bool:
+    """Agree to what ``adopt`` takes over: who calls a function has said so."""
+    del planned
+    return True
