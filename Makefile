@@ -31,11 +31,11 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 python-venv:
 	$(call INSTALL,python3-venv)
 
-sshd: # for tests/ssh: a real sshd, and the shells that masters have
-	@test -x /usr/sbin/sshd && command -v busybox >/dev/null || $(MAKE) -s install-sshd
+sshd: # a real sshd, the shells that masters have, and those of laptops
+	@test -x /usr/sbin/sshd && (for p in busybox zsh fish; do command -v $$p >/dev/null || exit 1; done) || $(MAKE) -s install-sshd
 .PHONY: install-sshd
 install-sshd:
-	$(call INSTALL,openssh-server busybox)
+	$(call INSTALL,openssh-server busybox zsh fish)
 
 engine: # A Docker engine that answers
 	@lab/engine.sh
@@ -70,7 +70,7 @@ format: setup ## Format the code
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-test-unit: setup ## Tests that need nothing
+test-unit: setup sshd ## Tests that need nothing
 	@$(PYTEST) tests/unit
 
 test-ssh: setup sshd ## Tests on a real sshd

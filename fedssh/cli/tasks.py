@@ -49,7 +49,7 @@ def _make_body(verb: Verb) -> Any:
 
     def body(c: Context, **given: Any) -> None:
         # Who calls a task from Python gives the flags that matter, as Invoke gives all.
-        defaults = {flag.name: [] if flag.default is None else flag.default for flag in verb.all_flags}
+        defaults: dict[str, Any] = {flag.name: [] if flag.default is None else flag.default for flag in verb.all_flags}
         run_to_the_end(verb, c, {**defaults, **given})
 
     keyword = inspect.Parameter.POSITIONAL_OR_KEYWORD

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import Any
 
@@ -50,8 +51,8 @@ def write_result(what: str | Text | Table) -> None:
         console = console_for(sys.stdout)
         with console.capture() as captured:
             console.print(what)
-        # rich fills the last column with blanks.
-        what = "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
+        # rich fills the last column with blanks, which may stand before the end of a colour.
+        what = re.sub(r" +((?:\x1b\[[\d;]*m)*)$", r"\1", captured.get(), flags=re.MULTILINE)
     try:
         sys.stdout.write(what)
         sys.stdout.flush()

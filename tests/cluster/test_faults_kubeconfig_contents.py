@@ -113,7 +113,7 @@ def test_fault_19_somebody_elses_entry(kind: str, unwritten: Federation, fedssh:
     assert re.search(rf"has a {kind} '\S*member1' that fedssh did not write", done.stderr)
     assert "--adopt" in done.stderr
     assert host.check("sha256sum", CONFIG) == before
-    adopted = fedssh("federate", "--member", "member1", "--adopt")
+    adopted = fedssh("federate", "--member", "member1", "--adopt", "--yes")
     assert adopted.code == 0, adopted.stderr
     assert unwritten.contexts() == OURS
     assert "somebody" not in host.check("cat", CONFIG)

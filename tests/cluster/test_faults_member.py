@@ -205,7 +205,7 @@ def test_fault_39_a_binding_to_another_role(joined: Federation, fedssh: Callable
         assert '"name": "view"' in done.stderr
         assert "fedssh's would be" in done.stderr
         assert joined.kubectl(member, *show).strip() == "view"
-        adopted = fedssh("federate", "--member", "member1", "--adopt")
+        adopted = fedssh("federate", "--member", "member1", "--adopt", "--yes")
         assert adopted.code == 0, adopted.stderr
         assert joined.kubectl(member, *show).startswith('member1 {"app.kubernetes.io/managed-by":"fedssh"')
         joined.kubectl(joined.host, "--context", "member1", "get", "nodes")
@@ -228,7 +228,7 @@ def test_fault_39_adopting_everything(joined: Federation, fedssh: Callable[..., 
         assert done.code == 6, done.stderr
         assert "serviceaccount/member1 is there, and fedssh did not make it" in done.stderr
         assert joined.objects() == ["clusterrolebinding.rbac.authorization.k8s.io/member1"]
-        adopted = fedssh("federate", "--member", "member1", "--adopt")
+        adopted = fedssh("federate", "--member", "member1", "--adopt", "--yes")
         assert adopted.code == 0, adopted.stderr
         assert len(joined.objects()) == 4
         rules = joined.kubectl(member, "get", "clusterrole", "member1", "-o", "jsonpath={.rules[0].verbs}")
@@ -280,7 +280,7 @@ def test_fault_39_an_adoption_that_comes_to_nothing(
         eventually(lambda: member.exec("/opt/recorded/kubectl", *trial).code == 1)
         before = joined.kubectl(member, *show)
         assert '"name":"view"' in before
-        done = fedssh("federate", "--member", "member2", "--adopt")
+        done = fedssh("federate", "--member", "member2", "--adopt", "--yes")
         refused(joined, done, 3)
         assert "nobody makes tokens here" in done.stderr
         assert "What had been taken over on member2 is as it was." in done.stderr

@@ -53,7 +53,7 @@ def test_from_nothing_to_a_federation(
         "jsonpath={.spec.clusterHealthCheck.period}",
     )
     assert period == "1s"  # as the values in hosts.yaml have it
-    assert "fedhost and member1 are federated." in done.stdout
+    assert "2 of 2 federated" in done.stderr
     # One connection per machine; the member is looked at once and grants once; nobody speaks to member2.
     assert counted["member1"] == (1, 2)
     assert counted["member2"] == (0, 0)

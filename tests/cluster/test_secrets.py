@@ -53,7 +53,7 @@ def test_fault_49_no_token_shows_anywhere(
         # A file, not a pipe: nobody reads while it runs, and a full pipe would stop it.
         with output.open("w") as sink:
             run = subprocess.Popen(
-                [str(Path(sys.executable).with_name("fedssh")), "federate", "--all", "-v", "-d"],
+                [str(Path(sys.executable).with_name("fedssh")), "federate", "--all", "-vv"],
                 cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT,
             )  # fmt: skip
         while run.poll() is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -9,7 +10,10 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
+from fedssh.cli.interruption import parse_duration
+from fedssh.errors import ConfigurationError
 from tests.fakes.programs import DOORS, READY, REPORT, ROOT, Done, Run, pretender
 from tests.fakes.reports import read_document
 
@@ -142,6 +146,7 @@ def test_fault_47_nobody_reading_the_progress_does_not_end_the_work(tmp_path: Pa
     assert "fedhost" in (tmp_path / "report").read_text()
 
 
+CHANGED = "ClusterReport(name='m', role='member', state='Ready', changes=('x',)),"
 CHANGE = (
     "from fedssh.federation.report import Progress; "
     "[report(Progress(cluster=name, text='granted access', state='changed')) for name in ('fedhost', 'member1')]; "
@@ -180,6 +185,61 @@ def test_a_run_that_is_cut_off_has_a_document_too(run: Run, body: str, code: int
     ]
     assert {cluster["error"]["message"] for cluster in document["clusters"]} == {message}
     assert (done.err.count("error: "), done.err.count("Interrupted after ")) == (int(code < 130), int(code >= 130))
+
+
+@pytest.mark.usefixtures("hosts")
+@pytest.mark.parametrize("output", ["json", "yaml"])
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("return " + REPORT.format(clusters=CHANGED, code=0), 0),
+        ("raise KeyError('x')", 1),
+        ("raise errors.ConfigurationError('x')", 2),
+        ("raise errors.StepError('x')", 3),
+        ("raise errors.UnreachableError('x')", 4),
+        ("raise errors.HostKeyError('x')", 5),
+        ("raise errors.RefusedError('x')", 6),
+        ("raise errors.BusyError('x')", 75),
+        ("os.kill(os.getpid(), 2); time.sleep(9)", 130),
+        ("os.kill(os.getpid(), 15); time.sleep(9)", 143),
+        ("time.sleep(9)", 3),
+    ],
+)
+def test_every_end_has_one_document(run: Run, body: str, code: int, output: str) -> None:
+    """Of one shape, with what was changed until then; the last one ends with its time."""
+    start = f"import os, time; from fedssh import errors; {CHANGE}"
+    done = run(*pretender(start + body), "-o", output, *(["--timeout", "1s"] if "sleep" in body else []))
+    document = read_document(done.out if output == "json" else json.dumps(yaml.safe_load(done.out)))
+    assert (done.code, document["exitCode"], document["changed"]) == (code, code, True)
+    assert done.err.splitlines()[0] == "hosts.yaml: host fedhost, 2 members"
+    assert re.search(r"(Ready|Ended early, 2 changes made|Interrupted after).* \d\.\d s", done.err.splitlines()[-1])
+
+
+@pytest.mark.usefixtures("hosts")
+def test_the_time_that_a_run_may_take(run: Run) -> None:
+    """When it is over, the run ends as by Ctrl-C, and says how to go on."""
+    done = run(*pretender("import time; time.sleep(20)"), "--timeout", "300ms")
+    assert (done.code, "it can be a time such as 90s, 10m or 1h30m" in done.err) == (2, True)
+    done = run(*pretender("import time; time.sleep(20)"), "--timeout", "0.5s")
+    assert (done.code, done.out) == (3, "")
+    assert "error: the run took longer than --timeout allows\n  next: Run the same command again" in done.err
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("10m", 600), ("1h30m", 5400), ("1.5h", 5400), ("2h0m5s", 7205), ("0.25s", 0.25)]
+)
+def test_a_duration_is_as_go_writes_it(text: str, seconds: float) -> None:
+    """As kubectl and Helm take it."""
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize(
+    "text", ["", "5", "5x", "m", "-5s", "5 m", "0s", "1e3s", "9999h", "5m5", "\u0665s", "1..5s", "s5"]
+)
+def test_what_is_no_duration_is_a_mistake(text: str) -> None:
+    """Nor is nothing, and what nobody waits for."""
+    with pytest.raises(ConfigurationError, match="--timeout is"):
+        parse_duration(text)
 
 
 @pytest.mark.usefixtures("hosts")

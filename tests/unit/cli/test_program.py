@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import fedssh
-from tests.fakes.programs import DOORS, ROOT, Run
+from tests.fakes.programs import DOORS, READY, REPORT, ROOT, Run, pretender
+from tests.fakes.reports import read_document
 
 if TYPE_CHECKING:
     import socket
@@ -149,6 +153,41 @@ def test_flags_of_invokes_that_mean_nothing_here_are_refused(run: Run, listener:
     assert [line[: len(start)] for line, start in zip(done.err.splitlines(), expected, strict=True)] == expected
     with pytest.raises(BlockingIOError):
         listener.accept()
+
+
+def test_the_inventory_may_come_by_stdin(hosts: Path) -> None:
+    """Mistakes have their place there, too; nobody can be asked then."""
+    text = hosts.read_text()
+    hosts.unlink()
+    for content, words in ((text, "no member 'x' in stdin"), ("host: 1\n", "stdin:1:7: host: expected a mapping")):
+        for flags in (["-f", "-", "federate", "-m", "x"], ["federate", "-m", "x", "--hosts=-"]):
+            done = subprocess.run(
+                [*DOORS["fedssh"], *flags], input=content, capture_output=True, text=True, check=False,
+                cwd=hosts.parent, env={**os.environ, "PYTHONPATH": str(ROOT)},
+            )  # fmt: skip
+            assert (done.returncode, done.stdout, words in done.stderr) == (2, "", True), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("before", "behind"),
+    [
+        ("-o json", ""),
+        ("", "-o json"),
+        ("-o yaml", "-o json"),
+        ("-q -o json", ""),
+        ("--log-format json -v -o json", ""),
+    ],
+)
+@pytest.mark.usefixtures("hosts")
+def test_what_every_verb_takes_may_stand_before_it(run: Run, before: str, behind: str) -> None:
+    """What stands nearer to the work counts."""
+    program = pretender("return " + REPORT.format(clusters=READY, code=0)).copy()
+    program[-1] = program[-1].replace('sys.argv = ["fedssh", "status", *sys.argv[1:]]', 'sys.argv[0] = "fedssh"')
+    done = run(*program, *before.split(), "status", *behind.split())
+    assert (done.code, read_document(done.out)["exitCode"]) == (0, 0)
+    assert (done.err == "") == ("-q" in before)
+    if "--log-format" in before:
+        assert all(json.loads(line)["level"] in {"info", "debug"} for line in done.err.splitlines())
 
 
 @pytest.mark.parametrize("flags", ["-h", "", "-f hosts.yaml"])

@@ -187,6 +187,47 @@ def test_no_hosts_yaml_says_where_it_looked_and_what_to_do(tmp_path: Path) -> No
     assert "FEDSSH_HOSTS" in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("path", "mode", "said"),
+    [
+        ("hosts.yaml", 0o646, "others can write to {path}"),
+        (".", 0o707, "others can write to the folder of {path}"),
+        (".", 0o1777, "others can write to the folder of {path}"),
+    ],
+)
+def test_a_file_that_others_can_have_written_has_to_be_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, mode: int, said: str
+) -> None:
+    """What was only found could lead tokens to anybody's machine; named, it is taken."""
+    file = tmp_path / "hosts.yaml"
+    file.write_text("host: {name: h, address: h}\n")
+    (tmp_path / path).chmod(mode)
+    monkeypatch.chdir(tmp_path / "..")
+    with pytest.raises(ConfigurationError) as caught:
+        find_hosts_file(tmp_path)
+    assert caught.value.message == said.format(path=f"{tmp_path.name}/hosts.yaml") + ", and it was found, not named"
+    assert f"--hosts {tmp_path.name}/hosts.yaml" in caught.value.hint
+    assert load_inventory(file).host.name == "h"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_somebody_elses_file_has_to_be_named(tmp_path: Path) -> None:
+    """Or one in somebody else's folder; a group of one's own may write to both."""
+    file = tmp_path / "hosts.yaml"
+    file.write_text("host: {name: h, address: h}\n")
+    for path in (file, tmp_path):
+        path.chmod(0o770)
+        assert find_hosts_file(tmp_path) == file
+        os.chown(path, -1, 12345)
+        with pytest.raises(ConfigurationError, match="others can write to"):
+            find_hosts_file(tmp_path)
+        path.chmod(0o700)
+        os.chown(path, 12345, -1)
+        with pytest.raises(ConfigurationError, match="belongs to somebody else"):
+            find_hosts_file(tmp_path)
+        os.chown(path, 0, 0)
+
+
 def test_files_that_cannot_be_read_are_mistakes(tmp_path: Path) -> None:
     """Missing, a folder, not UTF-8, too large: each says which file and why."""
     for name, content, expected in [
