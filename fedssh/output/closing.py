@@ -29,7 +29,7 @@ def show_troubles(report: Report, messages: Messages) -> None:
 
 
 def closing_line(report: Report, *, seconds: float) -> str:
-    """Return the last line of a run: what it has come to, and how long it took."""
+    """Return the last line of a run, what it has come to and how long it took, and the remark before it."""
     time = spent(seconds)
     changes = sum(len(cluster.changes) for cluster in report.clusters)
     if report.error:
@@ -37,7 +37,7 @@ def closing_line(report: Report, *, seconds: float) -> str:
         return f"Ended early, {made}, {time}"
     if report.dry_run:
         return f"{_planned(report)}, {time}"
-    return f"{report.summary}, {time}" + (f"\n{report.remark}" if report.remark else "")
+    return (f"{report.remark}\n" if report.remark else "") + f"{report.summary}, {time}"
 
 
 def spent(seconds: float) -> str:

@@ -147,7 +147,8 @@ class _Handler(logging.Handler):
         is_ours = record.name.partition(".")[0] == _PACKAGE
         # The SSH library calls an error what fedssh tries again, or tells in words of its own.
         if record.levelno < logging.INFO or not is_ours:
-            self._messages.debug(text if is_ours else f"{record.name}: {text}")
+            where = "" if is_ours else f"{record.name.partition('.')[2]}: "
+            self._messages.debug(where + text)
         elif record.levelno < logging.WARNING:
             self._messages.detail(text)
         else:

@@ -69,7 +69,7 @@ def open_transport(
 
     def build(sock: socket.socket, **options: object) -> paramiko.Transport:
         transport = paramiko.Transport(sock, **options)  # type: ignore[arg-type]
-        transport.set_log_channel(f"paramiko.{visible(target.host)}")  # -vv tells which machine it is
+        transport.set_log_channel(f"paramiko.{visible(target.place)}")  # -vv tells which machine it is
         offered = transport.get_security_options()
         offered.ciphers = _CIPHERS
         offered.digests = _MACS

@@ -61,7 +61,9 @@ class KubeFedState:
         found: list[FedsshError] = [self.helm_problem] if self.helm_problem else []
         release, wanted = self.release, self.wanted_version(inventory)
         if release is None:
-            return [*found, self._nobodys()] if self.is_running else found
+            # Without an answer of Helm's nobody knows whose it is.
+            is_nobodys = self.is_running and not (found or self.gaps)
+            return [*found, self._nobodys()] if is_nobodys else found
         if release.version != wanted:
             found.append(self._other_version(release, wanted))
         if release.status != "deployed" and not is_leftover(release):

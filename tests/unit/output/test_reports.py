@@ -105,7 +105,7 @@ def test_a_report_says_itself_what_people_are_shown(capsys: pytest.CaptureFixtur
     """Whether there is a table, and the last lines; the verb is of no interest here."""
     show_report(report(HOST, has_table=has_table, summary="All is well", remark="Look again.", exit_code=0), "table")
     out, err = capsys.readouterr()
-    assert ("CLUSTER" in out, err) == (has_table, "All is well, 2.4 s\nLook again.\n")
+    assert ("CLUSTER" in out, err) == (has_table, "Look again.\nAll is well, 2.4 s\n")
 
 
 def test_a_run_that_ended_as_a_whole_has_no_table(capsys: pytest.CaptureFixture[str]) -> None:
