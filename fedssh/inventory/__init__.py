@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from fedssh.documents import LARGEST_BYTES, quoted
 from fedssh.errors import ConfigurationError
 from fedssh.inventory.hostsfile import (
+    RELEASED_CHARTS,
     ClusterSection,
     HostContext,
     HostKeyPolicy,
@@ -82,6 +83,12 @@ class KubeFed:
     chart_repository: str
     kubefedctl_url: str
     values: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_released(self) -> bool:
+        """Whether chart and kubefedctl are those of KubeFed's own release."""
+        kubefedctl = _RELEASED_KUBEFEDCTL.format(version=self.version)
+        return (self.chart_repository, self.kubefedctl_url) == (RELEASED_CHARTS, kubefedctl)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from fedssh.engines.kubefed import kubefedctl
+from fedssh.engines.kubefed.kubefedctl import source_hint
 from fedssh.engines.protocol import Part
 from fedssh.errors import StepError
 from fedssh.kubernetes import helm
@@ -34,6 +35,7 @@ ESTABLISHED_SECONDS: Final = 30
 """How long the API server may take to serve KubeFed's custom resources."""
 
 _STEP: Final = "prepare KubeFed"
+_FETCH: Final = "helm repo"  # the title of the command that is the first to reach the chart repository
 
 
 def tool_part(version: str, *, why: str) -> Part:
@@ -80,13 +82,15 @@ def check_part(part: Part, results: Sequence[Result], inventory: Inventory, *, m
         StepError: A download, Helm or the rollout failed (3). Running it again goes on from there.
     """
     if part.name == "tool":
-        kubefedctl.check_install(results[0], version=inventory.kubefed.version, machine=machine)
+        kubefedctl.check_install(results[0], inventory.kubefed, machine=machine)
     elif part.name == "rollout":
         check_rollout(results, machine=machine)
     else:
         for result in results:
             if not result.ok:
-                raise failure(result, machine=machine, step=_STEP)
+                is_fetch = result.command.title == _FETCH
+                hint = source_hint("chart_repository", inventory.kubefed, machine=machine) if is_fetch else ""
+                raise failure(result, machine=machine, step=_STEP, hint=hint)
 
 
 def is_leftover(release: helm.Release | None) -> bool:

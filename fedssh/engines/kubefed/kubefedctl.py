@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fedssh.errors import StepError, visible
 from fedssh.shell import Command, Result, clean_up, failure, script
+
+if TYPE_CHECKING:
+    from fedssh.inventory import KubeFed
 
 FOLDER: Final = "/usr/local/bin"
 """Where fedssh puts kubefedctl."""
@@ -102,16 +105,26 @@ def install_command(url: str, *, version: str, folder: str = FOLDER) -> Command:
     return script(text, url, version, folder, title="download of kubefedctl")
 
 
-def check_install(result: Result, *, version: str, machine: str) -> None:
+def source_hint(key: str, wanted: KubeFed, *, machine: str) -> str:
+    """Return what to do about an address that the host does not reach, by the key that names it in hosts.yaml."""
+    if wanted.is_released:
+        return f"{machine} has to reach that address. hosts.yaml can name another one: kubefed.{key}"
+    return (
+        f"That address stands in hosts.yaml as kubefed.{key}. Name one that {machine} reaches; or leave "
+        "chart_repository and kubefedctl_url out, for KubeFed's own releases."
+    )
+
+
+def check_install(result: Result, wanted: KubeFed, *, machine: str) -> None:
     """Check the answer to ``install_command``.
 
     Raises:
         StepError: It could not be downloaded, its checksum is wrong, or it is another version.
     """
     if not result.ok:
-        hint = "hosts.yaml can name another address: kubefed.kubefedctl_url"
+        hint = source_hint("kubefedctl_url", wanted, machine=machine)
         raise failure(result, machine=machine, step=_STEP, hint=hint)
-    found = _version_in(result.stdout)
+    found, version = _version_in(result.stdout), wanted.version
     if found != version:
         raise StepError(
             f"the kubefedctl that was downloaded is version {found or 'unknown'}, not {version}",

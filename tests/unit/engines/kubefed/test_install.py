@@ -162,6 +162,21 @@ def test_a_part_that_failed_says_why() -> None:
         assert words in caught.value.hint
 
 
+@pytest.mark.parametrize("key", ["chart_repository", "kubefedctl_url"])
+@pytest.mark.parametrize("is_own", [False, True])
+def test_an_address_that_the_host_does_not_reach_is_named_by_its_key(key: str, *, is_own: bool) -> None:
+    """Whoever has copied the lab's hosts.yaml is told that its addresses are not for them."""
+    said = f"kubefed: {{{key}: 'http://artefacts/x'}}\n" * is_own
+    inventory = parse_inventory(f"{said}host: {{name: fedhost, address: h}}", path=Path("hosts.yaml"))
+    part = TOOL if key == "kubefedctl_url" else CHART
+    title = part_stages(part, inventory.kubefed, None, target=HOST)[0][0].title
+    answer = result(code=1, stderr="no route", title=title)
+    with pytest.raises(StepError) as caught:
+        check_part(part, [answer], inventory, machine="fedhost")
+    assert f"kubefed.{key}" in caught.value.hint
+    assert ("leave chart_repository and kubefedctl_url out" in caught.value.hint) == is_own
+
+
 def test_a_part_that_went_well_is_no_error() -> None:
     """A download also has to be of the wanted version."""
     check_part(CHART, [result(), result()], INVENTORY, machine="fedhost")

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from fedssh.shell import Result
 
+WANTED = parse_inventory("host: {name: fedhost, address: h}", path=Path("hosts.yaml")).kubefed
 ARCHIVE = "kubefedctl-0.10.0-linux-amd64.tgz"
 VERSION = 'kubefedctl version: version.Info{Version:"v0.10.0", GitCommit:"x"}\n'
 
@@ -91,7 +92,7 @@ def test_kubefedctl_is_downloaded_and_checked(local: LocalShell, url: str, tmp_p
     """It runs for everybody; its folder is made for everybody, and nothing else is left. A second time is the same."""
     for _ in range(2):
         done = download(local, url, tmp_path / "bin")
-        check_install(done, version="0.10.0", machine="fedhost")
+        check_install(done, WANTED, machine="fedhost")
     assert (tmp_path / "bin" / "kubefedctl").stat().st_mode & 0o777 == 0o755
     assert (tmp_path / "bin").stat().st_mode & 0o777 == 0o755
     assert [path.name for path in (tmp_path / "bin").iterdir()] == ["kubefedctl"]
@@ -131,7 +132,7 @@ def test_a_wrong_download_leaves_the_old_kubefedctl(
         (releases / file).write_bytes(content)
     done = download(local, url, tmp_path / "bin")
     with pytest.raises(StepError, match="download of kubefedctl failed") as caught:
-        check_install(done, version="0.10.0", machine="fedhost")
+        check_install(done, WANTED, machine="fedhost")
     assert words in str(caught.value)
     assert "kubefedctl_url" in caught.value.hint
     assert old.read_text().endswith("echo old\n")
@@ -193,7 +194,7 @@ def test_a_kubefedctl_of_another_version_leaves_the_old_one(
     old = install_tool(tmp_path / "bin", "kubefedctl", "echo old")
     pack(releases, says)
     with pytest.raises(StepError, match=rf"is version {found}, not 0\.10\.0") as caught:
-        check_install(download(local, url, tmp_path / "bin"), version="0.10.0", machine="fedhost")
+        check_install(download(local, url, tmp_path / "bin"), WANTED, machine="fedhost")
     assert "kubefedctl_url" in caught.value.hint
     assert old.read_text().endswith("echo old\n")
     assert left(tmp_path, home) == []

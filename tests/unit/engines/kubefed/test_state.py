@@ -189,7 +189,8 @@ def test_looking_asks_and_changes_nothing() -> None:
 
 
 def test_what_the_host_says_is_escaped() -> None:
-    """A version is shown to people."""
+    """What Helm says is shown to people. Where it says nothing that can be understood, that is the only problem."""
     found = read(json.dumps([{**json.loads(RELEASE)[0], "chart": "kubefed-\x1b[31m"}]))
     assert found.version.isprintable()
-    assert refusal(found).message.isprintable()
+    assert [gap.message.isprintable() for gap in found.gaps] == [True]
+    assert found.refusals(asked_for("0.10.0")) == []
