@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from docs.manual import PAGE, render_manual
 from fedssh import errors
-from fedssh.cli import namespace
+from fedssh.cli.help import render_help, render_verb_help
+from fedssh.cli.tasks import TASKS
 from fedssh.inventory import load_inventory, parse_inventory
 from fedssh.inventory.hostsfile import HostsFile, parse_hosts_file
 from tests.fakes.world import World
@@ -65,12 +67,31 @@ def test_every_key_of_hosts_yaml_is_documented_and_no_other() -> None:
 
 def test_every_verb_and_flag_is_documented() -> None:
     """commands.md knows what the command line knows."""
-    for name in namespace.task_names:
+    for name, task in TASKS.items():
         assert f"| `fedssh {name}" in COMMANDS
-        for flag in namespace[name].get_arguments():
+        for flag in task.get_arguments():
             for one in flag.names:
                 written = f"--{one}" if len(one) > 1 else f"-{one}"
                 assert re.search(rf"`{written}[ `]", COMMANDS), written
+
+
+def test_every_help_that_is_shown_is_real() -> None:
+    """The program's in README, and each verb's in commands.md, as 80 columns show it."""
+    shown = {}
+    for document in DOCUMENTS:
+        for verb, text in re.findall(r"```console\n\$ fedssh (\w* ?)--help\n(.*?)```", document.read_text(), re.DOTALL):
+            name = verb.strip()
+            assert text == (render_verb_help(TASKS[name].verb, 80) if name else render_help(80)), document
+            shown[name, document.name] = text
+    assert shown.keys() >= {("", "README.md"), *((name, "commands.md") for name in TASKS)}
+
+
+def test_the_man_page_is_that_of_the_table() -> None:
+    """docs/manual.py makes it; what would be man(7)'s own commands is written out."""
+    assert PAGE.read_text() == render_manual()
+    assert not re.search(r"(?m)^['.](?!TH|SH|SS|TP|PP|B |I |RS|RE|BR)", render_manual())
+    for task in TASKS.values():
+        assert f".SS {task.verb.name}\n" in render_manual()
 
 
 @pytest.mark.parametrize("shown", INVENTORIES, ids=lambda one: one.name if isinstance(one, Path) else "")
