@@ -19,6 +19,6 @@ if missing:
     )
     sys.exit(2)
 
-from fedssh.cli import namespace  # noqa: E402  (only where its libraries are there)
+from fedssh.cli.tasks import namespace  # noqa: E402  (only where its libraries are there)
 
 __all__ = ["namespace"]

@@ -46,7 +46,7 @@ def federate(
         labels: The labels that they must have in hosts.yaml.
         adopt: Whether objects and kubeconfig entries that fedssh did not make are taken over.
         dry_run: Whether the report only tells what would be changed.
-        report: Told of every step, from several threads.
+        report: Told of every step, from several threads. It must not raise.
 
     Returns:
         How it ended for each cluster. A member's failure stands there as its ``error``; the others go on.
@@ -95,7 +95,7 @@ def status(
         ConfigurationError: There is no such member (2).
         FedsshError: The host cannot be asked (3 to 5).
     """
-    is_limited = members is not None or labels is not None
+    is_limited = members is not None or bool(labels)
     chosen = _choose(inventory, members, labels) if is_limited else ()
     with Connections(_nobody) as connections:
         wishes = Wishes(inventory=inventory, members=chosen)

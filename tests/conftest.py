@@ -35,9 +35,11 @@ CANARY: Final = "canary-7d1c0f-never-to-be-seen"
 
 _SHORTEST = 8
 _FOREIGN_VARIABLES: Final = {
+    "COLUMNS",
     "DISPLAY",
     "FORCE_COLOR",
     "KUBECONFIG",
+    "LINES",
     "NO_COLOR",
     "PYTHONUNBUFFERED",
     "SSH_AGENT_PID",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -43,7 +44,9 @@ def load_document(path: str) -> object:
     known = _read(source, shown)
     if known is not None:
         return known
-    hint = f"Run {PROGRAM} -i {shown} --list >inventory.json where Ansible is, then name inventory.json here"
+    hint = (
+        f"Run {PROGRAM} -i {shlex.quote(shown)} --list >inventory.json where Ansible is, then name inventory.json here"
+    )
     if not shutil.which(PROGRAM):
         raise ConfigurationError(f"{PROGRAM} is not there, and {shown} is not what it prints", hint=hint)
     code, answer, words = _run(source)
@@ -53,7 +56,7 @@ def load_document(path: str) -> object:
     # The exception, which holds the text, must not become the context.
     raise ConfigurationError(
         f"{PROGRAM} does not understand {shown} (exit code {code}): {_without_values(words) or 'it said nothing'}",
-        hint=f"All that it says is shown by: {PROGRAM} -i {shown} --list",
+        hint=f"All that it says is shown by: {PROGRAM} -i {shlex.quote(shown)} --list",
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from fedssh.cli.flags import COMMON, DRY_RUN, HOSTS, LABEL, MEMBER, SHELL, Flag
@@ -28,7 +27,7 @@ _fedssh() {
     local typed="${words[${#words[@]}-1]}" kept=""
     [[ $typed == *[=:]* && $COMP_WORDBREAKS == *[=:]* ]] && kept="${typed%"${typed##*[=:]}"}"
     local IFS=$'\\n'
-    COMPREPLY=($(fedssh --complete -- "${words[@]:1}" 2>/dev/null))
+    COMPREPLY=($("$1" --complete -- "${words[@]:1}" 2>/dev/null))
     COMPREPLY=("${COMPREPLY[@]#"$kept"}")
     [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *[=,] ]] && compopt -o nospace
 }
@@ -39,7 +38,7 @@ complete -o default -F _fedssh fedssh
 # fedssh completion for zsh: source <(fedssh completion zsh), after compinit
 _fedssh() {
     local -a found
-    found=("${(@f)$(fedssh --complete -- "${(@)words[2,CURRENT]}" 2>/dev/null)}")
+    found=("${(@f)$("${words[1]}" --complete -- "${(@)words[2,CURRENT]}" 2>/dev/null)}")
     if [[ -n ${found[*]} ]]; then
         compadd -Q -- "${found[@]}"
     else
@@ -52,7 +51,7 @@ compdef _fedssh fedssh
 # fedssh completion for fish: fedssh completion fish > ~/.config/fish/completions/fedssh.fish
 function __fedssh_complete
     set -l words (commandline --tokenize --cut-at-cursor) (commandline --current-token --cut-at-cursor)
-    fedssh --complete -- $words[2..-1] 2>/dev/null
+    $words[1] --complete -- $words[2..-1] 2>/dev/null
 end
 complete --command fedssh --arguments '(__fedssh_complete)'
 """,
@@ -64,7 +63,7 @@ def run(given: Mapping[str, Any], messages: Messages) -> str:
 
     Args:
         given: The values of the verb's flags.
-        messages: Where nothing is told here.
+        messages: Not needed: there is nothing to tell.
 
     Raises:
         ConfigurationError: No shell is named, or one that is not known (2).
@@ -85,7 +84,7 @@ def complete(words: Sequence[str]) -> list[str]:
     *before, typed = words or [""]
     verb = next((verb for verb in VERBS if verb.name in _plain(before)), None)
     flags = verb.all_flags if verb else (*COMMON, DRY_RUN)
-    named = {name: flag for flag in flags for name in (flag.option, f"-{flag.short}")}
+    named = {spelling: flag for flag in flags for spelling in flag.spellings}
     start, equals, value = typed.partition("=")
     if before and before[-1] in named and named[before[-1]].takes_value:
         return _values(named[before[-1]], typed, words)
@@ -102,7 +101,7 @@ def complete(words: Sequence[str]) -> list[str]:
 
 def _plain(before: Sequence[str]) -> list[str]:
     """Return the words that are neither flags nor their values."""
-    with_value = {name for flag in COMMON if flag.takes_value for name in (flag.option, f"-{flag.short}")}
+    with_value = {spelling for flag in COMMON if flag.takes_value for spelling in flag.spellings}
     return [word for last, word in zip(["", *before], before, strict=False) if last not in with_value]
 
 
@@ -121,15 +120,18 @@ def _values(flag: Flag, typed: str, words: Sequence[str]) -> list[str]:
 
 def _load(words: Sequence[str]) -> Inventory | None:
     """Return the hosts.yaml that the words mean; None where there is none without mistakes."""
-    from fedssh.inventory import find_hosts_file, load_inventory  # noqa: PLC0415  (slow to import)
+    from fedssh.inventory import choose_hosts_file, load_inventory  # noqa: PLC0415  (slow to import)
 
     named = os.environ.get("FEDSSH_HOSTS", "")
     for last, word in zip(["", *words], words, strict=False):
-        if last in {HOSTS.option, f"-{HOSTS.short}"}:
+        start, equals, value = word.partition("=")
+        if last in HOSTS.spellings:
             named = word
-        elif word.startswith(f"{HOSTS.option}="):
-            named = word.partition("=")[2]
+        elif equals and start in HOSTS.spellings:
+            named = value
+        elif word.startswith(f"-{HOSTS.short}") and word[2:]:
+            named = word[2:]
     try:
-        return load_inventory(Path(named).expanduser() if named else find_hosts_file(Path.cwd()))
+        return load_inventory(choose_hosts_file(named))
     except FedsshError:
         return None

@@ -17,7 +17,7 @@ from invoke.exceptions import Exit
 from fedssh import engines
 from fedssh.cli.doors import check_door
 from fedssh.cli.flags import DRY_RUN, LOG_FORMAT, OUTPUT, QUIET, TIMEOUT, VERBOSE, YES
-from fedssh.cli.interruption import Interrupted, InterruptionError, interruptible, parse_duration
+from fedssh.cli.interruption import AGAIN, Interrupted, InterruptionError, interruptible, parse_duration
 from fedssh.errors import ConfigurationError, FedsshError
 from fedssh.federation.report import ClusterReport, Report
 
@@ -37,23 +37,27 @@ def run_to_the_end(verb: Verb, c: Context, given: Mapping[str, Any]) -> None:
     Args:
         verb: The verb.
         c: Invoke's context.
-        given: The values of the verb's flags.
+        given: The values of those of the verb's flags that were given.
 
     Raises:
         Exit: The exit code is not 0.
     """
-    dry_run = DRY_RUN in verb.flags and bool(given[DRY_RUN.name] or c.config.run.dry)
-    end = _End(given, _SoFar(verb.name, dry_run=dry_run))
+    defaults: dict[str, Any] = {flag.name: [] if flag.default is None else flag.default for flag in verb.all_flags}
+    values = {**defaults, **given}
+    dry_run = DRY_RUN in verb.flags and bool(values[DRY_RUN.name] or c.config.run.dry)
+    end = _End(values, _SoFar(verb.name, dry_run=dry_run))
     try:
         check_values(verb, given)
-        timeout, work = given.get(TIMEOUT.name), _run if verb.has_report else _run_on_laptop
+        timeout, work = values.get(TIMEOUT.name), _run if verb.has_report else _run_on_laptop
         with interruptible(parse_duration(timeout) if timeout else 0):
             try:
                 check_door(c)
                 _check_dry(verb, c)
-                end.show(work(verb, {**given, DRY_RUN.name: dry_run}, end))
+                end.show(work(verb, {**values, DRY_RUN.name: dry_run}, end))
             except Interrupted as interrupted:
-                end.show(end.so_far.report(interrupted.as_error()))
+                # What stays on the laptop leaves nothing to go on from.
+                hint = AGAIN if verb.has_report else ""
+                end.show(end.so_far.report(interrupted.as_error(hint)))
     except FedsshError as error:
         end.show(end.so_far.report(error))
     except Exception as bug:  # noqa: BLE001  (the last line of defence)
@@ -67,11 +71,19 @@ def run_to_the_end(verb: Verb, c: Context, given: Mapping[str, Any]) -> None:
 def check_values(verb: Verb, given: Mapping[str, Any]) -> None:
     """Refuse what a verb's flags cannot have as values.
 
+    Args:
+        verb: The verb.
+        given: The values of those of its flags that were given.
+
     Raises:
         ConfigurationError: One has such a value, or two exclude each other (2).
     """
     for flag in verb.all_flags:
-        if isinstance(value := given[flag.name], str) and flag.choices and value not in {*flag.choices, flag.default}:
+        value = given.get(flag.name)
+        # Of a shell's variable that is not set; with it, what was found would be taken for what is meant.
+        if value == "" and flag.takes_value:
+            raise ConfigurationError(f"{flag.option} has an empty value")
+        if isinstance(value, str) and flag.choices and value not in flag.choices:
             listed = f"{', '.join(flag.choices[:-1])} or {flag.choices[-1]}"
             raise ConfigurationError(f"{flag.option} is {value!r}; it can be {listed}")
     if given.get(QUIET.name) and given.get(VERBOSE.name):
@@ -97,12 +109,18 @@ class _SoFar:
         self._verb = verb
         self._dry_run = dry_run
         self._changes: dict[str, list[str]] = {}
+        self._errors: dict[str, FedsshError] = {}
         self.host = ""
 
     def note(self, event: Progress) -> None:
-        """Note a change that is reported; from any thread."""
+        """Note a change that is made or taken back, or a failure; from any thread."""
+        changes = self._changes.setdefault(event.cluster, [])
         if event.state == "changed":
-            self._changes.setdefault(event.cluster, []).append(event.text)
+            changes.append(event.text)
+        elif event.state == "undone" and event.text in changes:
+            changes.remove(event.text)
+        elif event.error:
+            self._errors.setdefault(event.cluster, event.error)
 
     def report(self, error: FedsshError) -> Report:
         """Return the report: why it ended, and what is done nevertheless."""
@@ -112,9 +130,10 @@ class _SoFar:
                 role="host" if name == self.host else "member",
                 state="Failed",
                 changes=tuple(changes),
-                error=error,
+                error=self._errors.get(name, error),
             )
             for name, changes in list(self._changes.items())
+            if changes or name in self._errors
         ]
         return Report(
             verb=self._verb,
@@ -155,7 +174,7 @@ class _End:
 
     def show(self, report: Report) -> None:
         """Show a report; its exit code is that of the program."""
-        from fedssh.output import closing_line, show_result, show_troubles, spent  # noqa: PLC0415  (as above)
+        from fedssh.output import closing_lines, show_result, show_troubles, spent  # noqa: PLC0415  (as above)
 
         self.exit_code = report.exit_code
         seconds = time.monotonic() - self._started
@@ -163,11 +182,12 @@ class _End:
             self._is_shown = True
             show_result(report, self._output)
         if isinstance(report.error, InterruptionError):
-            self.messages.say(f"Interrupted after {spent(seconds)}. {report.error.hint}", always=True)
+            self.messages.say(f"Interrupted after {spent(seconds)}. {report.error.hint}".strip(), always=True)
             return
         show_troubles(report, self.messages)
         if self.has_begun:
-            self.messages.say(closing_line(report, seconds=seconds))
+            for line in closing_lines(report, seconds=seconds):
+                self.messages.say(line)
 
 
 def _run(verb: Verb, given: Mapping[str, Any], end: _End) -> Report:

@@ -37,6 +37,12 @@ class Flag:
         return f"--{self.name.replace('_', '-')}"
 
     @property
+    def spellings(self) -> tuple[str, ...]:
+        """All ways to write it."""
+        short = (f"-{self.short}",) if self.short else ()
+        return (self.option, *short, *((f"--{self.alias}",) if self.alias else ()))
+
+    @property
     def takes_value(self) -> bool:
         """Whether a value follows it."""
         return self.default is None or isinstance(self.default, str)
@@ -84,10 +90,13 @@ LOG_FORMAT: Final = Flag(
 )
 TIMEOUT: Final = Flag(name="timeout", default="", metavar="TIME", help="end the run after this time: 90s, 10m, 1h30m")
 
+COMPLETE: Final = "--complete"
+"""What the shells' completion scripts call fedssh with; it stands first, and the words follow behind ``--``."""
+
 COMMON: Final = (HOSTS, OUTPUT, QUIET, VERBOSE, LOG_FORMAT, TIMEOUT)
 """What every verb that works on the clusters of hosts.yaml takes; ``fedssh`` takes it before the verb, too."""
 
-HOST: Final = Flag(name="host", default="", metavar="NAME", help="the host among them; else the first")
+HOST: Final = Flag(name="host", default="", metavar="NAME", help="which one is the host; else the first")
 CLUSTER: Final = Flag(
     name="cluster",
     default=None,
@@ -101,7 +110,7 @@ FROM_ANSIBLE: Final = Flag(
 OUTPUT_FILE: Final = Flag(
     name="output_file", short="O", default="", metavar="FILE", help="write a new file instead of stdout"
 )
-PROBE: Final = Flag(name="probe", help="look for kubeconfig paths and API addresses there")
+PROBE: Final = Flag(name="probe", help="log in, and fill in kubeconfig paths and API addresses")
 
 SHELL: Final = Flag(
     name="shell",

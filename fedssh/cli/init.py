@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from fedssh.cli.ansible import load_document
 from fedssh.cli.flags import CLUSTER, FROM_ANSIBLE, HOST, OUTPUT_FILE, PROBE
 from fedssh.cli.questions import ask_for_clusters, ask_openly
 from fedssh.errors import ConfigurationError, FedsshError, visible
+from fedssh.federation.look.probe import Probed
 from fedssh.federation.look.probe import probe as look_at_machines
 from fedssh.federation.report import Progress
 from fedssh.inventory import FILE_NAME, parse_inventory
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from fedssh.cli.questions import Ask
-    from fedssh.federation.look.probe import Probed
     from fedssh.inventory import Inventory, Machine
     from fedssh.inventory.draft import DraftedCluster
     from fedssh.output import Messages
@@ -55,6 +56,7 @@ def run(given: Mapping[str, Any], messages: Messages) -> str:
         path=path,
         probe=partial(_look, messages) if given[PROBE.name] else None,
         tell=messages.say,
+        warn=messages.warn,
     )
     if path:
         messages.say(f"Written: {visible(path)}")
@@ -69,6 +71,7 @@ def write_draft(
     path: str = "",
     probe: Probe | None = None,
     tell: Tell,
+    warn: Tell | None = None,
     ask: Ask = ask_openly,
 ) -> str:
     """Draft a hosts.yaml, and write it where a path is given; return its text.
@@ -80,24 +83,26 @@ def write_draft(
         ansible: An inventory of Ansible's: a file or a folder; "" is none.
         path: The file to write; it must not be there yet. "" writes none.
         probe: Looks at the machines for what hosts.yaml has to say besides; None leaves them alone.
-        tell: Told what a person should know of the draft, a sentence at a time, escaped for a terminal.
+        tell: Told what has become of what was named, a sentence at a time, escaped for a terminal.
+        warn: Told what is not as it was named, and what is missing; by default the same as ``tell``.
         ask: Puts a question.
 
     Raises:
         ConfigurationError: What is named cannot be a hosts.yaml, or the file cannot be written (2). What a machine
             does not tell is no error.
     """
+    warn = warn or tell
     _check_free(path)
-    clusters = _find_clusters(words, host=host, ansible=ansible, tell=tell, ask=ask)
+    clusters = _find_clusters(words, host=host, ansible=ansible, warn=warn, ask=ask)
     draft, remarks = make_draft(clusters, host=host)
     for remark in remarks:
-        tell(remark)
+        warn(remark)
     tell(f"{draft.host.name} ({draft.host.address}) is the host cluster" + ", the first one" * (not host))
     if not draft.members:
         tell("there are no members yet")
     inventory = _check(draft, path)
     if probe:
-        draft = _completed(draft, probe(inventory), tell)
+        draft = _completed(draft, probe(inventory), tell, warn)
         _check(draft, path)
     text = render_draft(draft)
     if path:
@@ -105,15 +110,15 @@ def write_draft(
     return text
 
 
-def _find_clusters(words: Sequence[str], *, host: str, ansible: str, tell: Tell, ask: Ask) -> list[DraftedCluster]:
+def _find_clusters(words: Sequence[str], *, host: str, ansible: str, warn: Tell, ask: Ask) -> list[DraftedCluster]:
     if ansible:
         clusters, remarks = parse_ansible(load_document(ansible), words=words, host=host, folder=Path.cwd())
         for remark in remarks:
-            tell(remark)
+            warn(remark)
         if not clusters:
             raise ConfigurationError(f"{visible(ansible)} names no machine that is reached by SSH")
         return clusters
-    return parse_words(words) if words else ask_for_clusters(ask, tell)
+    return parse_words(words) if words else ask_for_clusters(ask, warn)
 
 
 def _check(draft: Draft, path: str) -> Inventory:
@@ -137,17 +142,19 @@ def _look(messages: Messages, inventory: Inventory) -> Mapping[str, Probed | Fed
         return look_at_machines(inventory, connect)
 
 
-def _completed(draft: Draft, found: Mapping[str, Probed | FedsshError], tell: Tell) -> Draft:
+def _completed(draft: Draft, found: Mapping[str, Probed | FedsshError], tell: Tell, warn: Tell) -> Draft:
     """Return the draft with what the machines have told."""
 
     def completed(cluster: DraftedCluster) -> DraftedCluster:
         told = found[cluster.name]
         if isinstance(told, FedsshError):
-            hint = f" ({told.hint})" * bool(told.hint)
-            tell(f"{cluster.name}: its machine could not be looked at: {told.message}{hint}")
+            hint = f"\n  next: {told.hint}" * bool(told.hint)
+            warn(f"{cluster.name}: its machine could not be looked at: {told.message}{hint}")
             return cluster
         for problem in told.problems:
-            tell(f"{cluster.name}: {problem}")
+            warn(f"{cluster.name}: {problem}")
+        if told == Probed():
+            tell(f"{cluster.name}: kubectl works there, and there is nothing to add")
         for key, value in (("kubeconfig", told.kubeconfig), ("api_server", told.api_server)):
             if value:
                 tell(f"{cluster.name}: {key} {value} was found")
@@ -169,7 +176,9 @@ def _check_free(path: str) -> None:
         raise _taken(path)
     if not Path(path).parent.is_dir():
         folder = visible(str(Path(path).parent))
-        raise ConfigurationError(f"{visible(path)}: there is no folder {folder}", hint=f"mkdir -p {folder}")
+        raise ConfigurationError(
+            f"{visible(path)}: there is no folder {folder}", hint=f"mkdir -p {shlex.quote(folder)}"
+        )
 
 
 def _taken(path: str) -> ConfigurationError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import sys
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-_AGAIN: Final = "Run the same command again: it goes on from what is there."
+AGAIN: Final = "Run the same command again: it goes on from what is there."
 _UNIT_SECONDS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0}
 _LONGEST_SECONDS: Final = 7 * 24 * 3600.0
 
@@ -41,12 +42,19 @@ class Interrupted(BaseException):
         super().__init__()
         self.number = number
 
-    def as_error(self) -> FedsshError:
-        """Return what the report says of it."""
+    def as_error(self, hint: str) -> FedsshError:
+        """Return what the report says of it, with what to do next."""
         if self.number == signal.SIGALRM:
-            return StepError("the run took longer than --timeout allows", hint=_AGAIN)
+            return StepError("the run took longer than --timeout allows", hint=hint)
         kind = TerminationError if self.number == signal.SIGTERM else InterruptionError
-        return kind("interrupted", hint=_AGAIN)
+        return kind("interrupted", hint=hint)
+
+
+def leave(number: int, frame: FrameType | None) -> None:
+    """End a program that has not begun a run yet, with the exit code of one that is interrupted."""
+    del frame
+    kind = TerminationError if number == signal.SIGTERM else InterruptionError
+    sys.exit(kind.exit_code)
 
 
 @contextmanager
@@ -70,11 +78,13 @@ def interruptible(timeout_seconds: float = 0) -> Iterator[None]:
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         del frame
+        if timeout_seconds:
+            signal.setitimer(signal.ITIMER_REAL, 0)  # the time that is left is the clean-up's
         for heard in before:
             signal.signal(heard, signal.SIG_DFL)
         raise Interrupted(number)
 
-    usual = (signal.SIG_DFL, signal.default_int_handler)
+    usual = (signal.SIG_DFL, signal.default_int_handler, leave)
     wanted = [signal.SIGINT, signal.SIGTERM, *([signal.SIGALRM] if timeout_seconds else [])]
     before = {number: signal.getsignal(number) for number in wanted if signal.getsignal(number) in usual}
     for number in before:

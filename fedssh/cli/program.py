@@ -6,7 +6,9 @@ import os
 import re
 import shutil
 import sys
+from ast import literal_eval
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from invoke.collection import Collection
@@ -17,13 +19,13 @@ from invoke.parser.context import ParserContext
 from invoke.program import Program
 
 from fedssh.cli.endings import show_usage_error
-from fedssh.cli.flags import COMMON, DRY_RUN, LOG_FORMAT, OUTPUT, Flag
+from fedssh.cli.flags import COMMON, COMPLETE, DRY_RUN, LOG_FORMAT, OUTPUT, Flag
 from fedssh.cli.help import render_help, render_verb_help
 from fedssh.cli.tasks import TASKS
 from fedssh.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 BEFORE_THE_VERB: Final = (*COMMON, DRY_RUN)
 """The verbs' flags that may stand before the verb, too."""
@@ -80,6 +82,14 @@ class FedsshProgram(Program):
 
     def parse_core(self, argv: list[str] | None) -> None:
         """Parse what stands before the verb."""
+        argv = list(sys.argv if argv is None else argv)
+        if argv[1:2] == [COMPLETE]:
+            from fedssh.cli.completion import complete  # noqa: PLC0415  (only needed here)
+
+            _print("".join(f"{word}\n" for word in complete(argv[3:])))
+            raise Exit
+        if argv[1:2] == ["help"]:
+            argv = [argv[0], *argv[2:3], "--help"]
         with self._usage():
             super().parse_core(argv)
         # Invoke switches bytecode off, for tasks.py's sake; every run would compile what is imported later.
@@ -87,35 +97,46 @@ class FedsshProgram(Program):
 
     def parse_tasks(self) -> None:
         """Parse the verb and what stands behind it; what stands before the verb is as if it stood behind it."""
-        self.core.unparsed = list(_spelled_out(self.core.unparsed))
+        self.core.unparsed = list(_with_flags(self.core.unparsed))
         with self._usage():
-            if self.core.remainder and not self.args.complete.value:
+            if self.core.remainder:
                 raise ParseError(f"'--' and what stands behind it mean nothing here: {self.core.remainder}")
             super().parse_tasks()
             for context in self.tasks:
-                self._hand_on(context)
+                self._carry_over(context)
             if len(self.tasks) > 1:
                 names = " and ".join(str(context.name) for context in self.tasks)
                 raise ParseError(f"one command at a time, and these are {names}")
 
     def parse_cleanup(self) -> None:
-        """Answer what is no work: help, or what a shell may complete."""
-        if self.args.complete.value:
-            from fedssh.cli.completion import complete  # noqa: PLC0415  (only needed here)
-
-            words = self.argv[self.argv.index("--") + 1 :] if "--" in self.argv else []
-            _print("".join(f"{word}\n" for word in complete(words)))
+        """Answer what is no work: the version, and help."""
+        if self.args.version.value:
+            self.print_version()
             raise Exit
         asked = self.args.help.value
         named = [str(context.name) for context in self.tasks]
         with self._usage():
             if isinstance(asked, str) and asked not in TASKS:
                 raise ParseError(f"No idea what {asked!r} is!")
+            if not (asked or named) and len(self.argv) > 1:
+                raise ParseError(self._without_verb())
         if asked or not named:
             verb = asked if isinstance(asked, str) else "".join(named)
             width = min(shutil.get_terminal_size().columns, _WIDEST)
             _print(render_verb_help(TASKS[verb].verb, width) if verb else render_help(width))
             raise Exit
+
+    def _update_core_context(self, context: ParserContext, new_args: dict[str, Any]) -> None:
+        """Let what stands behind the verb count, where something stands there; Invoke takes what counts 0 for given."""
+        super()._update_core_context(context, {name: one for name, one in new_args.items() if _is_given(one)})
+
+    def _without_verb(self) -> str:
+        """Return what is wrong with a command line that names no verb."""
+        taken = [flag for flag in BEFORE_THE_VERB if self.args[flag.option.removeprefix("--")].value in TASKS]
+        eaten = "".join(
+            f": {flag.option} has taken {self.args[flag.option[2:]].value!r} for its value" for flag in taken
+        )
+        return f"no command is named{eaten} (fedssh --help)"
 
     def print_version(self) -> None:
         """Print the version."""
@@ -123,7 +144,7 @@ class FedsshProgram(Program):
 
         _print(f"fedssh {__version__}\n")
 
-    def _hand_on(self, context: ParserContext) -> None:
+    def _carry_over(self, context: ParserContext) -> None:
         """Give a verb the values of the flags that stand before it."""
         for flag in BEFORE_THE_VERB:
             name = flag.option.removeprefix("--")
@@ -151,7 +172,6 @@ class FedsshProgram(Program):
 def _own_arguments() -> list[Argument]:
     """Return what stands before the verb and belongs to no verb, and the verbs' flags that may stand there."""
     return [
-        Argument(names=("complete",), kind=bool, default=False),
         Argument(names=("help", "h"), optional=True),
         Argument(names=("version", "V"), kind=bool, default=False),
         *map(_to_argument, BEFORE_THE_VERB),
@@ -159,7 +179,7 @@ def _own_arguments() -> list[Argument]:
 
 
 def _to_argument(flag: Flag) -> Argument:
-    names = tuple(filter(None, (flag.option.removeprefix("--"), flag.short, flag.alias)))
+    names = tuple(spelling.lstrip("-") for spelling in flag.spellings)
     is_counted = type(flag.default) is int
     return Argument(
         names=names,
@@ -174,7 +194,7 @@ def _is_given(argument: Argument) -> bool:
     return argument.got_value and argument.value != 0  # what is counted begins with 0
 
 
-def _spelled_out(tokens: Sequence[str]) -> Iterator[str]:
+def _with_flags(tokens: Sequence[str]) -> Iterator[str]:
     """Yield the verb and what stands behind it, each word that is a flag's value with its flag before it.
 
     Invoke's parser takes a fixed number of words; ``fedssh init`` takes any.
@@ -185,7 +205,7 @@ def _spelled_out(tokens: Sequence[str]) -> Iterator[str]:
         yield from tokens
         return
     flags = [flag for flag in (*verb.all_flags, *BEFORE_THE_VERB) if flag.takes_value]
-    with_value = {name for flag in flags for name in (flag.option, f"-{flag.short}")}
+    with_value = {spelling for flag in flags for spelling in flag.spellings}
     yield tokens[0]
     is_value = False
     for token in tokens[1:]:
@@ -197,26 +217,37 @@ def _spelled_out(tokens: Sequence[str]) -> Iterator[str]:
 
 def _explain(problem: str, verb: str, argv: Sequence[str]) -> str:
     """Return in a user's words what Invoke says of a command line that it does not understand."""
+    from fedssh.documents import quoted  # noqa: PLC0415  (as below)
     from fedssh.inventory.hostsfile import did_you_mean  # noqa: PLC0415  (pydantic is slow to import)
 
     see = f"(fedssh {verb} --help)" if verb else "(fedssh --help)"
-    flags = {spelled: flag for flag in _flags_of(verb) for spelled in (flag.option, f"-{flag.short}")}
+    flags = {spelling: flag for flag in _flags_of(verb) for spelling in flag.spellings}
     if empty := re.search(r"Flag <Argument: ([\w-]+)", problem):
         return f"--{empty[1].replace('_', '-')} needs a value {see}"
-    unknown = re.search(r"No idea what '(.*)' is!", problem, re.DOTALL)
+    unknown = re.fullmatch(r"No idea what (.*) is!", problem, re.DOTALL)
     if not unknown:
         return problem
-    word = unknown[1]
-    before = argv[argv.index(word) - 1] if word in argv else ""
-    if before in flags and flags[before].takes_value:
-        return f"{flags[before].option} is given twice {see}"
+    word = str(literal_eval(unknown[1]))
+    if twice := _given_twice(word, flags, argv):
+        return f"{twice.option} is given twice {see}"
     if word.startswith("-"):
-        known = [*(flag.option for flag in flags.values()), "--help", *([] if verb else ["--version"])]
-        return f"{word!r} is not known here{did_you_mean(word, dict.fromkeys(known))} {see}"
+        known = [*(spelling for spelling in flags if spelling.startswith("--")), "--help", "--version"]
+        nearest = did_you_mean(word.lstrip("-"), [spelling.removeprefix("--") for spelling in known])
+        return f"{quoted(word)} is not known here{nearest.replace(chr(39), chr(39) + '--', 1)} {see}"
     if not verb:
-        return f"there is no command {word!r}{did_you_mean(word, list(TASKS))} {see}"
+        return f"there is no command {quoted(word)}{did_you_mean(word, list(TASKS))} {see}"
     otherwise = "; members are named by --member NAME" if "--member" in flags else ""
-    return f"{verb} takes no word {word!r}{otherwise} {see}"
+    return f"{verb} takes no word {quoted(word)}{otherwise} {see}"
+
+
+def _given_twice(word: str, flags: Mapping[str, Flag], argv: Sequence[str]) -> Flag | None:
+    """Return the flag whose second value an unknown word is: Invoke takes only the first."""
+    for before, token in pairwise(argv):
+        flag = flags.get(before)
+        if token == word and flag and isinstance(flag.default, str):
+            times = sum(other.partition("=")[0] in flag.spellings for other in argv)
+            return flag if times > 1 else None
+    return None
 
 
 def _flags_of(verb: str) -> Sequence[Flag]:
@@ -238,5 +269,7 @@ def _print(text: str) -> None:
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python writes the rest at its end
+        if not isinstance(error, BrokenPipeError):
+            raise Exit(f"error: stdout cannot be written: {error.strerror}", code=1) from None

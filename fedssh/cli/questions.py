@@ -29,7 +29,7 @@ NOBODY_HINT: Final = (
 
 def ask_openly(question: str) -> str | None:
     """Ask on the terminal, which shows the answer; without a terminal, and at its end (Ctrl-D), return None."""
-    answer = ask_on_terminal(question, threading.Event(), is_shown=True)
+    answer = ask_on_terminal(question, threading.Event(), is_shown=True, takes_early=True)
     return None if answer is None else answer.reveal()
 
 
@@ -48,7 +48,7 @@ def ask_for_clusters(ask: Ask, tell: Callable[[str], object]) -> list[DraftedClu
         while True:
             answer = ask(question)
             if answer is None:
-                raise ConfigurationError("no clusters are named, and there is nobody to ask", hint=NOBODY_HINT)
+                raise ConfigurationError("no clusters are named, and nobody answers", hint=NOBODY_HINT)
             try:
                 return read(answer.strip())
             except ConfigurationError as error:

@@ -14,10 +14,10 @@ from fedssh.cli.flags import ADOPT, ALL, DRY_RUN, HOSTS, LABEL, MEMBER, YES
 from fedssh.errors import ConfigurationError
 from fedssh.federation.report import Progress
 from fedssh.federation.wishes import Wishes
-from fedssh.inventory import find_hosts_file, load_inventory, read_inventory
+from fedssh.inventory import choose_hosts_file, load_inventory, read_inventory
 from fedssh.inventory.choice import choose_members
-from fedssh.output import ProgressView, show_plan
-from fedssh.ssh import Connections, ask_on_terminal
+from fedssh.output import ProgressView, count, show_plan
+from fedssh.ssh import Connections, ask_on_terminal, has_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,17 +56,16 @@ def load_wishes(verb: Verb, given: Mapping[str, Any], messages: Messages) -> Wis
     if named == _STDIN:
         inventory = read_inventory(sys.stdin.buffer, path=Path("stdin"))
     else:
-        inventory = load_inventory(Path(named) if named else find_hosts_file(Path.cwd()))
+        inventory = load_inventory(choose_hosts_file(named))
     members = _choose(inventory, verb, given) if MEMBER in verb.flags else ()
-    counted = f"{len(inventory.members)} member" + "s" * (len(inventory.members) != 1)
-    meant = f"{len(members)} of " if members else ""
-    messages.say(f"{inventory.shown}: host {inventory.host.name}, {meant}{counted}")
     adopt, dry_run = given.get(ADOPT.name, False), given.get(DRY_RUN.name, False)
-    if adopt and not (dry_run or given[YES.name] or _has_terminal()):
+    if adopt and not (dry_run or given[YES.name] or has_terminal()):
         raise ConfigurationError(
             "--adopt takes over what fedssh did not make, and there is no terminal on which to ask",
             hint="Look at the plan (--dry-run), then say --yes.",
         )
+    meant = f"{len(members)} of " if members else ""
+    messages.say(f"{inventory.shown}: host {inventory.host.name}, {meant}{count(len(inventory.members), 'member')}")
     return Wishes(inventory=inventory, members=members, adopt=adopt, dry_run=dry_run)
 
 
@@ -93,8 +92,8 @@ def run_verb(verb: Verb, wishes: Wishes, *, messages: Messages, also_tell: Repor
     def agree(planned: Report) -> bool:
         if yes:
             return True
+        show_plan(planned, messages)
         with progress.paused():
-            show_plan(planned, messages)
             answer = ask_on_terminal("Do this? [y/N] ", threading.Event(), is_shown=True)
             return answer is not None and answer.reveal().strip().lower() in {"y", "yes"}
 
@@ -118,13 +117,11 @@ def _choose(inventory: Inventory, verb: Verb, given: Mapping[str, Any]) -> tuple
     names, labels = given[MEMBER.name], given[LABEL.name]
     if ALL not in verb.flags:
         return choose_members(inventory, names, labels) if names or labels else ()
-    if given[ALL.name] == bool(names or labels):
+    if given[ALL.name] and (names or labels):
+        raise ConfigurationError(f"{ALL.option} excludes {MEMBER.option} and {LABEL.option}")
+    if not (given[ALL.name] or names or labels):
         raise ConfigurationError(
             "which members? Name them by --member NAME or --label KEY=VALUE, or say --all",
             hint=" or ".join([*(f"--member {member.name}" for member in inventory.members[:_MOST_NAMED]), "--all"]),
         )
     return choose_members(inventory, names, labels)
-
-
-def _has_terminal() -> bool:
-    return bool(sys.stdin and sys.stdin.isatty() and sys.stderr and sys.stderr.isatty())

@@ -35,12 +35,15 @@ class VerbTask(Task):  # type: ignore[type-arg]  # Invoke's generic parameter is
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
         """Return the arguments, so that a repeatable flag without a value is an error."""
-        more = {flag.name: tuple(filter(None, (flag.short, flag.alias))) for flag in self.verb.all_flags}
+        flags = {flag.name: flag for flag in self.verb.all_flags}
         arguments: list[Argument] = super().get_arguments(ignore_unknown_help)
         for argument in arguments:
-            argument.names += more[argument.name or ""]
+            flag = flags[argument.name or ""]
+            argument.names = tuple(spelling.lstrip("-") for spelling in flag.spellings)
             if argument.kind is list:
                 argument.raw_value = None
+            elif flag.takes_value:
+                argument.default = None  # so that an empty text is not taken for nothing
         return arguments
 
 
@@ -48,9 +51,7 @@ def _make_body(verb: Verb) -> Any:
     """Return the function of a verb; its signature, from which Invoke makes flags, is the verb's flags."""
 
     def body(c: Context, **given: Any) -> None:
-        # Who calls a task from Python gives the flags that matter, as Invoke gives all.
-        defaults: dict[str, Any] = {flag.name: [] if flag.default is None else flag.default for flag in verb.all_flags}
-        run_to_the_end(verb, c, {**defaults, **given})
+        run_to_the_end(verb, c, {name: value for name, value in given.items() if value is not None})
 
     keyword = inspect.Parameter.POSITIONAL_OR_KEYWORD
     parameters = [inspect.Parameter(flag.name, keyword, default=flag.default) for flag in verb.all_flags]

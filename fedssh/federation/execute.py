@@ -131,7 +131,7 @@ class _Run:
         uids = {name: member.cluster_uid for name, member in self._facts.members.items()}
         uids[self._facts.host.name] = self._facts.host.cluster_uid
         proven = [name for name, proof in self._proofs.items() if proof.holds_for(uids.get(name, ""))]
-        return Outcome(clusters=self._clusters, proven=frozenset(proven), version=self._installed)
+        return Outcome(is_known=True, clusters=self._clusters, proven=frozenset(proven), version=self._installed)
 
     def _prepare(self, grants: Sequence[Grant], installs: Sequence[Install]) -> None:
         """Let the members grant access while the host installs the engine."""

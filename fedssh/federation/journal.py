@@ -43,6 +43,10 @@ class Journal:
         """Report that a step begins."""
         self._report(Progress(cluster=cluster, text=step, state="running"))
 
+    def wait(self, cluster: str) -> None:
+        """Report that nothing is left to do for a cluster until the others have come as far."""
+        self._report(Progress(cluster=cluster, text="waiting for the others", state="waiting"))
+
     def done(self, step: Step) -> None:
         """Enter a step that was done, where it has changed something."""
         if step.done:
@@ -53,6 +57,7 @@ class Journal:
         """Enter that nothing is left of a step."""
         if step.done in self.changes[step.cluster]:  # a grant that failed half-way was never done
             self.changes[step.cluster].remove(step.done)
+            self._report(Progress(cluster=step.cluster, text=step.done, state="undone"))
         self.left(step.cluster, words)
 
     def left(self, cluster: str, words: str) -> None:

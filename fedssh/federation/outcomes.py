@@ -25,11 +25,13 @@ class Outcome:
     """How the federation is at the end of a run.
 
     Attributes:
+        is_known: Whether anybody has looked.
         clusters: The clusters that the engine has, by name.
         proven: Those whose own credential of the engine's this run has seen work.
         version: The engine's version that is installed, or "".
     """
 
+    is_known: bool = False
     clusters: Mapping[str, JoinedCluster] = field(default_factory=dict)
     proven: frozenset[str] = frozenset()
     version: str = ""
@@ -52,7 +54,7 @@ def report_clusters(
         _report_cluster(
             name,
             "host" if name == host else "member",
-            outcome.clusters.get(name),
+            outcome,
             journal,
             proven=name in outcome.proven,
             plan=_planned(plan, name) if wishes.dry_run else (),
@@ -113,13 +115,16 @@ def _members_code(clusters: Sequence[ClusterReport]) -> int:
 def _report_cluster(
     name: str,
     role: Role,
-    joined: JoinedCluster | None,
+    outcome: Outcome,
     journal: Journal,
     *,
     proven: bool,
     plan: tuple[PlannedChange, ...],
 ) -> ClusterReport:
-    state: State = "NotJoined" if joined is None else "Ready" if joined.ready else "NotReady"
+    joined = outcome.clusters.get(name)
+    state: State = "NotJoined" if outcome.is_known else "Unknown"
+    if joined is not None:
+        state = "Ready" if joined.ready else "NotReady"
     error = journal.errors.get(name)
     return ClusterReport(
         name=name,

@@ -16,22 +16,23 @@ class Progress:
 
     Attributes:
         cluster: The cluster's name.
-        text: The step that begins, as in "granting access"; what was found in order; what was done, as in "granted
-            access"; what that has come to; what failed; or what has become, after a failure, of what was done.
+        text: The step that begins, as in "granting access"; that a cluster waits for the others; what was found in
+            order; what was done, as in "granted access", or is done no more; what that has come to; what failed; or
+            what has become, after a failure, of what was done.
         state: Which of these it is.
         error: What failed, whole; None in any other state.
     """
 
     cluster: str
     text: str
-    state: Literal["running", "checked", "changed", "confirmed", "failed", "aftermath"]
+    state: Literal["running", "waiting", "checked", "changed", "undone", "confirmed", "failed", "aftermath"]
     error: FedsshError | None = None
 
 
 Reporter = Callable[[Progress], None]
 
 Role = Literal["host", "member"]
-State = Literal["Ready", "NotReady", "NotJoined", "Failed"]
+State = Literal["Ready", "NotReady", "NotJoined", "Failed", "Unknown"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +61,7 @@ class ClusterReport:
     Attributes:
         name: The cluster.
         role: What it is in the federation.
-        state: Its state; ``Failed`` has an ``error``.
+        state: Its state; ``Failed`` has an ``error``, and ``Unknown`` is one that nobody has seen.
         proven: Whether this run has seen the engine's own credential for it work, from the host. Without that,
             ``Ready`` is only what the engine says.
         api_server: The address at which the engine reaches it, or "".

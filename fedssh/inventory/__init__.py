@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 import stat
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -122,6 +124,20 @@ class Inventory:
         raise ConfigurationError(problem, hint=f"members there: {', '.join(names) or 'none'}")
 
 
+def choose_hosts_file(named: str) -> Path:
+    """Return the hosts.yaml that is named, or the one that is found from the working directory upwards.
+
+    Raises:
+        ConfigurationError: None is named, and none is found that may be taken (2).
+    """
+    if named:
+        return Path(named).expanduser()
+    try:
+        return find_hosts_file(Path.cwd())
+    except FileNotFoundError:
+        raise ConfigurationError("the working directory is gone", hint="name a file by --hosts FILE") from None
+
+
 def find_hosts_file(start: Path) -> Path:
     """Look for hosts.yaml in a folder and in those above it.
 
@@ -222,7 +238,7 @@ def _check_owner(path: Path) -> None:
     user = os.geteuid()
     for place, what in ((path, _shown(path)), (path.parent, f"the folder of {_shown(path)}")):
         about = place.stat()
-        if about.st_mode & stat.S_IWOTH or (about.st_mode & stat.S_IWGRP and about.st_gid != os.getegid()):
+        if about.st_mode & stat.S_IWOTH or (about.st_mode & stat.S_IWGRP and not _is_private_group(about.st_gid)):
             problem = f"others can write to {what}"
         elif about.st_uid not in ({user} if place == path else {user, 0}):
             problem = f"{what} belongs to somebody else"
@@ -231,6 +247,15 @@ def _check_owner(path: Path) -> None:
         raise ConfigurationError(
             f"{problem}, and it was found, not named", hint=f"If it is right, name it: --hosts {_shown(path)}"
         )
+
+
+def _is_private_group(number: int) -> bool:
+    """Whether a group is the user's own, with nobody else in it, as Linux makes one for each user."""
+    try:
+        group, user = grp.getgrgid(number), pwd.getpwuid(os.geteuid())
+    except KeyError:
+        return False
+    return number == user.pw_gid and group.gr_name == user.pw_name and set(group.gr_mem) <= {user.pw_name}
 
 
 def _machine(name: str, section: ClusterSection, defaults: MachineSection, folder: Path) -> Machine:
@@ -252,6 +277,8 @@ def _local(written: str | None, folder: Path) -> Path | None:
 
 def _shown(path: Path) -> str:
     """Render a path for a message: as short as it can be, and escaped for a terminal."""
-    here = Path.cwd()
-    shown = str(path.relative_to(here) if path != here and path.is_relative_to(here) else path)
+    shown = str(path)
+    with suppress(OSError):  # the working directory may be gone
+        here = Path.cwd()
+        shown = str(path.relative_to(here) if path != here and path.is_relative_to(here) else path)
     return shown if shown.isprintable() else quoted(shown)

@@ -162,9 +162,9 @@ def _parse_word(word: str) -> DraftedCluster:
     elif logs_in and not fits(user, User):
         problem = "no name of a user stands before the @"
     elif not fits(address, Address):
-        problem = "no address of a machine stands there"
+        problem = "no address of a machine stands there" + ", or no port behind it" * (":" in place)
     elif port is not None and not 0 < port <= LARGEST_PORT:
-        problem = "the port is none from 1 to 65535"
+        problem = "the port has to be from 1 to 65535"
     else:
         return DraftedCluster(name=name or address, address=address, port=port, user=user or None)
     raise ConfigurationError(f"{quoted(word)}: {problem}", hint=WORDS_HINT)

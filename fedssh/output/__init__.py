@@ -6,7 +6,7 @@ say stands in its ``Report`` and its ``Progress``.
 
 from __future__ import annotations
 
-from fedssh.output.closing import closing_line, show_troubles, spent
+from fedssh.output.closing import closing_lines, count, show_troubles, spent
 from fedssh.output.console import write_result
 from fedssh.output.messages import Messages
 from fedssh.output.progress import ProgressView
@@ -16,7 +16,8 @@ __all__ = [
     "Format",
     "Messages",
     "ProgressView",
-    "closing_line",
+    "closing_lines",
+    "count",
     "show_plan",
     "show_result",
     "show_troubles",

@@ -28,16 +28,16 @@ def show_troubles(report: Report, messages: Messages) -> None:
         messages.error(report.error)
 
 
-def closing_line(report: Report, *, seconds: float) -> str:
-    """Return the last line of a run, what it has come to and how long it took, and the remark before it."""
+def closing_lines(report: Report, *, seconds: float) -> list[str]:
+    """Return the last line of a run, what it has come to and how long it took; before it, the report's remark."""
     time = spent(seconds)
     changes = sum(len(cluster.changes) for cluster in report.clusters)
     if report.error:
         made = f"{count(changes, 'change')} made" if changes else "nothing changed"
-        return f"Ended early, {made}, {time}"
+        return [f"Ended early, {made}, {time}"]
     if report.dry_run:
-        return f"{_planned(report)}, {time}"
-    return (f"{report.remark}\n" if report.remark else "") + f"{report.summary}, {time}"
+        return [f"{_planned(report)}, {time}"]
+    return [*filter(None, [report.remark]), f"{report.summary}, {time}"]
 
 
 def spent(seconds: float) -> str:

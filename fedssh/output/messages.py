@@ -35,7 +35,7 @@ class Messages:
     """Tells what happens, from any thread.
 
     Attributes:
-        console: Where it is told.
+        console: Where it is told, and rows may be drawn.
         threshold: The level below which nothing is told.
         is_live: Whether people watch on a terminal, where a picture may be drawn again and again.
     """
@@ -51,7 +51,8 @@ class Messages:
         self._style = style
         self.threshold = _WARNING if quiet else _THRESHOLDS[min(verbosity, len(_THRESHOLDS) - 1)]
         self.console: Console = console_for(sys.stderr, live=True)
-        self.is_live = style == "plain" and not quiet and self.console.is_terminal
+        is_terminal = self.console.is_terminal and not self.console.is_dumb_terminal
+        self.is_live = style == "plain" and not quiet and is_terminal
         self._lock = threading.Lock()
         self._kept: list[Text] | None = None
         self._told: list[FedsshError] = []
@@ -59,6 +60,10 @@ class Messages:
     def say(self, text: str, *, always: bool = False) -> None:
         """Tell how it goes: a line, which is told also to those who want quiet where it is ``always`` needed."""
         self._tell(_WARNING if always else _INFO, text, styled(text))
+
+    def show(self, what: Text) -> None:
+        """Tell what somebody has to see who is going to be asked something: a line."""
+        self._tell(_WARNING, what.plain, what)
 
     def detail(self, text: str) -> None:
         """Tell what those want to know who want to know every check."""
@@ -91,6 +96,8 @@ class Messages:
         if event.error:
             self.error(event.error)
             return
+        if event.state in {"waiting", "undone"}:
+            return  # rows and reports say so
         said = f"checked: {event.text}" if event.state == "checked" else event.text
         rendered = styled(f"{event.cluster}: {said}")
         if self.is_live and event.state in {"changed", "confirmed"}:
@@ -133,7 +140,10 @@ class Messages:
             if self._kept is not None:
                 self._kept.append(what)
                 return
-        self.console.print(what, soft_wrap=True)
+        try:
+            self.console.print(what, soft_wrap=True)
+        except OSError:
+            self.console.quiet = True  # a full disk under stderr must not end the work
 
 
 def _now() -> str:

@@ -50,7 +50,7 @@ class ProgressView:
         self._spinner = Spinner("dots")
         self._lock = threading.Lock()
         self._drawn = False
-        self._live = Live(console=messages.console, refresh_per_second=8, transient=True, get_renderable=self._picture)
+        self._live = self._new_live()
         self._handler = _Handler(messages)
 
     def __enter__(self) -> Self:
@@ -70,7 +70,7 @@ class ProgressView:
 
     def __call__(self, event: Progress) -> None:
         """Show one event."""
-        if event.state != "checked":
+        if event.state not in {"checked", "undone"}:
             row = self._rows.get(event.cluster)
             # What follows a failure does not hide it.
             if row is None or row.event.state != "failed":
@@ -87,7 +87,11 @@ class ProgressView:
             yield
         with self._lock:
             if self._drawn:
+                self._live = self._new_live()  # the old one would wipe the question away
                 self._live.start()
+
+    def _new_live(self) -> Live:
+        return Live(console=self._messages.console, refresh_per_second=8, transient=True, get_renderable=self._picture)
 
     def _picture(self) -> Group:
         """Return the rows, those that matter most first, as many as the terminal has room for."""
@@ -111,6 +115,8 @@ class ProgressView:
         if event.state == "running":
             frame = self._spinner.render(time.monotonic())
             return frame if isinstance(frame, Text) else Text()
+        if event.state == "waiting":
+            return Text(" ")
         return Text("✗", style="red") if event.error else Text("✓", style="green")
 
 

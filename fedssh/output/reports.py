@@ -25,7 +25,7 @@ def show_result(report: Report, output: Format) -> None:
     elif output == "name":
         for cluster in report.clusters:
             write_result(styled(cluster.name))
-    elif report.clusters and report.dry_run:
+    elif report.clusters and report.dry_run and not report.error:
         for line in render_plan(report):
             write_result(line)
     elif report.clusters and report.has_table:
@@ -35,4 +35,4 @@ def show_result(report: Report, output: Format) -> None:
 def show_plan(report: Report, messages: Messages) -> None:
     """Tell the plan to whoever is going to be asked whether to go on with it."""
     for line in render_plan(report):
-        messages.console.print(line, soft_wrap=True)
+        messages.show(line)

@@ -11,7 +11,7 @@ from fedssh.output.console import styled
 if TYPE_CHECKING:
     from fedssh.federation.report import ClusterReport, Report
 
-_STYLES: Final = {"Ready": "green", "NotReady": "yellow", "NotJoined": "dim", "Failed": "red"}
+_STYLES: Final = {"Ready": "green", "NotReady": "yellow", "NotJoined": "dim", "Failed": "red", "Unknown": "dim"}
 _COLUMNS: Final = ("CLUSTER", "ROLE", "STATE", "LABELS", "API SERVER")
 _WIDE: Final = ("PROVEN", "CHANGES", "MESSAGE")
 

@@ -20,7 +20,7 @@ from fedssh.ssh.connecting import open_transport
 from fedssh.ssh.host_keys import HostKeys
 from fedssh.ssh.identities import IdentityFiles
 from fedssh.ssh.link import Link, Watchdog
-from fedssh.ssh.prompting import Prompting, ask_on_terminal
+from fedssh.ssh.prompting import Prompting, ask_on_terminal, has_terminal
 from fedssh.ssh.session import Session
 from fedssh.ssh.sockets import TransientError
 from fedssh.ssh.ssh_config import SshConfig
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from fedssh.ssh.prompting import Ask
     from fedssh.ssh.target import Target
 
-__all__ = ["Connections", "ask_on_terminal"]
+__all__ = ["Connections", "ask_on_terminal", "has_terminal"]
 
 ATTEMPTS = 4
 """How often a connection is tried that is refused, reset or dropped before the login."""

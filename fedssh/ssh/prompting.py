@@ -89,39 +89,54 @@ def keyring_advice(name: str) -> str:
     return f"put it into a keyring (pip install keyring; keyring set {_SERVICE} '{name}')"
 
 
-def ask_on_terminal(question: str, cancelled: threading.Event, *, is_shown: bool = False) -> Sensitive | None:
+def has_terminal() -> bool:
+    """Whether there is somebody who can be asked: at a terminal, and not only as a reader of a pipe."""
+    terminal = _open_terminal()
+    if terminal is not None:
+        os.close(terminal)
+    return terminal is not None
+
+
+def ask_on_terminal(
+    question: str, cancelled: threading.Event, *, is_shown: bool = False, takes_early: bool = False
+) -> Sensitive | None:
     """Ask on the terminal; without a terminal, return None at once.
 
     Args:
         question: What is asked.
         cancelled: Set when nobody waits for the answer any more.
         is_shown: Whether the answer may be seen while it is typed.
+        takes_early: Whether what was typed before the question counts as its answer.
     """
-    if not (sys.stdin and sys.stdin.isatty() and sys.stderr and sys.stderr.isatty()):
+    terminal = _open_terminal()
+    if terminal is None:
         return None
-    try:
-        import termios  # noqa: PLC0415 - there is none on Windows
-    except ImportError:
-        return None
-    try:
-        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
-    except OSError:
-        return None
+    import termios  # noqa: PLC0415 - there is none on Windows, where there is no such terminal
+
     try:
         before = termios.tcgetattr(terminal)
         silent = [*before[:3], before[3] & ~termios.ECHO, *before[4:]]
+        when = termios.TCSADRAIN if takes_early else termios.TCSAFLUSH
         try:
-            if not is_shown:
-                # What was typed before nobody was asked for is no password.
-                termios.tcsetattr(terminal, termios.TCSAFLUSH, silent)
+            termios.tcsetattr(terminal, when, before if is_shown else silent)
             os.write(terminal, question.encode())
-            return _read_line(terminal, cancelled)
+            answer = _read_line(terminal, cancelled)
         finally:
-            if not is_shown:
-                termios.tcsetattr(terminal, termios.TCSAFLUSH, before)
-                os.write(terminal, b"\n")
+            termios.tcsetattr(terminal, when, before)
+        if answer is None or not is_shown:
+            os.write(terminal, b"\n")
+        return answer
     finally:
         os.close(terminal)
+
+
+def _open_terminal() -> int | None:
+    if not (sys.stdin and sys.stdin.isatty() and sys.stderr and sys.stderr.isatty()):
+        return None
+    try:
+        return os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
+    except OSError:
+        return None
 
 
 def _read_line(terminal: int, cancelled: threading.Event) -> Sensitive | None:

@@ -65,7 +65,7 @@ def run(wishes: Wishes, *, connect: Connect, report: Reporter, agree: Agree) -> 
         return failed_run("federate", wishes, engine, error)
     wishes = replace(wishes, ca_files=ca_files)
     reach = connect if wishes.dry_run else connect_and_lock(connect, wishes.inventory)
-    machines, facts = look(wishes, reach, engine, journal.begin, journal.fail)
+    machines, facts = look(wishes, reach, engine, journal)
     findings = [*check_host(wishes, facts.host, engine), *check_host_address(facts.host, engine)]
     if refusals(findings):
         findings += check_members_alone(wishes, facts)
@@ -85,7 +85,11 @@ def run(wishes: Wishes, *, connect: Connect, report: Reporter, agree: Agree) -> 
     executed = Plan() if wishes.dry_run or is_declined else plan
     outcome = execute(executed, machines, wishes=part, facts=facts, engine=engine, journal=journal)
     ended = _report(wishes, plan, outcome, journal, engine)
-    return replace(ended, exit_code=0, summary="Nothing was changed") if is_declined else ended
+    if not is_declined:
+        return ended
+    failed = sum(cluster.state == "Failed" for cluster in ended.clusters)
+    summary = "Nothing was changed" + (f", {failed} failed" if failed else "")
+    return replace(ended, exit_code=planned_exit_code(ended.clusters), summary=summary)
 
 
 def _advised(

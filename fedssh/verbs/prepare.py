@@ -31,7 +31,7 @@ def run(wishes: Wishes, *, connect: Connect, report: Reporter) -> Report:
     """
     engine, journal, name = load_engine(), Journal(report), wishes.inventory.host.name
     reach = connect if wishes.dry_run else connect_and_lock(connect, wishes.inventory)
-    machines, facts = look_at_host_alone(wishes, reach, engine, journal.begin)
+    machines, facts = look_at_host_alone(wishes, reach, engine, journal)
     journal.find(check_host(wishes, facts.host, engine))
     plan, outcome = Plan(), Outcome()
     if name in journal.errors:

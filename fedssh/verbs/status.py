@@ -29,7 +29,7 @@ def run(wishes: Wishes, *, connect: Connect, report: Reporter) -> Report:
     """
     engine, journal, inventory = load_engine(), Journal(report), wishes.inventory
     host = inventory.host
-    _, found = look_at_host_alone(wishes, connect, engine, journal.begin)
+    _, found = look_at_host_alone(wishes, connect, engine, journal)
     facts = found.host
     if facts.gaps:
         return failed_run("status", wishes, engine, facts.gaps[0])
@@ -38,7 +38,7 @@ def run(wishes: Wishes, *, connect: Connect, report: Reporter) -> Report:
     others = [] if wishes.members else joined
     members = wishes.members or inventory.members
     names = list(dict.fromkeys([host.name, *(cluster.name for cluster in members), *others]))
-    outcome = Outcome(clusters=joined, version=facts.known.engine.version)
+    outcome = Outcome(is_known=True, clusters=joined, version=facts.known.engine.version)
     clusters = report_clusters(wishes, outcome, journal, Plan(), names)
     remark = f"Ready is what {engine.TITLE} says; federate proves it."
     if not outcome.version and not joined:

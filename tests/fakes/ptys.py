@@ -70,10 +70,10 @@ def type_at(
     """
     child, terminal = pty.fork()
     if child == 0:
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         os.chdir(folder)
         changed = {"PYTHONPATH": str(ROOT), "TERM": "xterm-256color", **(environment or {})}
         os.execve(argv[0], list(argv), {**os.environ, **changed})  # noqa: S606  (the program under test)
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     questions, written, deadline = list((answers or {}).items()), b"", time.monotonic() + _SECONDS
     while True:
         assert time.monotonic() < deadline, written.decode(errors="replace")

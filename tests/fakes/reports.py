@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 import fedssh
 from fedssh.errors import RefusedError, UnreachableError
 from fedssh.federation.report import ClusterReport, PlannedChange, Report
-from fedssh.output import Messages, closing_line, show_result, show_troubles
+from fedssh.output import Messages, closing_lines, show_result, show_troubles
 
 if TYPE_CHECKING:
     from fedssh.output import Format
@@ -93,7 +93,8 @@ def show_report(report: Report, output: Format) -> None:
     messages = Messages()
     show_result(report, output)
     show_troubles(report, messages)
-    messages.say(closing_line(report, seconds=2.44))
+    for line in closing_lines(report, seconds=2.44):
+        messages.say(line)
 
 
 def read_document(text: str) -> Any:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from fedssh.engines.protocol import Engine
     from fedssh.federation.facts import Proof
+    from fedssh.federation.journal import Journal
     from fedssh.federation.machines import Connect
     from fedssh.federation.wishes import Wishes
     from fedssh.inventory import Cluster, Machine
@@ -42,21 +43,14 @@ _READ_STORE: Final = """
 """
 
 
-def look(
-    wishes: Wishes,
-    connect: Connect,
-    engine: Engine,
-    begin: Callable[[str, str], None],
-    fail: Callable[[str, FedsshError], None],
-) -> tuple[dict[str, Shell], Facts]:
+def look(wishes: Wishes, connect: Connect, engine: Engine, journal: Journal) -> tuple[dict[str, Shell], Facts]:
     """Connect to the host and to every member that is meant, and look at them; nothing is changed.
 
     Args:
         wishes: Who is meant.
         connect: Opens a connection to a machine.
         engine: What federates.
-        begin: Told of each cluster and step that begins.
-        fail: Told of each cluster that cannot be looked at, as soon as that is known.
+        journal: Told of each cluster that is looked at, and of each that cannot be, as soon as that is known.
 
     Returns:
         The connections that could be opened, by cluster, and what was found. What could not be found out is a gap.
@@ -66,11 +60,11 @@ def look(
     reach = _remember(connect, machines)
 
     def at_host() -> HostFacts:
-        begin(host.name, "looking at the host")
+        journal.begin(host.name, "looking at the host")
         return look_at_host(reach(host.machine), wishes.inventory, engine)
 
     def at_member(cluster: Cluster) -> MemberFacts:
-        begin(cluster.name, "looking at the member")
+        journal.begin(cluster.name, "looking at the member")
         return look_at_member(reach(cluster.machine), cluster)
 
     tasks: dict[str, Callable[[], HostFacts | MemberFacts]] = {host.name: at_host}
@@ -79,7 +73,9 @@ def look(
     for name, outcome in as_they_end(tasks):
         found[name] = outcome
         if isinstance(outcome, FedsshError):
-            fail(name, outcome)
+            journal.fail(name, outcome)
+        else:
+            journal.wait(name)
     seen = found.pop(host.name)
     at_the_host = seen if isinstance(seen, HostFacts) else HostFacts(name=host.name, gaps=_gaps(seen))
     members = {
@@ -97,12 +93,12 @@ def look(
 
 
 def look_at_host_alone(
-    wishes: Wishes, connect: Connect, engine: Engine, begin: Callable[[str, str], None]
+    wishes: Wishes, connect: Connect, engine: Engine, journal: Journal
 ) -> tuple[dict[str, Shell], Facts]:
     """Connect to the host and look at it, as ``look`` does; no credential is tried."""
     machines: dict[str, Shell] = {}
     host = wishes.inventory.host
-    begin(host.name, "looking at the host")
+    journal.begin(host.name, "looking at the host")
     reach = _remember(connect, machines)
     seen = contained(host.name, lambda: look_at_host(reach(host.machine), wishes.inventory, engine))
     return machines, Facts(host=seen if isinstance(seen, HostFacts) else HostFacts(name=host.name, gaps=(seen,)))

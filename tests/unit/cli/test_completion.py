@@ -97,7 +97,7 @@ def test_every_shell_has_a_script_and_no_other(run: Run) -> None:
     """Which shell is wanted has to be said."""
     for shell in ("bash", "zsh", "fish"):
         done = run(*DOORS["fedssh"], "completion", shell)
-        assert (done.code, done.err, "fedssh --complete --" in done.out) == (0, "", True)
+        assert (done.code, done.err, " --complete -- " in done.out) == (0, "", True)
     for words in ([], ["tcsh"], ["bash", "zsh"]):
         done = run(*DOORS["fedssh"], "completion", *words)
         assert (done.code, done.out, "bash, zsh or fish" in done.err) == (2, "", True)
@@ -137,7 +137,7 @@ def test_a_real_shell_completes(tmp_path: Path, leaks: Leaks, shell: str, start:
     completed = []
     for typed, _ in CASES:
         os.write(terminal, typed.encode())
-        read(terminal, until="", quiet_seconds=1)
+        read(terminal, until="", longer_than=len(typed))
         os.write(terminal, SHOWN.encode())
         shown = read(terminal, until="ready>")
         leaks.look(shown, "what a shell has shown")
@@ -148,10 +148,10 @@ def test_a_real_shell_completes(tmp_path: Path, leaks: Leaks, shell: str, start:
     assert completed == [expected for _, expected in CASES]
 
 
-def read(terminal: int, *, until: str, quiet_seconds: float = 0) -> str:
-    """Return what stands on a terminal, once that stands at its end and nothing has come for so long."""
+def read(terminal: int, *, until: str, longer_than: int = 0) -> str:
+    """Return what stands on a terminal, once there is more than the echo of what was typed, and that at its end."""
     text, heard, deadline = "", time.monotonic(), time.monotonic() + 30
-    while not (text.rstrip(" ").endswith(until) and time.monotonic() - heard >= quiet_seconds):
+    while not (text.rstrip(" ").endswith(until) and len(text) > longer_than and time.monotonic() - heard > 0.2):
         assert time.monotonic() < deadline, text
         if select.select([terminal], [], [], 0.1)[0]:
             text += ESCAPE.sub("", os.read(terminal, 4096).decode(errors="replace")).replace("\r", "")

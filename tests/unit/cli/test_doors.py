@@ -37,7 +37,7 @@ def connections(listener: socket.socket) -> int:
             [],
             ["which members?", "--member NAME", "--label KEY=VALUE", "--member member1 or --member member2 or --all"],
         ),
-        ("fedssh", ["--all", "--member", "member1"], ["which members?"]),
+        ("fedssh", ["--all", "--member", "member1"], ["--all excludes --member and --label"]),
         (
             "invoke",
             ["-m", "member3"],
@@ -48,7 +48,7 @@ def connections(listener: socket.socket) -> int:
         ("fedssh", ["--member", ""], ["no member ''"]),
         ("invoke", ["--member", "\x1b[31m"], [r"no member matches '\x1b[31m'"]),
         ("fedssh", ["--all", "-o", "xml"], ["--output is 'xml'; it can be table, wide, json, yaml or name"]),
-        ("fedssh", ["--all", "--output", ""], ["--output is ''"]),
+        ("fedssh", ["--all", "--output", ""], ["--output has an empty value"]),
         ("fedssh", ["--all", "--hosts", "gone.yaml"], ["gone.yaml: No such file or directory"]),
     ],
 )

@@ -192,7 +192,7 @@ def test_a_password_in_an_answer_is_not_shown(canary: str) -> None:
 def test_without_anybody_to_ask_both_ways_to_call_it_are_shown(answers: list[str]) -> None:
     """With words, and with an inventory; also where somebody leaves in the middle."""
     person = Person(*answers)
-    with pytest.raises(ConfigurationError, match="there is nobody to ask") as caught:
+    with pytest.raises(ConfigurationError, match="nobody answers") as caught:
         write_draft([], tell=person.told.append, ask=person.ask)
     assert "fedssh init fedhost=root@192.0.2.1 member1=root@192.0.2.2" in caught.value.hint
     assert "--from-ansible" in caught.value.hint
@@ -201,7 +201,7 @@ def test_without_anybody_to_ask_both_ways_to_call_it_are_shown(answers: list[str
 def test_without_a_terminal_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not even where there is a /dev/tty."""
     monkeypatch.setattr(sys, "stdin", None)
-    with pytest.raises(ConfigurationError, match="nobody to ask"):
+    with pytest.raises(ConfigurationError, match="nobody answers"):
         write_draft([], tell=str)
 
 
@@ -445,7 +445,7 @@ def test_machines_that_are_looked_at_complete_the_draft(connect: Connect, person
     assert inventory.members[0].kubeconfig is None
     assert person.told[1:] == [
         "a: kubeconfig /etc/rancher/k3s/k3s.yaml was found",
-        "m1: its machine could not be looked at: no answer (Is it on?)",
+        "m1: its machine could not be looked at: no answer\n  next: Is it on?",
     ]
 
 
@@ -453,7 +453,7 @@ def test_a_machine_that_does_not_answer_is_told_by_the_program(run: Run) -> None
     """The draft is what it would be without it; progress and remarks stand on stderr."""
     done = run(*DOORS["fedssh"], "init", "a=127.0.0.1:1", "--probe")
     assert (done.code, loaded(done.out).host.kubeconfig) == (0, None)
-    assert "a: looking at the machine\na: its machine could not be looked at: 127.0.0.1 port 1: " in done.err
+    assert "a: looking at the machine\nwarning: a: its machine could not be looked at: 127.0.0.1 port 1: " in done.err
 
 
 def test_the_program_writes_to_stdout_or_a_new_file(run: Run, tmp_path: Path) -> None:

@@ -190,7 +190,7 @@ def test_what_every_verb_takes_may_stand_before_it(run: Run, before: str, behind
         assert all(json.loads(line)["level"] in {"info", "debug"} for line in done.err.splitlines())
 
 
-@pytest.mark.parametrize("flags", ["-h", "", "-f hosts.yaml"])
+@pytest.mark.parametrize("flags", ["", "-h", "--help", "help", "-f hosts.yaml --help"])
 def test_help_names_the_verbs(run: Run, flags: str) -> None:
     """Also where nothing is asked for."""
     done = run(*DOORS["fedssh"], *flags.split())
@@ -199,7 +199,81 @@ def test_help_names_the_verbs(run: Run, flags: str) -> None:
         assert f"\n  {verb}" in done.out
 
 
-@pytest.mark.parametrize("flags", ["--help status", "status -h"])
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ("-f status", "no command is named: --hosts has taken 'status' for its value"),
+        ("-o json", "no command is named"),
+        ("-R", "no command is named"),
+        ("-vv", "no command is named"),
+    ],
+)
+def test_a_command_line_without_a_verb_is_a_mistake(run: Run, flags: str, said: str) -> None:
+    """A script whose variable is empty has done nothing, and is told so."""
+    done = run(*DOORS["fedssh"], *flags.split())
+    assert (done.code, said in done.err) == (2, True), done.err
+
+
+@pytest.mark.parametrize("flag", ["--hosts", "--output", "--timeout", "--log-format"])
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.usefixtures("hosts")
+def test_an_empty_value_is_a_mistake(run: Run, listener: socket.socket, door: str, flag: str) -> None:
+    """What is named by a shell's variable that is not set is not what happens to be found."""
+    lines = [["federate", "--all", flag, ""], *([[flag, "", "federate", "--all"]] if door == "fedssh" else [])]
+    for line in lines:
+        done = run(*DOORS[door], *line)
+        assert (done.code, f"error: {flag} has an empty value" in done.err) == (2, True), done.err
+    with pytest.raises(BlockingIOError):
+        listener.accept()
+
+
+@pytest.mark.parametrize("flags", ["status --version", "federate --all -R -V", "-V federate --all", "init --version"])
+@pytest.mark.usefixtures("hosts")
+def test_the_version_is_told_wherever_it_is_asked_for(run: Run, listener: socket.socket, flags: str) -> None:
+    """And nothing is done."""
+    assert run(*DOORS["fedssh"], *flags.split()) == run(*DOORS["fedssh"], "-V")
+    with pytest.raises(BlockingIOError):
+        listener.accept()
+
+
+@pytest.mark.parametrize("flags", ["-v status", "status -v", "-vv status", "status -v -v"])
+@pytest.mark.usefixtures("hosts")
+def test_verbose_means_the_same_before_the_verb_and_behind_it(run: Run, listener: socket.socket, flags: str) -> None:
+    """Every attempt to connect is told, and with two of them the SSH dialogue; quiet excludes both."""
+    listener.close()
+    done = run(*DOORS["fedssh"], *flags.split(), "--log-format", "json")
+    levels = [json.loads(line)["level"] for line in done.err.splitlines()]
+    assert levels.count("debug") >= 4
+    assert run(*DOORS["fedssh"], "-q", *flags.split()).code == 2
+
+
+@pytest.mark.parametrize("stream", ["0<&-", ">&-", "2>&-"])
+@pytest.mark.usefixtures("hosts")
+def test_a_stream_that_is_closed_is_one_that_nobody_reads(run: Run, stream: str) -> None:
+    """No bug, and no traceback."""
+    for flags in (["--help"], ["federate", "-m", "x", "-f", "-"]):
+        done = run("sh", "-c", f'exec "$@" {stream}', "sh", *DOORS["fedssh"], *flags)
+        assert done.code == (2 if "-f" in flags else 0)
+        assert "bug" not in done.err
+
+
+def test_a_full_disk_under_help_is_told(run: Run) -> None:
+    """In a line."""
+    done = run("sh", "-c", 'exec "$@" >/dev/full', "sh", *DOORS["fedssh"], "--help")
+    assert (done.code, done.err.splitlines()[0]) == (1, "error: stdout cannot be written: No space left on device")
+
+
+def test_a_working_directory_that_is_gone_is_no_bug(run: Run, hosts: Path) -> None:
+    """With a file that is named all is as ever."""
+    line = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'
+    argv = ["sh", "-c", line, "sh", *DOORS["fedssh"], "federate", "-m", "x"]
+    done = run(*argv)
+    assert (done.code, "the working directory is gone" in done.err) == (2, True), done.err
+    done = run(*argv, "-f", str(hosts))
+    assert (done.code, f"no member 'x' in {hosts}" in done.err) == (2, True), done.err
+
+
+@pytest.mark.parametrize("flags", ["--help status", "status -h", "help status"])
 def test_help_for_a_verb(run: Run, flags: str) -> None:
     """Before it or behind it; for one that there is not, exit code 2."""
     done = run(*DOORS["fedssh"], *flags.split())

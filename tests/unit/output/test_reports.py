@@ -7,7 +7,7 @@ import pytest
 
 from fedssh.errors import RefusedError, StepError
 from fedssh.federation.report import ClusterReport, Progress
-from fedssh.output import Messages, ProgressView, closing_line
+from fedssh.output import Messages, ProgressView, closing_lines
 from tests.fakes.reports import (
     FAILED,
     GRANT,
@@ -142,7 +142,7 @@ def test_all_that_is_wrong_with_a_cluster_is_told(capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize(("seconds", "told"), [(0.04, "0.0 s"), (2.44, "2.4 s"), (21.4, "21 s"), (301, "301 s")])
 def test_the_closing_line_says_how_long_it_took(seconds: float, told: str) -> None:
     """In tenths of a second where that means something."""
-    assert closing_line(report(), seconds=seconds) == f"1 of 3 Ready, {told}"
+    assert closing_lines(report(), seconds=seconds) == [f"1 of 3 Ready, {told}"]
 
 
 def test_wide_has_what_fits_into_a_line(capsys: pytest.CaptureFixture[str]) -> None:
