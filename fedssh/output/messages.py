@@ -143,7 +143,7 @@ class Messages:
         try:
             self.console.print(what, soft_wrap=True)
         except OSError:
-            self.console.quiet = True  # a full disk under stderr must not end the work
+            self.console.on_broken_pipe()  # a full disk under stderr must not end the work
 
 
 def _now() -> str:

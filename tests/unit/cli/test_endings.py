@@ -225,6 +225,46 @@ def test_the_time_that_a_run_may_take(run: Run) -> None:
     assert "error: the run took longer than --timeout allows\n  next: Run the same command again" in done.err
 
 
+@pytest.mark.usefixtures("hosts")
+def test_the_time_does_not_cut_the_clean_up_short(run: Run) -> None:
+    """Ctrl-C comes first, and what is left of the time is no second interruption."""
+    body = """
+    import os, threading, time
+    threading.Timer(0.6, os.kill, (os.getpid(), 2)).start()
+    try: time.sleep(9)
+    finally: time.sleep(1)
+"""
+    done = run(*pretender(body), "--timeout", "1s", "-o", "json")
+    assert (done.code, read_document(done.out)["exitCode"]) == (130, 130)
+
+
+@pytest.mark.usefixtures("hosts")
+def test_what_had_failed_stands_in_the_report_of_a_run_that_is_cut_off(run: Run) -> None:
+    """With its own error; and what was taken back again is no change."""
+    body = """
+    from fedssh import errors
+    from fedssh.federation.report import Progress
+    gone = errors.UnreachableError('no answer', machine='member2')
+    for cluster, text, state, error in (
+        ('member1', 'granted access', 'changed', None), ('member2', 'no answer', 'failed', gone),
+        ('member1', 'granted access', 'undone', None), ('member1', 'It is gone again.', 'aftermath', None),
+    ):
+        report(Progress(cluster=cluster, text=text, state=state, error=error))
+    raise errors.BusyError('later')
+"""
+    document = read_document(run(*pretender(body), "-o", "json").out)
+    assert (document["exitCode"], document["changed"]) == (75, False)
+    assert [(one["name"], one["error"]["exitCode"]) for one in document["clusters"]] == [("member2", 4)]
+
+
+@pytest.mark.usefixtures("hosts")
+def test_a_full_disk_under_stderr_does_not_end_the_work(run: Run) -> None:
+    """The report is what counts."""
+    program = pretender(CHANGE + "return " + REPORT.format(clusters=READY, code=0))
+    done = run("sh", "-c", 'exec "$@" 2>/dev/full', "sh", *program)
+    assert (done.code, "fedhost" in done.out) == (0, True)
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"), [("90s", 90), ("10m", 600), ("1h30m", 5400), ("1.5h", 5400), ("2h0m5s", 7205), ("0.25s", 0.25)]
 )

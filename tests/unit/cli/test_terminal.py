@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -100,6 +101,45 @@ def test_adopt_shows_its_plan_and_asks(tmp_path: Path, leaks: Leaks, answer: str
     before, _, after = shown.text.partition(QUESTION)
     assert "On member1, federate would\n  grant access, taking over serviceaccount/member1" in before
     assert expected in after
+
+
+@pytest.mark.usefixtures("hosts")
+def test_what_was_typed_early_is_no_consent(tmp_path: Path, leaks: Leaks) -> None:
+    """Whoever typed it had not seen the plan."""
+    slow = "\n    import time\n    print('early?', file=sys.stderr, flush=True); time.sleep(1)" + PLAN
+    answers = {"early?": "y\n", QUESTION: "n\n"}
+    shown = type_at([*pretender(slow, verb="federate"), "--all", "--adopt"], tmp_path, leaks, answers=answers)
+    assert (shown.code, "Nothing was changed" in shown.text) == (0, True)
+
+
+@pytest.mark.usefixtures("hosts")
+def test_a_question_stays_where_it_was_asked(tmp_path: Path, leaks: Leaks) -> None:
+    """The rows that are drawn again afterwards begin below it."""
+    row = "\n    from fedssh.federation.report import Progress"
+    row += "\n    report(Progress(cluster='member1', text='looking', state='running'))"
+    argv = [*pretender(row + PLAN, verb="federate"), "--all", "--adopt"]
+    after = type_at(argv, tmp_path, leaks, answers={QUESTION: "n\n"}).raw.partition(QUESTION)[2]
+    assert after.lstrip(" ").startswith("n\r\n")
+    assert not after.partition("member1")[0].count("\x1b[1A")
+
+
+@pytest.mark.usefixtures("hosts")
+def test_a_log_holds_the_plan_that_is_asked_about(tmp_path: Path, leaks: Leaks) -> None:
+    """Every line is an object but the question's own."""
+    argv = [*pretender(PLAN, verb="federate"), "--all", "--adopt", "--log-format", "json"]
+    lines = type_at(argv, tmp_path, leaks, answers={QUESTION: "y\n"}).text.splitlines()
+    told = [json.loads(line) for line in lines if not line.startswith(QUESTION)]
+    assert len(told) == len(lines) - 1
+    assert any("taking over serviceaccount/member1" in record["message"] for record in told)
+
+
+@pytest.mark.usefixtures("hosts")
+def test_a_dumb_terminal_is_told_each_step(tmp_path: Path, leaks: Leaks) -> None:
+    """Where nothing can be drawn again, there are lines."""
+    argv = [*pretender(STORY, verb="federate"), "--all"]
+    shown = type_at(argv, tmp_path, leaks, environment={"TERM": "dumb"})
+    assert "member1: granting access\n" in shown.text
+    assert "\x1b" not in shown.raw
 
 
 @pytest.mark.usefixtures("hosts")
