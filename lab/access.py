@@ -39,8 +39,7 @@ def note(known_hosts: Path, lines: Sequence[str]) -> None:
 def render_inventory(host: Machine, members: Sequence[Machine], directory: Path) -> str:
     """Write a hosts.yaml for the lab."""
     lines = [
-        "# The lab's clusters. For your own: their addresses, your user and key, and leave out",
-        "# chart_repository and kubefedctl_url, which stand for the internet here.",
+        "# The lab's clusters, not an example: for your own, see `fedssh init` and docs/hosts.example.yaml.",
         "kubefed:",
         f"  version: {KUBEFED}",
         "  chart_repository: http://artefacts/charts",

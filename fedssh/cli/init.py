@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fedssh.cli.ansible import load_document
 from fedssh.cli.flags import CLUSTER, FROM_ANSIBLE, HOST, OUTPUT_FILE, PROBE
-from fedssh.cli.questions import ask_for_clusters, ask_openly
+from fedssh.cli.questions import ask_beside, ask_for_clusters, ask_openly
 from fedssh.errors import ConfigurationError, FedsshError, visible
 from fedssh.federation.look.probe import Probed
 from fedssh.federation.look.probe import probe as look_at_machines
@@ -20,17 +20,15 @@ from fedssh.inventory import FILE_NAME, parse_inventory
 from fedssh.inventory.ansible import parse_ansible
 from fedssh.inventory.draft import Draft, make_draft, parse_words, render_draft
 from fedssh.output import ProgressView
-from fedssh.ssh import Connections, ask_on_terminal
+from fedssh.ssh import Connections
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable, Mapping, Sequence
 
     from fedssh.cli.questions import Ask
     from fedssh.inventory import Inventory, Machine
     from fedssh.inventory.draft import DraftedCluster
     from fedssh.output import Messages
-    from fedssh.sensitive import Sensitive
     from fedssh.shell import Shell
 
     Tell = Callable[[str], object]
@@ -130,15 +128,11 @@ def _look(messages: Messages, inventory: Inventory) -> Mapping[str, Probed | Fed
     """Look at the machines, over connections that end with this call."""
     progress = ProgressView(messages)
 
-    def ask(question: str, cancelled: threading.Event) -> Sensitive | None:
-        with progress.paused():
-            return ask_on_terminal(question, cancelled)
-
     def connect(machine: Machine) -> Shell:
         progress(Progress(cluster=machine.name, text="looking at the machine", state="running"))
         return connections.connect(machine)
 
-    with Connections(ask) as connections, progress:
+    with Connections(ask_beside(progress)) as connections, progress:
         return look_at_machines(inventory, connect)
 
 

@@ -16,6 +16,9 @@ from fedssh.ssh import ask_on_terminal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fedssh.output import ProgressView
+    from fedssh.sensitive import Sensitive
+
     Ask = Callable[[str], str | None]
     """Puts a question; returns the answer, or None if there is nobody to ask (any more)."""
 
@@ -25,6 +28,16 @@ NOBODY_HINT: Final = (
     "Name them, the host first: fedssh init fedhost=root@192.0.2.1 member1=root@192.0.2.2\n"
     "Or name an inventory of Ansible's: fedssh init --from-ansible inventory.ini"
 )
+
+
+def ask_beside(progress: ProgressView) -> Callable[[str, threading.Event], Sensitive | None]:
+    """Return how passwords are asked for while progress is shown: the terminal is left alone meanwhile."""
+
+    def ask(question: str, cancelled: threading.Event) -> Sensitive | None:
+        with progress.paused():
+            return ask_on_terminal(question, cancelled)
+
+    return ask
 
 
 def ask_openly(question: str) -> str | None:

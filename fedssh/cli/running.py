@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from fedssh.cli.flags import ADOPT, ALL, DRY_RUN, HOSTS, LABEL, MEMBER, YES
+from fedssh.cli.questions import ask_beside
 from fedssh.errors import ConfigurationError
 from fedssh.federation.report import Progress
 from fedssh.federation.wishes import Wishes
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from fedssh.federation.report import Report, Reporter
     from fedssh.inventory import Cluster, Inventory, Machine
     from fedssh.output import Messages
-    from fedssh.sensitive import Sensitive
     from fedssh.shell import Shell
 
 _STDIN: Final = "-"
@@ -85,10 +85,6 @@ def run_verb(verb: Verb, wishes: Wishes, *, messages: Messages, also_tell: Repor
         also_tell(event)
         progress(event)
 
-    def ask(question: str, cancelled: threading.Event) -> Sensitive | None:
-        with progress.paused():
-            return ask_on_terminal(question, cancelled)
-
     def agree(planned: Report) -> bool:
         if yes:
             return True
@@ -108,7 +104,7 @@ def run_verb(verb: Verb, wishes: Wishes, *, messages: Messages, also_tell: Repor
     work = importlib.import_module(f"fedssh.verbs.{verb.name}").run
     run: RunVerb = partial(work, agree=agree) if YES in verb.flags else work
     # The terminal is given back first: closing may take a second, and a second Ctrl-C ends that, too.
-    with Connections(ask) as connections, progress:
+    with Connections(ask_beside(progress)) as connections, progress:
         return run(wishes, connect=connect, report=report)
 
 

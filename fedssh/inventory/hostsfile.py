@@ -63,7 +63,7 @@ class Section(BaseModel):
 
 
 class MachineSection(Section):
-    """How machines are reached; what is said nowhere comes from ssh_config."""
+    """How machines are reached. What is missing here comes from ssh_config."""
 
     port: Port | None = None
     user: User | None = None

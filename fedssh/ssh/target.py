@@ -72,7 +72,7 @@ class Target:
         )
         return {
             "login": self.place,
-            "through": ", ".join(ways) or "nothing: directly",
+            "through": ", ".join(ways) or "no gateway",
             "keys": ", ".join(keys) or "none",
             "known_hosts": ", ".join(str(path) for path in self.known_hosts) or "none",
             "host_key_policy": self.host_key_policy,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,13 @@ def test_the_man_page_is_that_of_the_table() -> None:
     assert not re.search(r"(?m)^['.](?!TH|SH|SS|TP|PP|B |I |RS|RE|BR)", render_manual())
     for task in TASKS.values():
         assert f".SS {task.verb.name}\n" in render_manual()
+
+
+def test_the_wheel_has_the_man_page_and_the_types() -> None:
+    """What the build is told to put into it is there."""
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert wheel["shared-data"] == {PAGE.relative_to(ROOT).as_posix(): "share/man/man1/fedssh.1"}
+    assert (ROOT / "fedssh/py.typed").exists()
 
 
 @pytest.mark.parametrize("shown", INVENTORIES, ids=lambda one: one.name if isinstance(one, Path) else "")
