@@ -159,3 +159,46 @@ def test_the_library_federates_in_a_thread(
     assert "granted access" in [event.text for event in events if event.cluster == "member1"]
     assert (capfd.readouterr(), signal.getsignal(signal.SIGINT)) == (("", ""), before)
     assert unjoined.ready() == {"fedhost": "True", "member1": "True"}
+
+
+def test_init_looks_at_real_machines(
+    joined: Federation, fedssh: Callable[..., Run], home: Path, tmp_path: Path
+) -> None:
+    """From ssh_config's aliases: where k3s leaves its kubeconfig, and an address that works; nothing is changed."""
+    lab, member = joined.lab, joined.member()
+    settings = f"IdentityFile {lab.identity_file}\n  UserKnownHostsFile {lab.known_hosts}\n  User root\n"
+    hosts = [
+        f"Host {machine.name}\n  HostName 127.0.0.1\n  Port {machine.port}\n  {settings}" for machine in lab.machines
+    ]
+    (home / ".ssh").mkdir(mode=0o700)
+    (home / ".ssh" / "config").write_text("".join(hosts))
+    own = "https://member1:6443"
+    move = f"""
+        mkdir -p /etc/rancher/k3s
+        sed 's#{own}#https://127.0.0.1:6443#' /root/.kube/config >/etc/rancher/k3s/k3s.yaml
+        mv /root/.kube/config /root/kubeconfig.away
+        mv /etc/kubernetes/admin.conf /root/admin.away
+    """
+    back = """
+        mv /root/kubeconfig.away /root/.kube/config
+        mv /root/admin.away /etc/kubernetes/admin.conf
+        rm -r /etc/rancher
+    """
+    before = joined.snapshot()
+    member.check("sh", "-c", move)
+    try:
+        done = fedssh("init", "fedhost", "member1", "member2", "--probe", "-O", "drafted.yaml")
+        assert (done.code, done.stdout) == (0, ""), done.stderr
+        assert "member1: kubeconfig /etc/rancher/k3s/k3s.yaml was found" in done.stderr
+        assert "member2: kubectl works there, and there is nothing to add" in done.stderr
+        drafted = yaml.safe_load((tmp_path / "drafted.yaml").read_text())
+        assert drafted["host"] == {"name": "fedhost", "address": "fedhost"}
+        assert drafted["members"] == {
+            "member1": {"address": "member1", "kubeconfig": "/etc/rancher/k3s/k3s.yaml", "api_server": own},
+            "member2": {"address": "member2"},
+        }
+        planned = fedssh("federate", "--all", "--dry-run", "-f", "drafted.yaml")
+        assert planned.code == 0, planned.stderr
+    finally:
+        member.check("sh", "-c", back)
+    assert joined.snapshot() == before
