@@ -34,6 +34,11 @@ REPORT = (
     "summary='1 of 1 Ready')"
 )
 READY = "ClusterReport(name='fedhost', role='host', state='Ready'),"
+# Two changes that the made-up verb reports before it goes on.
+CHANGE = (
+    "from fedssh.federation.report import Progress; "
+    "[report(Progress(cluster=name, text='granted access', state='changed')) for name in ('fedhost', 'member1')]; "
+)
 
 
 @dataclass(frozen=True)
