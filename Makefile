@@ -70,7 +70,7 @@ format: setup ## Format the code
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-test-unit: setup sshd ## Tests that need nothing
+test-unit: setup sshd ## Tests that need no clusters
 	@$(PYTEST) tests/unit
 
 test-ssh: setup sshd ## Tests on a real sshd
