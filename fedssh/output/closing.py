@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fedssh.federation.report import Report
     from fedssh.output.messages import Messages
-
-_TENTHS_BELOW: Final = 10
 
 
 def show_troubles(report: Report, messages: Messages) -> None:
@@ -41,8 +39,8 @@ def closing_lines(report: Report, *, seconds: float) -> list[str]:
 
 
 def spent(seconds: float) -> str:
-    """Return how long something took, as in "2.4 s" or "21 s"."""
-    return f"{seconds:.1f} s" if seconds < _TENTHS_BELOW else f"{seconds:.0f} s"
+    """Return how long something took, in whole seconds, as in "21 s"; nothing takes less than one."""
+    return f"{max(1, round(seconds))} s"
 
 
 def count(number: int, thing: str) -> str:

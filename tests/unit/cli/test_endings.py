@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 FIRST = r"hosts\.yaml: host fedhost, 2 members\n"
-STORY = re.compile(FIRST + r"1 of 1 Ready, \d\.\d s\n")
-ENDED = re.compile(FIRST + r"(.*)Ended early, nothing changed, \d\.\d s\n", re.DOTALL)
+STORY = re.compile(FIRST + r"1 of 1 Ready, \d+ s\n")
+ENDED = re.compile(FIRST + r"(.*)Ended early, nothing changed, \d+ s\n", re.DOTALL)
 
 
 def told(done: Done) -> str:

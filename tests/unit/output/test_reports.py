@@ -41,7 +41,7 @@ def test_fault_47_what_is_piped_has_no_escapes(capsys: pytest.CaptureFixture[str
         f"warning: {LONG}: it is not ready: gone\n"
         "error: member2: prove: it is another cluster\n"
         "  next: Correct it.\n        Or leave it.\n"
-        "1 of 3 Ready, 2.4 s\n"
+        "1 of 3 Ready, 2 s\n"
     )
 
 
@@ -105,13 +105,13 @@ def test_a_report_says_itself_what_people_are_shown(capsys: pytest.CaptureFixtur
     """Whether there is a table, and the last lines; the verb is of no interest here."""
     show_report(report(HOST, has_table=has_table, summary="All is well", remark="Look again.", exit_code=0), "table")
     out, err = capsys.readouterr()
-    assert ("CLUSTER" in out, err) == (has_table, "Look again.\nAll is well, 2.4 s\n")
+    assert ("CLUSTER" in out, err) == (has_table, "Look again.\nAll is well, 2 s\n")
 
 
 def test_a_run_that_ended_as_a_whole_has_no_table(capsys: pytest.CaptureFixture[str]) -> None:
     """Where there is nothing to tell of any cluster, stdout stays empty."""
     show_report(report(error=StepError("no", machine="fedhost", hint="Do this.")), "table")
-    expected = "error: fedhost: no\n  next: Do this.\nEnded early, nothing changed, 2.4 s\n"
+    expected = "error: fedhost: no\n  next: Do this.\nEnded early, nothing changed, 2 s\n"
     assert capsys.readouterr() == ("", expected)
 
 
@@ -124,7 +124,7 @@ def test_what_ended_the_run_is_told_once(capsys: pytest.CaptureFixture[str]) -> 
     show_report(report(*clusters, error=REFUSED, has_table=False), "table")
     out, err = capsys.readouterr()
     assert (out, err.count("error: "), err.count("next: ")) == ("", 1, 1)
-    assert err.endswith("Ended early, 2 changes made, 2.4 s\n")
+    assert err.endswith("Ended early, 2 changes made, 2 s\n")
 
 
 def test_all_that_is_wrong_with_a_cluster_is_told(capsys: pytest.CaptureFixture[str]) -> None:
@@ -139,9 +139,9 @@ def test_all_that_is_wrong_with_a_cluster_is_told(capsys: pytest.CaptureFixture[
     ]
 
 
-@pytest.mark.parametrize(("seconds", "told"), [(0.04, "0.0 s"), (2.44, "2.4 s"), (21.4, "21 s"), (301, "301 s")])
+@pytest.mark.parametrize(("seconds", "told"), [(0.04, "1 s"), (2.44, "2 s"), (21.6, "22 s"), (301, "301 s")])
 def test_the_closing_line_says_how_long_it_took(seconds: float, told: str) -> None:
-    """In tenths of a second where that means something."""
+    """In whole seconds, of which it is at least one."""
     assert closing_lines(report(), seconds=seconds) == [f"1 of 3 Ready, {told}"]
 
 
