@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from fedssh.cli.flags import COMMON, DRY_RUN, HOSTS, LABEL, MEMBER, SHELL, Flag
+from fedssh.cli.flags import BEFORE_THE_VERB, HOSTS, LABEL, MEMBER, SHELL, Flag, by_spelling
 from fedssh.cli.table import VERBS
 from fedssh.errors import ConfigurationError, FedsshError
 
@@ -83,8 +83,8 @@ def complete(words: Sequence[str]) -> list[str]:
     """
     *before, typed = words or [""]
     verb = next((verb for verb in VERBS if verb.name in _plain(before)), None)
-    flags = verb.all_flags if verb else (*COMMON, DRY_RUN)
-    named = {spelling: flag for flag in flags for spelling in flag.spellings}
+    flags = verb.all_flags if verb else BEFORE_THE_VERB
+    named = by_spelling(flags)
     start, equals, value = typed.partition("=")
     if before and before[-1] in named and named[before[-1]].takes_value:
         return _values(named[before[-1]], typed, words)
@@ -101,7 +101,7 @@ def complete(words: Sequence[str]) -> list[str]:
 
 def _plain(before: Sequence[str]) -> list[str]:
     """Return the words that are neither flags nor their values."""
-    with_value = {spelling for flag in COMMON if flag.takes_value for spelling in flag.spellings}
+    with_value = {spelling for spelling, flag in by_spelling(BEFORE_THE_VERB).items() if flag.takes_value}
     return [word for last, word in zip(["", *before], before, strict=False) if last not in with_value]
 
 
@@ -119,7 +119,7 @@ def _values(flag: Flag, typed: str, words: Sequence[str]) -> list[str]:
 
 
 def _load(words: Sequence[str]) -> Inventory | None:
-    """Return the hosts.yaml that the words mean; None where there is none without mistakes."""
+    """Return the hosts.yaml that the words mean; None where it is missing or has mistakes."""
     from fedssh.inventory import choose_hosts_file, load_inventory  # noqa: PLC0415  (slow to import)
 
     named = os.environ.get("FEDSSH_HOSTS", "")

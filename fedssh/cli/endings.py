@@ -47,7 +47,7 @@ def run_to_the_end(verb: Verb, c: Context, given: Mapping[str, Any]) -> None:
     dry_run = DRY_RUN in verb.flags and bool(values[DRY_RUN.name] or c.config.run.dry)
     end = _End(values, _SoFar(verb.name, dry_run=dry_run))
     try:
-        check_values(verb, given)
+        _check_values(verb, given)
         timeout, work = values.get(TIMEOUT.name), _run if verb.has_report else _run_on_laptop
         with interruptible(parse_duration(timeout) if timeout else 0):
             try:
@@ -68,7 +68,7 @@ def run_to_the_end(verb: Verb, c: Context, given: Mapping[str, Any]) -> None:
         raise Exit(code=end.exit_code)
 
 
-def check_values(verb: Verb, given: Mapping[str, Any]) -> None:
+def _check_values(verb: Verb, given: Mapping[str, Any]) -> None:
     """Refuse what a verb's flags cannot have as values.
 
     Args:
@@ -191,14 +191,13 @@ class _End:
 
 
 def _run(verb: Verb, given: Mapping[str, Any], end: _End) -> Report:
-    running = importlib.import_module("fedssh.cli.running")  # SSH is slow to import
-    wishes = running.load_wishes(verb, given, end.messages)
+    from fedssh.cli.running import load_wishes, run_verb  # noqa: PLC0415  (SSH is slow to import)
+
+    wishes = load_wishes(verb, given, end.messages)
     end.so_far.host = wishes.inventory.host.name
     end.has_begun = True
-    report: Report = running.run_verb(
-        verb, wishes, messages=end.messages, also_tell=end.so_far.note, yes=given.get(YES.name, False)
-    )
-    return report
+    yes = given.get(YES.name, False)
+    return run_verb(verb, wishes, messages=end.messages, also_tell=end.so_far.note, yes=yes)
 
 
 def _run_on_laptop(verb: Verb, given: Mapping[str, Any], end: _End) -> Report:

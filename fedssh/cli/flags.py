@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +97,10 @@ COMPLETE: Final = "--complete"
 """What the shells' completion scripts call fedssh with; it stands first, and the words follow behind ``--``."""
 
 COMMON: Final = (HOSTS, OUTPUT, QUIET, VERBOSE, LOG_FORMAT, TIMEOUT)
-"""What every verb that works on the clusters of hosts.yaml takes; ``fedssh`` takes it before the verb, too."""
+"""What every verb that works on the clusters of hosts.yaml takes."""
+
+BEFORE_THE_VERB: Final = (*COMMON, DRY_RUN)
+"""The verbs' flags that ``fedssh`` takes before the verb, too."""
 
 HOST: Final = Flag(name="host", default="", metavar="NAME", help="which one is the host; else the first")
 CLUSTER: Final = Flag(
@@ -120,3 +126,8 @@ SHELL: Final = Flag(
     takes_words=True,
     help="bash, zsh or fish",
 )
+
+
+def by_spelling(flags: Iterable[Flag]) -> dict[str, Flag]:
+    """Return the flags by all ways to write them."""
+    return {spelling: flag for flag in flags for spelling in flag.spellings}

@@ -78,7 +78,7 @@ def write_draft(
         words: The clusters, ``NAME=USER@ADDRESS:PORT`` or less of it each; with ``ansible``, hosts and groups of that
             inventory. Without both, four questions are put.
         host: Which of them is the federation's host, by name or address; "" is the first.
-        ansible: An inventory of Ansible's: a file or a folder; "" is none.
+        ansible: The file or folder of an Ansible inventory; "" takes the words alone.
         path: The file to write; it must not be there yet. "" writes none.
         probe: Looks at the machines for what hosts.yaml has to say besides; None leaves them alone.
         tell: Told what has become of what was named, a sentence at a time, escaped for a terminal.

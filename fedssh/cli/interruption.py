@@ -104,7 +104,7 @@ def parse_duration(text: str) -> float:
     """Return the seconds of a duration as Go writes it (time.ParseDuration): ``90s``, ``10m``, ``1h30m``, ``1.5h``.
 
     Raises:
-        ConfigurationError: It is none, or is 0 or longer than a week (2).
+        ConfigurationError: The text is no duration, or the duration is 0 or longer than a week (2).
     """
     parts = re.findall(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([hms])", text)
     seconds = sum(float(number) * _UNIT_SECONDS[unit] for number, unit in parts)

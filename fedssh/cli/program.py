@@ -19,16 +19,13 @@ from invoke.parser.context import ParserContext
 from invoke.program import Program
 
 from fedssh.cli.endings import show_usage_error
-from fedssh.cli.flags import COMMON, COMPLETE, DRY_RUN, LOG_FORMAT, OUTPUT, Flag
+from fedssh.cli.flags import BEFORE_THE_VERB, COMPLETE, LOG_FORMAT, OUTPUT, Flag, by_spelling
 from fedssh.cli.help import render_help, render_verb_help
 from fedssh.cli.tasks import TASKS
 from fedssh.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-BEFORE_THE_VERB: Final = (*COMMON, DRY_RUN)
-"""The verbs' flags that may stand before the verb, too."""
 
 _WIDEST: Final = 100
 
@@ -204,15 +201,14 @@ def _with_flags(tokens: Sequence[str]) -> Iterator[str]:
     if verb is None or words is None:
         yield from tokens
         return
-    flags = [flag for flag in (*verb.all_flags, *BEFORE_THE_VERB) if flag.takes_value]
-    with_value = {spelling for flag in flags for spelling in flag.spellings}
+    flags = by_spelling((*verb.all_flags, *BEFORE_THE_VERB))
     yield tokens[0]
     is_value = False
     for token in tokens[1:]:
         if not (is_value or token.startswith("-")):
             yield words.option
         yield token
-        is_value = not is_value and token in with_value
+        is_value = not is_value and token in flags and flags[token].takes_value
 
 
 def _explain(problem: str, verb: str, argv: Sequence[str]) -> str:
@@ -221,7 +217,7 @@ def _explain(problem: str, verb: str, argv: Sequence[str]) -> str:
     from fedssh.inventory.hostsfile import did_you_mean  # noqa: PLC0415  (pydantic is slow to import)
 
     see = f"(fedssh {verb} --help)" if verb else "(fedssh --help)"
-    flags = {spelling: flag for flag in _flags_of(verb) for spelling in flag.spellings}
+    flags = by_spelling(TASKS[verb].verb.all_flags if verb in TASKS else BEFORE_THE_VERB)
     if empty := re.search(r"Flag <Argument: ([\w-]+)", problem):
         return f"--{empty[1].replace('_', '-')} needs a value {see}"
     unknown = re.fullmatch(r"No idea what (.*) is!", problem, re.DOTALL)
@@ -248,10 +244,6 @@ def _given_twice(word: str, flags: Mapping[str, Flag], argv: Sequence[str]) -> F
             times = sum(other.partition("=")[0] in flag.spellings for other in argv)
             return flag if times > 1 else None
     return None
-
-
-def _flags_of(verb: str) -> Sequence[Flag]:
-    return TASKS[verb].verb.all_flags if verb in TASKS else BEFORE_THE_VERB
 
 
 def _wanted_formats(argv: Sequence[str]) -> dict[str, Any]:

@@ -32,8 +32,7 @@ def check_host(wishes: Wishes, facts: HostFacts, engine: Engine) -> list[Finding
     name = facts.name
     errors = [*facts.gaps, *filter(None, [facts.old_kubectl])]
     if facts.state:
-        known = facts.state.engine.refusals(wishes.inventory)
-        errors += [error for error in known if error not in facts.gaps]
+        errors += facts.state.engine.refusals(wishes.inventory)
     found = [refused(name, error) for error in errors]
     if facts.has_proxy:
         title = engine.TITLE

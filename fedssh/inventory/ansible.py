@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fedssh.documents import quoted
 from fedssh.errors import ConfigurationError
-from fedssh.inventory.draft import LARGEST_PORT, DraftedCluster, enumerated, local_path, shown
-from fedssh.inventory.forms import Address, LabelKey, LocalPath, User, fits
+from fedssh.inventory.draft import DraftedCluster, enumerated, local_path, shown
+from fedssh.inventory.forms import LARGEST_PORT, Address, LabelKey, LocalPath, User, fits
 from fedssh.inventory.hostsfile import did_you_mean
 
 if TYPE_CHECKING:

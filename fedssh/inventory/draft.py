@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fedssh.documents import DocumentError, compose, quoted, to_value
 from fedssh.errors import ConfigurationError
-from fedssh.inventory.forms import Address, Name, User, fits, nearest_name
+from fedssh.inventory.forms import LARGEST_PORT, LONGEST_NAME, Address, Name, User, fits, nearest_name
 from fedssh.inventory.hostsfile import KUBERNETES_OWN, did_you_mean
 
 if TYPE_CHECKING:
@@ -25,9 +25,7 @@ WORDS_HINT: Final = (
     "Write NAME=USER@ADDRESS:PORT, as in member1=root@192.0.2.1:2222. NAME=, USER@ and :PORT may be left out; an IPv6 "
     "address stands in brackets; an alias from ~/.ssh/config is fine."
 )
-LARGEST_PORT: Final = 65535
 
-_LONGEST_NAME: Final = 63
 _LONGEST_SHOWN: Final = 80
 _MOST_SHOWN: Final = 10
 _PLACE: Final = re.compile(r"(\[(?P<inside>[^]]*)]|(?P<plain>[^:]*))(:(?P<port>[0-9]{1,5}))?", re.ASCII)
@@ -224,7 +222,7 @@ def _variants(name: str) -> Iterator[str]:
     yield name
     for number in count(2):
         end = f"-{number}"
-        yield name[: _LONGEST_NAME - len(end)].rstrip("-") + end
+        yield name[: LONGEST_NAME - len(end)].rstrip("-") + end
 
 
 def _check_machines(clusters: Iterable[DraftedCluster]) -> None:

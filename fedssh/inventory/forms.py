@@ -92,7 +92,7 @@ def nearest_name(text: str) -> str:
 
     There may be none: "".
     """
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()[:_LONGEST_NAME]).strip("-")
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()[:LONGEST_NAME]).strip("-")
 
 
 def _is_url(text: str) -> bool:
@@ -116,7 +116,8 @@ def _is_local_path(text: str) -> bool:
 
 
 _LONGEST_DOMAIN = 253
-_LONGEST_NAME = 63
+LONGEST_NAME = 63
+LARGEST_PORT = 65535
 _ADDRESS = r"[A-Za-z0-9_]([-A-Za-z0-9_.]*[A-Za-z0-9_])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9_.]+)?"
 _LABEL_NAME = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _DNS_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
@@ -127,7 +128,7 @@ Name = Annotated[
     _Form(
         _DNS_LABEL,
         "a name of lower-case letters, digits and '-' (at most 63), such as member1",
-        _LONGEST_NAME,
+        LONGEST_NAME,
         instead=nearest_name,
     ),
 ]
@@ -142,7 +143,7 @@ Address = Annotated[
     ),
 ]
 User = Annotated[str, _Form(r"[A-Za-z0-9_][-A-Za-z0-9_.]*", "a user's name of letters, digits, '.', '_' and '-'", 64)]
-Port = Annotated[int, Field(ge=1, le=65535)]
+Port = Annotated[int, Field(ge=1, le=LARGEST_PORT)]
 LocalPath = Annotated[
     str, _Form(r"\S(.*\S)?", "a path; ~ or a relative one (to this file) is fine", 4096, _is_local_path)
 ]

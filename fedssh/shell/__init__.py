@@ -121,6 +121,11 @@ class Shell(Protocol):
         ...
 
 
+def commands_of(stages: Sequence[Command | Sequence[Command]]) -> list[Command]:
+    """Return the commands of all stages, in the order in which their results come."""
+    return [one for stage in stages for one in ([stage] if isinstance(stage, Command) else stage)]
+
+
 def command(*argv: str, stdin: str | Sensitive = "", title: str = "") -> Command:
     """Return the command that runs ``argv`` as it is, without any expansion."""
     return Command(line=shlex.join(argv), title=title or " ".join(argv[:2]), stdin=stdin)

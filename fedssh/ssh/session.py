@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 import paramiko
 
 from fedssh.errors import ConnectionLostError, StepError, UnknownOutcomeError, UnreachableError
-from fedssh.shell import OUTPUT_LIMIT_BYTES, RUN_TIMEOUT_SECONDS, Command, last_words
+from fedssh.shell import OUTPUT_LIMIT_BYTES, RUN_TIMEOUT_SECONDS, commands_of, last_words
 from fedssh.shell.program import NO_BUILTIN_PRINTF, parse_answer, render_hold, render_program
 from fedssh.ssh.channels import ShellChannel
 from fedssh.ssh.link import SILENCE_SECONDS
@@ -17,7 +17,7 @@ from fedssh.ssh.link import SILENCE_SECONDS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fedssh.shell import Result
+    from fedssh.shell import Command, Result
     from fedssh.ssh.channels import Start
     from fedssh.ssh.link import Link
 
@@ -54,13 +54,14 @@ class Session:
 
     def run(self, *stages: Command | Sequence[Command], timeout_seconds: float = RUN_TIMEOUT_SECONDS) -> list[Result]:
         """Run all stages in one channel; see ``fedssh.shell.Shell``."""
-        titles = [one.title for stage in stages for one in ([stage] if isinstance(stage, Command) else stage)]
+        commands = commands_of(stages)
+        titles = [command.title for command in commands]
         if not titles:
             return []
         separator = secrets.token_hex(16)
         channel = self._open(titles[0], timeout_seconds)
         answer = bytearray()
-        self._log_commands(stages)
+        self._log_commands(commands)
         try:
             sent = channel.send(render_program(stages, separator=separator).encode())
             self._read(channel, answer, titles)
@@ -126,15 +127,21 @@ class Session:
         """Close the connection; whatever still runs on it is ended."""
         self._link.transport.close()
 
-    def _log_commands(self, stages: Sequence[Command | Sequence[Command]]) -> None:
+    def _log_commands(self, commands: Sequence[Command]) -> None:
         """Log what is run: command lines hold no secret, and what travels by stdin is not told."""
-        for command in (one for stage in stages for one in ([stage] if isinstance(stage, Command) else stage)):
+        for command in commands:
             _log.debug("%s$ %s%s", self._name, command.line, " <(not shown)" if command.stdin else "")
 
     def _log_results(self, results: Sequence[Result]) -> None:
         for result in results:
-            sizes = f"{len(result.stdout)} characters on stdout, {len(result.stderr)} on stderr"
-            _log.debug("%s: %s: exit code %d, %s", self._name, result.command.title, result.code, sizes)
+            _log.debug(
+                "%s: %s: exit code %d, %d characters on stdout, %d on stderr",
+                self._name,
+                result.command.title,
+                result.code,
+                len(result.stdout),
+                len(result.stderr),
+            )
 
     def _open(self, step: str, timeout_seconds: float) -> ShellChannel:
         try:

@@ -9,17 +9,12 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
-from fedssh.shell import Command, Result
+from fedssh.shell import Command, Result, commands_of
 from fedssh.shell.program import parse_answer, render_hold, render_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
-
-
-def flat(stages: Sequence[Command | Sequence[Command]]) -> list[Command]:
-    """Return the commands of all stages."""
-    return [command for stage in stages for command in ([stage] if isinstance(stage, Command) else stage)]
 
 
 def run_program(interpreter: Sequence[str], program: bytes) -> bytes:
@@ -94,7 +89,7 @@ class LocalShell:
     def run(self, *stages: Command | Sequence[Command], timeout_seconds: float = 60) -> list[Result]:
         """Run the real program."""
         assert timeout_seconds > 0
-        self.ran += flat(stages)
+        self.ran += commands_of(stages)
         word = secrets.token_hex(16)
         answer = run_program(self.interpreter, render_program(stages, separator=word).encode())
         return parse_answer(answer, stages, separator=word, machine=self.name)
@@ -169,7 +164,7 @@ class ScriptedShell:
     def run(self, *stages: Command | Sequence[Command], timeout_seconds: float = 60) -> list[Result]:
         """Answer every command."""
         assert timeout_seconds > 0
-        commands = flat(stages)
+        commands = commands_of(stages)
         self.runs.append(commands)
         # What cannot be rendered could not be run either.
         assert render_program(stages, separator="x")

@@ -35,7 +35,6 @@ ESTABLISHED_SECONDS: Final = 30
 """How long the API server may take to serve KubeFed's custom resources."""
 
 _STEP: Final = "prepare KubeFed"
-_FETCH: Final = "helm repo"  # the title of the command that is the first to reach the chart repository
 
 
 def tool_part(version: str, *, why: str) -> Part:
@@ -88,7 +87,7 @@ def check_part(part: Part, results: Sequence[Result], inventory: Inventory, *, m
     else:
         for result in results:
             if not result.ok:
-                is_fetch = result.command.title == _FETCH
+                is_fetch = result.command == _repository_command(inventory.kubefed.chart_repository)
                 hint = source_hint("chart_repository", inventory.kubefed, machine=machine) if is_fetch else ""
                 raise failure(result, machine=machine, step=_STEP, hint=hint)
 
@@ -112,10 +111,15 @@ def install_commands(
     where, given = f"--namespace={NAMESPACE}", json.dumps(values or {})
     return [
         *(uninstall if is_leftover(release) else []),
-        helm.helm("repo", "add", REPOSITORY, repository, "--force-update"),
+        _repository_command(repository),
         _configure_command(chart, values=given, target=target),
         helm.helm("install", RELEASE, *chart, where, "--no-hooks", "--values=-", target=target, stdin=given),
     ]
+
+
+def _repository_command(repository: str) -> Command:
+    """Return the command that is the first to reach the chart repository."""
+    return helm.helm("repo", "add", REPOSITORY, repository, "--force-update")
 
 
 def _configure_command(chart: Sequence[str], *, values: str, target: Target) -> Command:

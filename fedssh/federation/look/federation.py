@@ -139,7 +139,7 @@ def _see_certificates(shell: Shell, wishes: Wishes, facts: Facts) -> Facts:
 
 
 def _server(name: str, wishes: Wishes, facts: Facts) -> str:
-    """Return a member's address, or "" where there is none that could work."""
+    """Return the address at which the host is to reach a member; "" where no address can work."""
     cluster = wishes.inventory.member(name)
     if facts.members[name].gaps:
         return ""

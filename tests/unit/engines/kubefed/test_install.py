@@ -169,8 +169,8 @@ def test_an_address_that_the_host_does_not_reach_is_named_by_its_key(key: str, *
     said = f"kubefed: {{{key}: 'http://artefacts/x'}}\n" * is_own
     inventory = parse_inventory(f"{said}host: {{name: fedhost, address: h}}", path=Path("hosts.yaml"))
     part = TOOL if key == "kubefedctl_url" else CHART
-    title = part_stages(part, inventory.kubefed, None, target=HOST)[0][0].title
-    answer = result(code=1, stderr="no route", title=title)
+    first = part_stages(part, inventory.kubefed, None, target=HOST)[0][0]
+    answer = replace(result(code=1, stderr="no route"), command=first)
     with pytest.raises(StepError) as caught:
         check_part(part, [answer], inventory, machine="fedhost")
     assert f"kubefed.{key}" in caught.value.hint
