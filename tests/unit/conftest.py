@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fedssh.kubernetes.kubeconfig import file
+from tests.fakes.drafts import Person
 from tests.fakes.kubeconfigs import OLD
 from tests.fakes.programs import Run
 from tests.fakes.shells import LocalShell
@@ -69,3 +70,9 @@ def config(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path.write_text(OLD)
     path.chmod(0o600)
     return path
+
+
+@pytest.fixture
+def person() -> Person:
+    """Somebody who names everything at once, and is asked nothing."""
+    return Person()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fakes.programs import CHANGE, READY, REPORT, ROOT, Done, Run, pretender
+from tests.fakes.programs import CHANGE, DOORS, READY, REPORT, ROOT, Done, Run, pretender
 from tests.fakes.reports import read_document
 
 if TYPE_CHECKING:
@@ -132,3 +132,19 @@ def test_a_full_disk_under_stdout_is_told(run: Run, flags: list[str]) -> None:
     done = run("sh", "-c", 'exec "$@" >/dev/full', "sh", *program)
     assert done.code != 0
     assert "\nerror: a bug in fedssh (OSError at " in done.err
+
+
+@pytest.mark.parametrize("stream", ["0<&-", ">&-", "2>&-"])
+@pytest.mark.usefixtures("hosts")
+def test_a_stream_that_is_closed_is_one_that_nobody_reads(run: Run, stream: str) -> None:
+    """No bug, and no traceback."""
+    for flags in (["--help"], ["federate", "-m", "x", "-f", "-"]):
+        done = run("sh", "-c", f'exec "$@" {stream}', "sh", *DOORS["fedssh"], *flags)
+        assert done.code == (2 if "-f" in flags else 0)
+        assert "bug" not in done.err
+
+
+def test_a_full_disk_under_help_is_told(run: Run) -> None:
+    """In a line."""
+    done = run("sh", "-c", 'exec "$@" >/dev/full', "sh", *DOORS["fedssh"], "--help")
+    assert (done.code, done.err.splitlines()[0]) == (1, "error: stdout cannot be written: No space left on device")

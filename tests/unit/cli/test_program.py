@@ -247,22 +247,6 @@ def test_verbose_means_the_same_before_the_verb_and_behind_it(run: Run, listener
     assert run(*DOORS["fedssh"], "-q", *flags.split()).code == 2
 
 
-@pytest.mark.parametrize("stream", ["0<&-", ">&-", "2>&-"])
-@pytest.mark.usefixtures("hosts")
-def test_a_stream_that_is_closed_is_one_that_nobody_reads(run: Run, stream: str) -> None:
-    """No bug, and no traceback."""
-    for flags in (["--help"], ["federate", "-m", "x", "-f", "-"]):
-        done = run("sh", "-c", f'exec "$@" {stream}', "sh", *DOORS["fedssh"], *flags)
-        assert done.code == (2 if "-f" in flags else 0)
-        assert "bug" not in done.err
-
-
-def test_a_full_disk_under_help_is_told(run: Run) -> None:
-    """In a line."""
-    done = run("sh", "-c", 'exec "$@" >/dev/full', "sh", *DOORS["fedssh"], "--help")
-    assert (done.code, done.err.splitlines()[0]) == (1, "error: stdout cannot be written: No space left on device")
-
-
 def test_a_working_directory_that_is_gone_is_no_bug(run: Run, hosts: Path) -> None:
     """With a file that is named all is as ever."""
     line = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'
