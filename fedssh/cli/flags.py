@@ -66,6 +66,11 @@ ADOPT: Final = Flag(name="adopt", help="take over what fedssh did not make, afte
 YES: Final = Flag(name="yes", short="y", help="go on where fedssh would ask")
 DRY_RUN: Final = Flag(name="dry_run", short="R", help="tell what would be changed, and change nothing")
 
+DELETE_WORKLOADS: Final = Flag(
+    name="delete_workloads", help="delete what the federation has put on them; else it stays"
+)
+UNINSTALL: Final = Flag(name="uninstall", help="with --all: take KubeFed off the host, too")
+
 HOSTS: Final = Flag(
     name="hosts",
     short="f",

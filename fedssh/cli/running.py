@@ -10,13 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from fedssh.cli.flags import ADOPT, ALL, DRY_RUN, HOSTS, LABEL, MEMBER, YES
+from fedssh.cli.flags import ADOPT, ALL, DELETE_WORKLOADS, DRY_RUN, HOSTS, LABEL, MEMBER, UNINSTALL, YES
 from fedssh.cli.questions import ask_beside
 from fedssh.errors import ConfigurationError
 from fedssh.federation.report import Progress
 from fedssh.federation.wishes import Wishes
 from fedssh.inventory import choose_hosts_file, load_inventory, read_inventory
-from fedssh.inventory.choice import choose_members
+from fedssh.inventory.choice import choose_beyond, choose_members
 from fedssh.output import ProgressView, count, show_plan
 from fedssh.ssh import Connections, ask_on_terminal, has_terminal
 
@@ -57,16 +57,33 @@ def load_wishes(verb: Verb, given: Mapping[str, Any], messages: Messages) -> Wis
         inventory = read_inventory(sys.stdin.buffer, path=Path("stdin"))
     else:
         inventory = load_inventory(choose_hosts_file(named))
-    members = _choose(inventory, verb, given) if MEMBER in verb.flags else ()
+    members, others = _choose(inventory, verb, given) if MEMBER in verb.flags else ((), ())
     adopt, dry_run = given.get(ADOPT.name, False), given.get(DRY_RUN.name, False)
     if adopt and not (dry_run or given[YES.name] or has_terminal()):
         raise ConfigurationError(
             "--adopt takes over what fedssh did not make, and there is no terminal on which to ask",
             hint="Look at the plan (--dry-run), then say --yes.",
         )
+    if verb.always_asks and not (dry_run or given[YES.name] or has_terminal()):
+        raise ConfigurationError(
+            f"{verb.name} asks before it changes anything, and there is no terminal on which to ask",
+            hint="Look at the plan (--dry-run), then say --yes.",
+        )
+    uninstall = given.get(UNINSTALL.name, False)
+    if uninstall and not given[ALL.name]:
+        raise ConfigurationError(f"{UNINSTALL.option} goes with {ALL.option} only: members would be left without it")
     meant = f"{len(members)} of " if members else ""
     messages.say(f"{inventory.shown}: host {inventory.host.name}, {meant}{count(len(inventory.members), 'member')}")
-    return Wishes(inventory=inventory, members=members, adopt=adopt, dry_run=dry_run)
+    return Wishes(
+        inventory=inventory,
+        members=members,
+        adopt=adopt,
+        dry_run=dry_run,
+        others=others,
+        is_all=given.get(ALL.name, False),
+        delete_workloads=given.get(DELETE_WORKLOADS.name, False),
+        uninstall=uninstall,
+    )
 
 
 def run_verb(verb: Verb, wishes: Wishes, *, messages: Messages, also_tell: Reporter, yes: bool) -> Report:
@@ -108,11 +125,14 @@ def run_verb(verb: Verb, wishes: Wishes, *, messages: Messages, also_tell: Repor
         return run(wishes, connect=connect, report=report)
 
 
-def _choose(inventory: Inventory, verb: Verb, given: Mapping[str, Any]) -> tuple[Cluster, ...]:
-    """Return the members that the command line means; () for the whole federation, where a verb can do that."""
+def _choose(inventory: Inventory, verb: Verb, given: Mapping[str, Any]) -> tuple[tuple[Cluster, ...], tuple[str, ...]]:
+    """Return the members that the command line means, and names and patterns for clusters of the federation.
+
+    There are no members for the whole federation, where a verb can do that.
+    """
     names, labels = given[MEMBER.name], given[LABEL.name]
     if ALL not in verb.flags:
-        return choose_members(inventory, names, labels) if names or labels else ()
+        return (choose_members(inventory, names, labels) if names or labels else ()), ()
     if given[ALL.name] and (names or labels):
         raise ConfigurationError(f"{ALL.option} excludes {MEMBER.option} and {LABEL.option}")
     if not (given[ALL.name] or names or labels):
@@ -120,4 +140,6 @@ def _choose(inventory: Inventory, verb: Verb, given: Mapping[str, Any]) -> tuple
             "which members? Name them by --member NAME or --label KEY=VALUE, or say --all",
             hint=" or ".join([*(f"--member {member.name}" for member in inventory.members[:_MOST_NAMED]), "--all"]),
         )
-    return choose_members(inventory, names, labels)
+    if verb.always_asks and names and not labels:
+        return choose_beyond(inventory, names)
+    return choose_members(inventory, names, labels), ()

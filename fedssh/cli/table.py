@@ -10,6 +10,7 @@ from fedssh.cli.flags import (
     ALL,
     CLUSTER,
     COMMON,
+    DELETE_WORKLOADS,
     DRY_RUN,
     FROM_ANSIBLE,
     HOST,
@@ -21,6 +22,7 @@ from fedssh.cli.flags import (
     QUIET,
     SHELL,
     TIMEOUT,
+    UNINSTALL,
     VERBOSE,
     YES,
     Flag,
@@ -38,6 +40,7 @@ class Verb:
         common: Those of the common ones that it takes.
         examples: Command lines as somebody would type them.
         has_report: Whether it works on the clusters of hosts.yaml, and ends with a report.
+        always_asks: Whether it asks before it changes anything, and may mean clusters that hosts.yaml does not name.
         is_task: Whether ``invoke`` has it, too.
     """
 
@@ -47,6 +50,7 @@ class Verb:
     common: tuple[Flag, ...] = COMMON
     examples: tuple[str, ...] = ()
     has_report: bool = True
+    always_asks: bool = False
     is_task: bool = True
 
     @property
@@ -67,6 +71,13 @@ VERBS: Final = (
         help="Install on the host what a federation needs.",
         flags=(DRY_RUN,),
         examples=("fedssh prepare", "fedssh prepare --dry-run"),
+    ),
+    Verb(
+        name="unfederate",
+        help="Let members leave, and leave nothing behind; workloads stay.",
+        flags=(MEMBER, LABEL, ALL, DELETE_WORKLOADS, UNINSTALL, YES, DRY_RUN),
+        examples=("fedssh unfederate --member member1 --dry-run", "fedssh unfederate --all --uninstall"),
+        always_asks=True,
     ),
     Verb(
         name="status",

@@ -55,6 +55,21 @@ class PlannedChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Residue:
+    """Something that a cluster which has left has left behind.
+
+    Attributes:
+        where: The cluster on whose machine it lies and the commands work; "" for the laptop's.
+        what: What it is, as in "serviceaccount/member1 in default".
+        commands: The command lines that remove it.
+    """
+
+    where: str
+    what: str
+    commands: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterReport:
     """How it ended for one cluster.
 
@@ -74,6 +89,7 @@ class ClusterReport:
         further: What else is wrong, so that all of it can be corrected before the next run.
         aftermath: What has become, after the error, of what this run had done, as in "What had been created on
             member1 is gone again."; a line each.
+        residue: What is left of it, where it has left the federation.
     """
 
     name: str
@@ -89,6 +105,7 @@ class ClusterReport:
     error: FedsshError | None = None
     further: tuple[FedsshError, ...] = ()
     aftermath: tuple[str, ...] = ()
+    residue: tuple[Residue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,10 @@ class Wishes:
         adopt: Whether objects and kubeconfig entries of the wanted names that fedssh did not make are taken over.
         dry_run: Whether the run only tells what it would do.
         ca_files: What the members' ``ca_file`` hold, by member: PEM in base64.
+        others: Names and patterns for clusters of the federation that hosts.yaml does not name.
+        is_all: Whether all members are meant, and with them the federation as a whole.
+        delete_workloads: Whether what the federation has put on clusters is deleted when they leave.
+        uninstall: Whether the engine is taken off the host.
     """
 
     inventory: Inventory
@@ -35,6 +39,10 @@ class Wishes:
     adopt: bool = False
     dry_run: bool = False
     ca_files: Mapping[str, str] = field(default_factory=dict)
+    others: tuple[str, ...] = ()
+    is_all: bool = False
+    delete_workloads: bool = False
+    uninstall: bool = False
 
 
 def wanted_server(cluster: Cluster, facts: Facts) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fedssh.documents import quoted
 from fedssh.errors import ConfigurationError
+from fedssh.inventory.forms import Name, fits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,6 +50,33 @@ def choose_members(inventory: Inventory, names: Sequence[str] = (), labels: Sequ
         there = ", ".join(f"{cluster.name}{_labels(cluster) if pairs else ''}" for cluster in inventory.members)
         raise ConfigurationError("\n".join(problems), hint=f"members there: {there or 'none'}")
     return found
+
+
+def choose_beyond(inventory: Inventory, names: Sequence[str]) -> tuple[tuple[Cluster, ...], tuple[str, ...]]:
+    """Return the members that are named, and the names and patterns that may be other clusters' of the federation.
+
+    Args:
+        inventory: The hosts.yaml.
+        names: Names and patterns, as for ``choose_members``.
+
+    Raises:
+        ConfigurationError: A name can be nobody's: it is the host's, or no cluster can bear it (2).
+    """
+    chosen: dict[str, Cluster] = {}
+    others = []
+    for wanted in _split(names):
+        is_pattern = any(character in wanted for character in "*?[")
+        if wanted == inventory.host.name:
+            raise ConfigurationError(
+                f"{quoted(wanted)} is the host cluster, not a member", hint="It leaves with --all."
+            )
+        if not is_pattern and not fits(wanted, Name):
+            inventory.member(wanted)
+        found = [cluster for cluster in inventory.members if fnmatchcase(cluster.name, wanted)]
+        chosen |= {cluster.name: cluster for cluster in found}
+        if is_pattern or not found:
+            others.append(wanted)
+    return tuple(chosen.values()), tuple(others)
 
 
 def _split(texts: Sequence[str]) -> list[str]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fedssh.errors import RefusedError, StepError, visible
 from fedssh.kubernetes.kubectl import Target, explain, find_item, kubectl, parse_object, render_list, section
+from fedssh.kubernetes.objects import COLUMNS, ObjectName
 from fedssh.sensitive import Sensitive
 from fedssh.shell import Command, Result, script
 
@@ -119,6 +120,27 @@ def manifests(member: str) -> list[dict[str, Any]]:
 def references(member: str) -> list[str]:
     """Return what kubectl calls the objects of ``manifests``, in the same order: ``kind/name``."""
     return [_reference(manifest) for manifest in manifests(member)]
+
+
+def own_objects(member: str) -> tuple[ObjectName, ...]:
+    """Return the names of the objects, the rights first: in this order they are deleted."""
+    names = [
+        ObjectName(
+            api_version=manifest["apiVersion"],
+            kind=manifest["kind"],
+            name=manifest["metadata"]["name"],
+            namespace=manifest["metadata"].get("namespace", ""),
+        )
+        for manifest in manifests(member)
+    ]
+    return tuple(sorted(names, key=lambda one: (not one.kind.endswith("Binding"), one.kind != "ClusterRole")))
+
+
+def left_command(member: str, *, target: Target) -> Command:
+    """Return the command that prints which objects of fedssh's for a member are there, for ``parse_names``."""
+    labels = ",".join(f"{key}={value}" for key, value in {"name": member, **MANAGED_BY}.items())
+    kinds = "clusterrolebindings,clusterroles,serviceaccounts,secrets"
+    return kubectl("get", kinds, "-A", f"--selector={labels}", "-o", COLUMNS, target=target)
 
 
 def objects_command(member: str, *, target: Target) -> Command:

@@ -20,7 +20,9 @@ def show_troubles(report: Report, messages: Messages) -> None:
         for error in (cluster.error, *cluster.further):
             if error:
                 messages.error(error)
-        if cluster.state == "NotReady":
+        for left in cluster.residue:
+            messages.left(left, cluster=cluster.name)
+        if cluster.state == "NotReady" and report.verb != "unfederate":
             messages.warn(f"it is not ready: {cluster.message or 'nothing has said why yet'}", cluster=cluster.name)
     if report.error:
         messages.error(report.error)

@@ -52,6 +52,7 @@ def _cluster_to_json(cluster: ClusterReport) -> dict[str, Any]:
         "error": _error_to_json(cluster.error),
         "furtherErrors": [_error_to_json(error) for error in cluster.further],
         "aftermath": list(cluster.aftermath),
+        "residue": [{"where": one.where, "what": one.what, "commands": list(one.commands)} for one in cluster.residue],
     }
 
 

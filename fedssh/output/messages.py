@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from fedssh.errors import FedsshError
-    from fedssh.federation.report import Progress
+    from fedssh.federation.report import Progress, Residue
 
 Style = Literal["plain", "text", "json"]
 
@@ -77,6 +77,15 @@ class Messages:
         """Warn of what does not keep the run from going on."""
         where = f"{cluster}: " if cluster else ""
         self._tell(_WARNING, text, styled(("warning: ", "bold yellow"), where + text), cluster=cluster)
+
+    def left(self, residue: Residue, *, cluster: str) -> None:
+        """Tell what is left of a cluster, and how it is removed."""
+        where = f" on {residue.where}" if residue.where else ""
+        text = f"left{where}: {residue.what}"
+        parts: list[str | tuple[str, str]] = [("warning: ", "bold yellow"), f"{cluster}: {text}"]
+        for command in residue.commands:
+            parts += ["\n", ("  next: ", "bold"), command]
+        self._tell(_WARNING, text, styled(*parts), cluster=cluster, hint="\n".join(residue.commands))
 
     def error(self, error: FedsshError) -> None:
         """Tell an error and what to do next; once, however often it is met."""

@@ -22,6 +22,23 @@ from fedssh.engines.kubefed.clusters import (
 )
 from fedssh.engines.kubefed.install import NAMESPACE, PART_SECONDS, check_part
 from fedssh.engines.kubefed.join import JOIN_SECONDS, parse_join
+from fedssh.engines.kubefed.leaving import (
+    account_base,
+    account_of,
+    empty_namespace_command,
+    expected_traces,
+    forget_command,
+    host_trace_commands,
+    let_go_by_hand,
+    let_go_command,
+    member_trace_commands,
+    parse_host_traces,
+    parse_member_traces,
+    secrets_of,
+    usual_account,
+    withdraw_command,
+)
+from fedssh.engines.kubefed.removal import installation_commands, parse_installation
 from fedssh.engines.kubefed.state import parse_state, state_commands, tool_commands
 from fedssh.kubernetes.kubeconfig.entries import EntryNames
 
@@ -36,23 +53,39 @@ __all__ = [
     "PART_SECONDS",
     "READY_SECONDS",
     "TITLE",
+    "account_base",
+    "account_of",
     "after_join",
     "broken_credential_hint",
     "check_part",
     "correct_command",
     "corrections",
     "credential",
+    "empty_namespace_command",
     "entry_names",
+    "expected_traces",
+    "forget_command",
+    "host_trace_commands",
+    "installation_commands",
     "label_command",
+    "let_go_by_hand",
+    "let_go_command",
     "list_commands",
+    "member_trace_commands",
+    "parse_host_traces",
+    "parse_installation",
     "parse_join",
     "parse_list",
+    "parse_member_traces",
     "parse_reconnect",
     "parse_state",
     "reconnect_command",
+    "secrets_of",
     "state_commands",
     "tool_commands",
+    "usual_account",
     "wait_command",
+    "withdraw_command",
 ]
 
 NAME: Final = "kubefed"

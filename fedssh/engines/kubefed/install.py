@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING, Any, Final
 
 from fedssh.engines.kubefed import kubefedctl
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 NAMESPACE: Final = "kube-federation-system"
 RELEASE: Final = "kubefed"
 REPOSITORY: Final = "kubefed-charts"
+OWNER: Final = "fedssh"
+"""Who has applied KubeFed's custom resources, and made its namespace, where that was fedssh."""
 
 WEBHOOK: Final = "kubefed-admission-webhook"
 CONTROLLER: Final = "kubefed-controller-manager"
@@ -137,14 +140,16 @@ def _configure_command(chart: Sequence[str], *, values: str, target: Target) -> 
     annotated = kubectl("annotate", "--local", "--filename=-", "--output=json", *marks).line
     labelled = kubectl("label", "--local", "--filename=-", "--output=json", "app.kubernetes.io/managed-by=Helm").line
     apply = kubectl(
-        "apply", "--server-side", "--force-conflicts", "--field-manager=fedssh", "--filename=-", target=target
+        "apply", "--server-side", "--force-conflicts", f"--field-manager={OWNER}", "--filename=-", target=target
     ).line
     known = kubectl(
         "wait", "--for=condition=Established", "customresourcedefinitions/kubefedconfigs.core.kubefed.io",
         f"--timeout={ESTABLISHED_SECONDS}s", target=target, request_timeout_seconds=0,
     ).line  # fmt: skip
     exists = kubectl("get", "namespace", NAMESPACE, target=target).line
-    create = kubectl("create", "namespace", NAMESPACE, target=target).line
+    labels = {"app.kubernetes.io/managed-by": OWNER}
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}}
+    create = f"printf %s {shlex.quote(json.dumps(namespace))} | {apply}"
     # While nothing is said of a new definition's state yet, kubectl takes that for an error (cli-runtime's wait).
     text = f"""
         set -e

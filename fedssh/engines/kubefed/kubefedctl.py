@@ -16,6 +16,16 @@ FOLDER: Final = "/usr/local/bin"
 """Where fedssh puts kubefedctl."""
 
 _STEP: Final = "prepare KubeFed"
+
+_MARK: Final = ".kubefedctl.fedssh"
+"""The file beside kubefedctl that holds the checksum of the one that fedssh has put there."""
+
+_OWNED: Final = """
+    [ -f "$1/$2" ] && [ -f "$1/kubefedctl" ] || exit 0
+    read -r ours rest <"$1/$2"
+    actual=$(sha256sum <"$1/kubefedctl")
+    if [ "${actual%% *}" = "$ours" ]; then printf '%s\\n' "$1/kubefedctl"; fi
+"""
 _MOST_FOUND: Final = 2
 
 # The one that fedssh has put there, and the one that PATH leads to: two lines each.
@@ -100,9 +110,22 @@ def install_command(url: str, *, version: str, folder: str = FOLDER) -> Command:
         chmod 0755 "$new/kubefedctl"
         said=$("$new/kubefedctl" version)
         printf '%s\\n' "$said"
-        case $said in *Version:\\"v"$2"\\"* | *Version:\\""$2"\\"*) mv -f "$new/kubefedctl" "$3/" ;; esac
+        case $said in *Version:\\"v"$2"\\"* | *Version:\\""$2"\\"*) ;; *) exit 0 ;; esac
+        sha256sum <"$new/kubefedctl" >"$3/$4"
+        mv -f "$new/kubefedctl" "$3/"
     """
-    return script(text, url, version, folder, title="download of kubefedctl")
+    return script(text, url, version, folder, _MARK, title="download of kubefedctl")
+
+
+def owned_command(*, folder: str = FOLDER) -> Command:
+    """Return the command that prints the path of the kubefedctl that fedssh has put there, and nobody has replaced."""
+    return script(_OWNED, folder, _MARK, title="look for fedssh's kubefedctl")
+
+
+def remove_command(*, folder: str = FOLDER) -> Command:
+    """Return the command that removes that kubefedctl, and the mark beside it."""
+    text = f"path=$({_OWNED}) || exit; " + '[ -z "$path" ] || rm -f "$path"; rm -f "$1/$2"'
+    return script(text, folder, _MARK, title="removal of kubefedctl")
 
 
 def source_hint(key: str, wanted: KubeFed, *, machine: str) -> str:

@@ -36,6 +36,7 @@ class KubeFedState:
         tools: The kubefedctls on the machine.
         clusters: The KubeFedClusters by name.
         gaps: What could not be found out, and why.
+        cluster_gaps: Those of them that are not about Helm.
     """
 
     machine: str
@@ -46,6 +47,7 @@ class KubeFedState:
     tools: tuple[kubefedctl.Tool, ...] = ()
     clusters: Mapping[str, JoinedCluster] = field(default_factory=dict)
     gaps: tuple[FedsshError, ...] = ()
+    cluster_gaps: tuple[FedsshError, ...] = ()
 
     @property
     def version(self) -> str:
@@ -145,6 +147,7 @@ def parse_state(tools: Sequence[Result], state: Sequence[Result], *, machine: st
         gaps.append(problem or error)
     if helm_version.code == NOT_FOUND and problem and not gaps:
         gaps.append(problem)
+    about_helm = len(gaps)
     try:
         items = parse_items(deployments, machine=machine, step=_STEP)
     except StepError as error:
@@ -162,6 +165,7 @@ def parse_state(tools: Sequence[Result], state: Sequence[Result], *, machine: st
         tools=kubefedctl.parse_tools(found_tools),
         clusters=clusters,
         gaps=tuple(gaps),
+        cluster_gaps=tuple(gaps[about_helm:]),
     )
 
 

@@ -88,10 +88,35 @@ def write_entries(
         ]
         return any(changed)
 
-    file, written = host.known.file, Sensitive("")
+    rewrite(shell, host.known.file, inventory, put, begin=begin)
+
+
+def rewrite(
+    shell: Shell,
+    file: KubeconfigFile,
+    inventory: Inventory,
+    change: Callable[[Kubeconfig], bool],
+    *,
+    begin: Callable[[str], None],
+) -> None:
+    """Change the host's kubeconfig at once, and see that it stays so; begin anew when somebody else changes it.
+
+    Args:
+        shell: The host.
+        file: The kubeconfig as it was read.
+        inventory: What hosts.yaml says.
+        change: Changes a document, and tells whether anything was to be changed.
+        begin: Told of the file when it is going to be written.
+
+    Raises:
+        BusyError: kubectl's lock is held (75).
+        StepError: It could not be written, or is never left alone (3); the old file is as it was.
+        RefusedError: ``change`` refuses it (6).
+    """
+    written = Sensitive("")
     for attempt in range(WRITE_ATTEMPTS):
         # What is as it was written needs no second look into hundreds of entries.
-        if not file.is_open and (file.text == written or not put(file.document())):
+        if not file.is_open and (file.text == written or not change(file.document())):
             return
         if not attempt:
             begin(file.path)
@@ -100,7 +125,7 @@ def write_entries(
         with _kubectls_lock(shell, file) if attempt else nullcontext():
             file = _read(shell, inventory, locked=True) if attempt else file
             document = file.document()
-            put(document)
+            change(document)
             text = Sensitive(document.render())
             write, read = write_command(file, text, locked=attempt > 0), read_command(path=inventory.host.kubeconfig)
             result, again = shell.run(write, read)

@@ -112,15 +112,25 @@ def survey(
     others: Mapping[str, Credential],
     *,
     kubeconfig: str,
+    seconds: int = _SECONDS,
 ) -> dict[str, Proof]:
-    """Try ``credentials`` as ``prove`` does; ask ``engines`` for cluster and rights, ``others`` for the cluster."""
-    path = str(PurePosixPath(kubeconfig).with_name(f"{TEMPORARY_NAME}-{secrets.token_hex(8)}"))
+    """Try ``credentials`` as ``prove`` does; ask ``engines`` for cluster and rights, ``others`` for the cluster.
+
+    ``seconds`` is how long a cluster of ``engines`` or ``others`` may take for an answer.
+    """
+    tried = {**credentials, **engines, **others}
+    if not tried:
+        return {}
+    path, write, remove = temporary_kubeconfig(tried, kubeconfig)
     asks = {name: _proof_command(path, name, credential) for name, credential in credentials.items()}
     for name in engines:
-        known = [path, name, str(_SECONDS)]
+        known = [path, name, str(seconds)]
         asks[name] = script(_RIGHTS, *known, stdin=render_list(_REVIEWS), title="proof of rights")
-    asks |= {name: script(_IDENTIFY, path, name, str(_SECONDS), title="identify") for name in others}
-    answers = _ask(shell, {**credentials, **engines, **others}, asks, path)
+    asks |= {name: script(_IDENTIFY, path, name, str(seconds), title="identify") for name in others}
+    rounds = in_rounds(list(asks.values()))
+    written, *said, _ = shell.run(write, *rounds, remove, timeout_seconds=60 + 5 * _SECONDS * len(rounds))
+    check_temporary(written, machine=shell.name)
+    answers = dict(zip(asks, said, strict=True))
     proofs = {}
     for name, answer in answers.items():
         if name in credentials and not credentials[name].token:
@@ -150,6 +160,28 @@ def in_rounds(commands: Sequence[Command]) -> list[Sequence[Command]]:
     return [commands[start : start + AT_ONCE] for start in range(0, len(commands), AT_ONCE)]
 
 
+def temporary_kubeconfig(credentials: Mapping[str, Credential], kubeconfig: str) -> tuple[str, Command, Command]:
+    """Return the path of a kubeconfig with a context for each credential, and the commands that make and remove it.
+
+    It lies beside the host's ``kubeconfig``, 0600 from its first byte, and both commands stand in one run.
+    """
+    path = str(PurePosixPath(kubeconfig).with_name(f"{TEMPORARY_NAME}-{secrets.token_hex(8)}"))
+    text = Sensitive(render_credentials(credentials))
+    write = script(_WRITE, path, TEMPORARY_NAME, stdin=text, title="write of a temporary kubeconfig")
+    return path, write, script('rm -f "$1"', path, title="removal of the temporary kubeconfig")
+
+
+def check_temporary(written: Result, *, machine: str) -> None:
+    """Check the answer to the command that makes a temporary kubeconfig.
+
+    Raises:
+        StepError: It could not be written (3).
+    """
+    if not written.ok:
+        why = last_words(written.stderr)
+        raise StepError(f"cannot write a temporary kubeconfig: {why}", machine=machine, step=_STEP)
+
+
 def _proof_command(path: str, name: str, credential: Credential) -> Command:
     if not credential.token:
         return script(_REACH, path, name, str(_SECONDS), title="try")
@@ -157,26 +189,6 @@ def _proof_command(path: str, name: str, credential: Credential) -> Command:
     asked = asking_argv(endpoint.server, server_name=endpoint.trust.server_name)
     reviews = render_list([*_REVIEWS, _WHOAMI])
     return script(_ASK, path, name, str(_SECONDS), *asked, stdin=reviews, title="proof")
-
-
-def _ask(
-    shell: Shell, credentials: Mapping[str, Credential], asks: Mapping[str, Command], path: str
-) -> dict[str, Result]:
-    if not credentials:
-        return {}
-    write = script(
-        _WRITE,
-        path,
-        TEMPORARY_NAME,
-        stdin=Sensitive(render_credentials(credentials)),
-        title="write of a temporary kubeconfig",
-    )
-    remove = script('rm -f "$1"', path, title="removal of the temporary kubeconfig")
-    rounds = in_rounds(list(asks.values()))
-    written, *answers, _ = shell.run(write, *rounds, remove, timeout_seconds=60 + 5 * _SECONDS * len(rounds))
-    if not written.ok:
-        raise StepError(f"cannot write {path}: {last_words(written.stderr)}", machine=shell.name, step=_STEP)
-    return dict(zip(asks, answers, strict=True))
 
 
 def _parse_reach(result: Result) -> Proof:

@@ -118,6 +118,16 @@ class Kubeconfig:
         replace(existing, _SINGULAR[section], body)
         return True
 
+    def remove(self, section: Section, name: str) -> bool:
+        """Remove an entry that fedssh owns; return whether there was one."""
+        existing = self._find(section, name)
+        sequence = entry(self._root, section)
+        if existing is None or sequence is None or self.has_foreign(section, name):
+            return False
+        sequence[1].value.remove(existing)
+        self._index.pop(section, None)
+        return True
+
     def find(self, section: Section, name: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """Return an entry that fedssh owns: its fields as texts, and what its mark notes; None when there is none."""
         existing = self._find(section, name)
@@ -161,6 +171,39 @@ class Kubeconfig:
         replace(existing, "name", represent(name))
         self._index.pop("contexts", None)
         replace(self._root, "current-context", represent(name))
+        return True
+
+    def old_host_context(self, name: str) -> str | None:
+        """Return what the context ``name`` was called before fedssh renamed it, or "" where fedssh has added it.
+
+        None where fedssh has neither renamed nor added it, or where its old name is another context's now.
+        """
+        existing = self._find("contexts", name)
+        found = entry(existing, "context") if existing else None
+        mark = _extension(found[1]) if found else None
+        noted = mark.get("extension") if mark else None
+        if not isinstance(noted, dict):
+            return None
+        old = str(noted.get("renamed-from", ""))
+        return None if old and self._find("contexts", old) is not None else old
+
+    def restore_host_context(self, name: str) -> bool:
+        """Undo what ``name_host_context`` has done; return whether anything changed."""
+        old = self.old_host_context(name)
+        existing = self._find("contexts", name)
+        found = entry(existing, "context") if existing else None
+        if old is None or existing is None or found is None or not isinstance(found[1], yaml.MappingNode):
+            return False
+        if not old:
+            return self.remove("contexts", name)
+        others = [one for one in _extensions(found[1]) if one.get("name") != _EXTENSION]
+        found[1].value = [pair for pair in found[1].value if pair[0].value != "extensions"]
+        if others:
+            replace(found[1], "extensions", represent(others))
+        replace(existing, "name", represent(old))
+        self._index.pop("contexts", None)
+        if self.current_context == name:
+            replace(self._root, "current-context", represent(old))
         return True
 
     def _current(self, name: str) -> tuple[yaml.MappingNode, tuple[yaml.Node, yaml.MappingNode]]:

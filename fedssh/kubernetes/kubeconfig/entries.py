@@ -6,13 +6,15 @@ import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fedssh.kubernetes.credentials import Credential, Endpoint, Trust
 from fedssh.kubernetes.kubeconfig import Section, foreign_entry, parse_kubeconfig
+from fedssh.sensitive import Sensitive
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fedssh.errors import RefusedError
-    from fedssh.kubernetes.credentials import Credential, Endpoint
+    from fedssh.inventory.hostsfile import Tls
     from fedssh.kubernetes.kubeconfig import Kubeconfig
 
 
@@ -95,6 +97,38 @@ def _foreign(document: Kubeconfig, names: EntryNames) -> list[tuple[Section, str
         ("contexts", names.context),
     ]
     return [entry for entry in wanted if document.has_foreign(*entry)]
+
+
+def remove_member(document: Kubeconfig, names: EntryNames) -> bool:
+    """Remove those of a member's entries that fedssh has written; return whether there were any.
+
+    A cluster or user entry that somebody else's context uses, too, goes with them: fedssh wrote it.
+    """
+    wanted: list[tuple[Section, str]] = [
+        ("contexts", names.context),
+        ("clusters", names.cluster),
+        ("users", names.user),
+    ]
+    removed = [document.remove(*entry) for entry in wanted]
+    return any(removed)
+
+
+def member_credential(document: Kubeconfig, names: EntryNames) -> Credential | None:
+    """Return what fedssh has written of a member, as a credential; None where there is no token of its own."""
+    cluster, user = document.find("clusters", names.cluster), document.find("users", names.user)
+    token = user[0].get("token") if user else None
+    if cluster is None or not token:
+        return None
+    fields, mark = cluster
+    ca, name = str(fields.get("certificate-authority-data", "")), str(fields.get("tls-server-name", ""))
+    words: tuple[Tls, ...] = ("ca", "pin", "system", "insecure")
+    word: Tls = next((word for word in words if word == mark.get("tls")), "ca")
+    try:
+        trust = Trust(word=word, ca=ca, server_name=name)
+    except ValueError:
+        return None
+    endpoint = Endpoint(server=str(fields.get("server", "")), trust=trust)
+    return Credential(endpoint=endpoint, token=Sensitive(str(token)))
 
 
 def member_mark(document: Kubeconfig, names: EntryNames) -> MemberMark:

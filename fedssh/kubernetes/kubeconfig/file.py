@@ -117,6 +117,21 @@ _WRITE: Final = f"""
 """
 
 
+# Copies that hold entries of fedssh's, and with them tokens; all of them where $2 says so.
+_COPIES: Final = f"""
+    for copy in "$1".fedssh-{"[0-9]" * 8}T{"[0-9]" * 6}Z; do
+        if [ -f "$copy" ] && {{ [ -n "$2" ] || grep -qE 'managed-by"?: ?"?fedssh' "$copy"; }}; then
+            printf '%s\\n' "$copy"
+        fi
+    done
+"""
+_REMOVE_COPIES: Final = f"""
+    copies() {{ {_COPIES} }}
+    copies "$1" "$2" | while read -r copy; do rm -f "$copy" || exit; done || exit
+    [ -z "$2" ] || rm -f "$1.fedssh.lock"
+"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KubeconfigFile:
     """The host's kubeconfig as it was read.
@@ -204,6 +219,21 @@ def read_command(*, path: str | None, locked: bool = False) -> Command:
         locked: Whether kubectl's lock is held already.
     """
     return script(_READ, path or "", "held" * locked, title="read of the kubeconfig")
+
+
+def copies_command(path: str, *, also_clean: bool) -> Command:
+    """Return the command that lists the copies of the kubeconfig that hold fedssh's entries, a path a line.
+
+    Args:
+        path: The kubeconfig.
+        also_clean: Whether those from before fedssh's first entry are meant, too.
+    """
+    return script(_COPIES, path, "all" * also_clean, title="look for copies of the kubeconfig")
+
+
+def remove_copies_command(path: str, *, also_clean: bool) -> Command:
+    """Return the command that removes the copies that ``copies_command`` lists; with all of them, the lock's file."""
+    return script(_REMOVE_COPIES, path, "all" * also_clean, title="removal of copies of the kubeconfig")
 
 
 def parse_file(result: Result, *, machine: str) -> KubeconfigFile:

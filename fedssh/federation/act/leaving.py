@@ -1,0 +1,191 @@
+"""What leaving changes on machines: clusters taken out, their accesses removed, the engine taken off the host."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from fedssh.engines.protocol import NOT_EMPTY
+from fedssh.errors import FedsshError, StepError, visible
+from fedssh.federation.leaving.steps import DeleteWorkloads, LetGo, RemoveAccess, RemoveNamespace
+from fedssh.federation.look.proof import check_temporary, in_rounds, temporary_kubeconfig
+from fedssh.federation.threads import contained
+from fedssh.kubernetes.kubectl import Target, explain
+from fedssh.kubernetes.objects import delete_command, delete_with_command
+from fedssh.shell import failure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fedssh.engines.protocol import Engine
+    from fedssh.federation.leaving.facts import Leaver
+    from fedssh.federation.leaving.steps import Forget, RemoveCopies, Uninstall, Withdraw
+    from fedssh.federation.steps import Step
+    from fedssh.shell import Command, Result, Shell
+
+DELETE_SECONDS: Final = 20
+"""How long an object may take to be gone; a Deployment's pods are not waited for."""
+
+UNINSTALL_SECONDS: Final = 300.0
+"""How long a part of the engine may take to be gone."""
+
+End = StepError | str | None
+"""How a step ended: why it came to nothing, what has to be said of it, or None."""
+
+_STEP: Final = "leave"
+_MOST_NAMED: Final = 5
+
+
+def withdraw(shell: Shell, steps: Sequence[Withdraw], *, engine: Engine, target: Target) -> None:
+    """Take clusters out of the federation.
+
+    Raises:
+        StepError: They could not all be taken out (3).
+    """
+    (result,) = shell.run(engine.withdraw_command([step.cluster for step in steps], target=target))
+    if not result.ok:
+        raise explain(result, machine=shell.name, step="take out of the federation")
+
+
+def forget(shell: Shell, steps: Sequence[Forget], *, engine: Engine, target: Target) -> None:
+    """Delete the engine's Secrets of clusters on the host.
+
+    Raises:
+        StepError: They could not all be deleted (3).
+    """
+    names = [name for step in steps for name in step.secrets]
+    (result,) = shell.run(engine.forget_command(names, target=target))
+    if not result.ok:
+        raise explain(result, machine=shell.name, step="delete the credentials")
+
+
+def clear(shell: Shell, leaver: Leaver, steps: Sequence[Step], *, engine: Engine, is_host: bool) -> list[End]:
+    """Do on a cluster's own machine what a plan says of it.
+
+    Returns:
+        For each step how it ended.
+    """
+    target = Target(kubeconfig=(leaver.cluster.kubeconfig if leaver.cluster else "") or "")
+    asked = [_commands(step, engine, target, is_host=is_host) for step in steps]
+    results = shell.run(*[one for commands in asked for one in commands], timeout_seconds=60 + 60 * len(steps))
+    return _ends(results, [len(commands) for commands in asked], leaver.name)
+
+
+def clear_from_host(
+    shell: Shell, leavers: Mapping[str, tuple[Leaver, Sequence[Step]]], *, engine: Engine, kubeconfig: str
+) -> dict[str, list[End] | FedsshError]:
+    """Do on clusters what a plan says of them, from the host, each by the credential that leads to it.
+
+    What that credential lives by goes last, and all at once: without it, nothing could be deleted any more.
+
+    Returns:
+        For each cluster as ``clear`` does, or why nobody knows.
+    """
+    credentials = {name: leaver.credential for name, (leaver, _) in leavers.items() if leaver.credential}
+    path, write, remove = temporary_kubeconfig(credentials, kubeconfig)
+    asked = {
+        name: _remote_commands(*leavers[name], engine, Target(kubeconfig=path, context=name)) for name in credentials
+    }
+    longest = max(len(commands) for commands in asked.values())
+    stages: list[Sequence[Command]] = []
+    for place in range(longest):
+        stages += in_rounds([commands[place] for commands in asked.values() if place < len(commands)])
+    written, *results, _ = shell.run(write, *stages, remove, timeout_seconds=60 + 60 * len(stages))
+    check_temporary(written, machine=shell.name)
+    answers = {id(result.command): result for result in results}
+    return {
+        name: contained(
+            name,
+            partial(_remote_ends, [answers[id(one)] for one in commands], leavers[name][1], name),
+        )
+        for name, commands in asked.items()
+    }
+
+
+def remove_copies(shell: Shell, step: RemoveCopies, command: Command) -> None:
+    """Remove copies of the host's kubeconfig.
+
+    Raises:
+        StepError: One could not be removed (3).
+    """
+    (result,) = shell.run(command)
+    if not result.ok:
+        raise failure(result, machine=step.cluster, step="remove the copies")
+
+
+def uninstall(shell: Shell, step: Uninstall) -> None:
+    """Take a part of the engine off the host.
+
+    Raises:
+        StepError: It could not be (3).
+    """
+    (result,) = shell.run(step.removal.command, timeout_seconds=UNINSTALL_SECONDS)
+    if not result.ok:
+        raise failure(result, machine=shell.name, step="uninstall", hint=f"By hand: {step.removal.by_hand}")
+
+
+def _commands(step: Step, engine: Engine, target: Target, *, is_host: bool) -> list[Command]:
+    """Return the commands of a step, to be run one after the other."""
+    if isinstance(step, RemoveAccess):
+        return [delete_command(step.objects, target=target, wait_seconds=DELETE_SECONDS)]
+    if isinstance(step, LetGo):
+        return [engine.let_go_command(step.objects, target=target)]
+    if isinstance(step, RemoveNamespace):
+        return [engine.empty_namespace_command(step.namespace, target=target, wait_seconds=DELETE_SECONDS)]
+    if isinstance(step, DeleteWorkloads):
+        places = [one for one in step.objects if one.kind == "Namespace"]
+        others = [one for one in step.objects if one.kind != "Namespace"]
+        commands = [delete_command(others, target=target, wait_seconds=DELETE_SECONDS)] if others else []
+        if places:
+            commands.append(engine.let_go_command(places, target=target))
+        # The host's own namespaces hold the federated objects.
+        emptied = [] if is_host else places
+        return commands + [engine.empty_namespace_command(one.name, target=target, wait_seconds=2) for one in emptied]
+    raise AssertionError(step.kind)
+
+
+def _remote_commands(leaver: Leaver, steps: Sequence[Step], engine: Engine, target: Target) -> list[Command]:
+    """Return the commands of all steps but for the access that the login itself has, which comes last."""
+    last = leaver.traces.access if leaver.is_engines else leaver.own
+    commands: list[Command] = []
+    for step in steps:
+        if isinstance(step, RemoveAccess):
+            first = [one for one in step.objects if one not in last]
+            commands.append(delete_command(first, target=target, wait_seconds=DELETE_SECONDS))
+        elif not (isinstance(step, RemoveNamespace) and leaver.is_engines):
+            commands += _commands(step, engine, target, is_host=False)
+    owner = next((one.name for one in last if one.kind == "ClusterRole"), "")
+    with_it = [one for one in last if not (one.kind == "ClusterRole" and one.name == owner)]
+    if leaver.is_engines and any(isinstance(step, RemoveNamespace) for step in steps) and leaver.traces.namespace:
+        with_it.append(leaver.traces.namespace)
+    if owner:
+        commands.append(delete_with_command(owner, with_it, target=target))
+    return commands
+
+
+def _ends(results: Sequence[Result], lengths: Sequence[int], name: str) -> list[End]:
+    ends: list[End] = []
+    rest = list(results)
+    for length in lengths:
+        ends.append(_end(rest[:length], name))
+        rest = rest[length:]
+    return ends
+
+
+def _remote_ends(results: Sequence[Result], steps: Sequence[Step], name: str) -> list[End]:
+    """Return the same end for all steps: what came later may hang on what came before."""
+    return [_end(results, name) for _ in steps]
+
+
+def _end(results: Sequence[Result], name: str) -> End:
+    failed = [result for result in results if not result.ok and result.code != NOT_EMPTY]
+    if failed:
+        return explain(failed[0], machine=name, step=_STEP)
+    full = [result for result in results if result.code == NOT_EMPTY]
+    said = [f"{result.command.title.rpartition(' ')[2]} stays: it also holds {_held(result)}" for result in full]
+    return "; ".join(said) or None
+
+
+def _held(result: Result) -> str:
+    things = visible(result.stdout).split()
+    return ", ".join(things[:_MOST_NAMED]) + (" and more" if len(things) > _MOST_NAMED else "")
