@@ -67,8 +67,8 @@ def clear(shell: Shell, leaver: Leaver, steps: Sequence[Step], *, engine: Engine
     """
     target = Target(kubeconfig=(leaver.cluster.kubeconfig if leaver.cluster else "") or "")
     asked = [_commands(step, engine, target, is_host=is_host) for step in steps]
-    results = shell.run(*[one for commands in asked for one in commands], timeout_seconds=60 + 60 * len(steps))
-    return _ends(results, [len(commands) for commands in asked], leaver.name)
+    results = iter(shell.run(*[one for commands in asked for one in commands], timeout_seconds=60 + 60 * len(steps)))
+    return _all_ends([[next(results) for _ in commands] for commands in asked], leaver.name)
 
 
 def clear_from_host(
@@ -89,17 +89,17 @@ def clear_from_host(
     longest = max(len(commands) for commands in asked.values())
     stages: list[Sequence[Command]] = []
     for place in range(longest):
-        stages += in_rounds([commands[place] for commands in asked.values() if place < len(commands)])
+        stages += in_rounds([commands[place][1] for commands in asked.values() if place < len(commands)])
     written, *results, _ = shell.run(write, *stages, remove, timeout_seconds=60 + 60 * len(stages))
     check_temporary(written, machine=shell.name)
     answers = {id(result.command): result for result in results}
-    return {
-        name: contained(
-            name,
-            partial(_remote_ends, [answers[id(one)] for one in commands], leavers[name][1], name),
-        )
-        for name, commands in asked.items()
-    }
+    ends: dict[str, list[End] | FedsshError] = {}
+    for name, commands in asked.items():
+        of_step = [
+            [answers[id(command)] for step, command in commands if step is wanted] for wanted in leavers[name][1]
+        ]
+        ends[name] = contained(name, partial(_all_ends, of_step, name))
+    return ends
 
 
 def remove_copies(shell: Shell, step: RemoveCopies, command: Command) -> None:
@@ -144,37 +144,32 @@ def _commands(step: Step, engine: Engine, target: Target, *, is_host: bool) -> l
     raise AssertionError(step.kind)
 
 
-def _remote_commands(leaver: Leaver, steps: Sequence[Step], engine: Engine, target: Target) -> list[Command]:
-    """Return the commands of all steps but for the access that the login itself has, which comes last."""
+def _remote_commands(
+    leaver: Leaver, steps: Sequence[Step], engine: Engine, target: Target
+) -> list[tuple[Step, Command]]:
+    """Return the commands of all steps, each with its step; the access that the login itself has goes last."""
     last = leaver.traces.access if leaver.is_engines else leaver.own
-    commands: list[Command] = []
+    commands: list[tuple[Step, Command]] = []
+    access: Step | None = None
     for step in steps:
         if isinstance(step, RemoveAccess):
+            access = step
             first = [one for one in step.objects if one not in last]
-            commands.append(delete_command(first, target=target, wait_seconds=DELETE_SECONDS))
+            if first:
+                commands.append((step, delete_command(first, target=target, wait_seconds=DELETE_SECONDS)))
         elif not (isinstance(step, RemoveNamespace) and leaver.is_engines):
-            commands += _commands(step, engine, target, is_host=False)
+            commands += [(step, command) for command in _commands(step, engine, target, is_host=False)]
     owner = next((one.name for one in last if one.kind == "ClusterRole"), "")
+    if access is None or not owner:
+        return commands
     with_it = [one for one in last if not (one.kind == "ClusterRole" and one.name == owner)]
     if leaver.is_engines and any(isinstance(step, RemoveNamespace) for step in steps) and leaver.traces.namespace:
         with_it.append(leaver.traces.namespace)
-    if owner:
-        commands.append(delete_with_command(owner, with_it, target=target))
-    return commands
+    return [*commands, (access, delete_with_command(owner, with_it, target=target))]
 
 
-def _ends(results: Sequence[Result], lengths: Sequence[int], name: str) -> list[End]:
-    ends: list[End] = []
-    rest = list(results)
-    for length in lengths:
-        ends.append(_end(rest[:length], name))
-        rest = rest[length:]
-    return ends
-
-
-def _remote_ends(results: Sequence[Result], steps: Sequence[Step], name: str) -> list[End]:
-    """Return the same end for all steps: what came later may hang on what came before."""
-    return [_end(results, name) for _ in steps]
+def _all_ends(results: Sequence[Sequence[Result]], name: str) -> list[End]:
+    return [_end(of_step, name) for of_step in results]
 
 
 def _end(results: Sequence[Result], name: str) -> End:

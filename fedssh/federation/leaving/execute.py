@@ -156,7 +156,7 @@ class _Leaving:
                 self._journal.fail(name, problem)
             elif isinstance(problem, str):
                 self._journal.find([notice(name, problem)])
-            if problem is None or (isinstance(problem, str) and isinstance(step, DeleteWorkloads)):
+            if problem is None or (isinstance(step, DeleteWorkloads) and isinstance(problem, str)):
                 self._journal.done(step)
 
     def _forget(self, steps: Sequence[Forget]) -> None:

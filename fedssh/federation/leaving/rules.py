@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fedssh.documents import quoted
 from fedssh.errors import ConfigurationError
 from fedssh.federation.findings import Finding, notice, refused
+from fedssh.inventory.hostsfile import did_you_mean
 from fedssh.kubernetes.kubeconfig.entries import foreign_names
 
 if TYPE_CHECKING:
@@ -34,11 +36,14 @@ def check_leaving(wishes: Wishes, facts: LeavingFacts, engine: Engine) -> list[F
 
 
 def _unknown(wishes: Wishes, facts: LeavingFacts) -> Iterator[ConfigurationError]:
-    known = [*(cluster.name for cluster in wishes.inventory.members), *facts.host.clusters]
+    host = facts.host.name
+    there = [*(cluster.name for cluster in wishes.inventory.members), *facts.host.clusters]
+    known = [name for name in dict.fromkeys(there) if name != host]
     for name in facts.unknown:
         yield ConfigurationError(
-            f"no member {name!r} in {wishes.inventory.shown} or in the federation of {facts.host.name}",
-            hint=f"members there: {', '.join(dict.fromkeys(known)) or 'none'}",
+            f"no member {quoted(name)} in {wishes.inventory.shown} or in the federation of {host}"
+            + did_you_mean(name, known),
+            hint=f"members there: {', '.join(known) or 'none'}",
         )
 
 
