@@ -22,9 +22,9 @@ if TYPE_CHECKING:
         UnknownOutcomeError,
         UnreachableError,
     )
-    from fedssh.federation.report import ClusterReport, PlannedChange, Progress, Report
+    from fedssh.federation.report import ClusterReport, PlannedChange, Progress, Report, Residue
     from fedssh.inventory import Inventory, load_inventory
-    from fedssh.library import federate, prepare, status
+    from fedssh.library import federate, prepare, status, unfederate
 
     __version__: str
 
@@ -41,6 +41,7 @@ __all__ = [
     "Progress",
     "RefusedError",
     "Report",
+    "Residue",
     "StepError",
     "UnknownOutcomeError",
     "UnreachableError",
@@ -50,18 +51,21 @@ __all__ = [
     "prepare",
     "status",
     "tasks",
+    "unfederate",
 ]
 
 _HOMES: Final = {
     "federate": "fedssh.library",
     "prepare": "fedssh.library",
     "status": "fedssh.library",
+    "unfederate": "fedssh.library",
     "load_inventory": "fedssh.inventory",
     "Inventory": "fedssh.inventory",
     "ClusterReport": "fedssh.federation.report",
     "PlannedChange": "fedssh.federation.report",
     "Progress": "fedssh.federation.report",
     "Report": "fedssh.federation.report",
+    "Residue": "fedssh.federation.report",
 }
 
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from fedssh.errors import ConfigurationError
 from fedssh.federation.wishes import Wishes
-from fedssh.inventory.choice import choose_members
+from fedssh.inventory.choice import choose_beyond, choose_members
 from fedssh.ssh import Connections
 from fedssh.verbs import federate as federating
 from fedssh.verbs import prepare as preparing
 from fedssh.verbs import status as looking
+from fedssh.verbs import unfederate as leaving
 
 if TYPE_CHECKING:
     import threading
@@ -102,13 +103,67 @@ def status(
         return _or_raise(looking.run(wishes, connect=connections.connect, report=report))
 
 
+def unfederate(
+    inventory: Inventory,
+    members: str | Sequence[str] | None = None,
+    *,
+    labels: Mapping[str, str] | None = None,
+    delete_workloads: bool = False,
+    uninstall: bool = False,
+    dry_run: bool = False,
+    report: Reporter = ignore,
+) -> Report:
+    """Let members leave the federation; nobody is asked.
+
+    Args:
+        inventory: The clusters.
+        members: Names and patterns of the members that leave, also of those that the inventory does not name; None
+            means all of the inventory's, and the host after them.
+        labels: The labels that they must have in hosts.yaml.
+        delete_workloads: Whether what the federation has put on them is deleted.
+        uninstall: Whether the engine is taken off the host; for all members only.
+        dry_run: Whether the report only tells what would be changed.
+        report: Told of every step, from several threads. It must not raise.
+
+    Returns:
+        How it ended for each cluster, and what is left of it.
+
+    Raises:
+        ConfigurationError: There is no such member, or ``uninstall`` is asked for some of them (2).
+        FedsshError: What ended the run as a whole, as for ``federate``.
+    """
+    is_all = members is None and not labels
+    if uninstall and not is_all:
+        raise ConfigurationError("uninstall is for the whole federation: members would be left without it")
+    others: tuple[str, ...] = ()
+    if members is not None and not labels:
+        chosen, others = choose_beyond(inventory, _named(members))
+    else:
+        chosen = _choose(inventory, members, labels)
+    wishes = Wishes(
+        inventory=inventory,
+        members=chosen,
+        others=others,
+        is_all=is_all,
+        dry_run=dry_run,
+        delete_workloads=delete_workloads,
+        uninstall=uninstall,
+    )
+    with Connections(_nobody) as connections:
+        return _or_raise(leaving.run(wishes, connect=connections.connect, report=report, agree=_always))
+
+
 def _choose(
     inventory: Inventory, members: str | Sequence[str] | None, labels: Mapping[str, str] | None
 ) -> tuple[Cluster, ...]:
-    names = [members] if isinstance(members, str) else members
-    if names is not None and not names:
+    names = () if members is None else _named(members)
+    return choose_members(inventory, names, [f"{key}={value}" for key, value in (labels or {}).items()])
+
+
+def _named(members: str | Sequence[str]) -> Sequence[str]:
+    if not members:
         raise ConfigurationError("no member is named; None means all of them")
-    return choose_members(inventory, names or (), [f"{key}={value}" for key, value in (labels or {}).items()])
+    return [members] if isinstance(members, str) else members
 
 
 def _or_raise(report: Report) -> Report:
@@ -124,6 +179,6 @@ def _nobody(question: str, cancelled: threading.Event) -> Sensitive | None:
 
 
 def _always(planned: Report) -> bool:
-    """Agree to what ``adopt`` takes over: who calls a function has said so."""
+    """Agree to what is to be taken over or removed: who calls a function has said so."""
     del planned
     return True

@@ -15,11 +15,8 @@ if TYPE_CHECKING:
 
 SENTENCE: Final = "fedssh federates Kubernetes clusters over nothing but SSH."
 EXIT_CODES: Final = "Exit codes: 0 done, 2 usage, 3 failed, 4 unreachable, 5 not let in, 6 refused."
-OWN: Final = (("-h, --help", "show this, or the options of a command"), ("-V, --version", "show the version"))
-_EXAMPLES: Final = (
-    "fedssh init fedhost=root@10.0.0.1 member1=root@10.0.1.1 -O hosts.yaml",
-    "fedssh federate --member member1",
-)
+OWN: Final = (("-h, --help", "this, or a command's options; -V, --version: the version"),)
+_EXAMPLE: Final = "Example: fedssh federate --member member1"
 _INDENT: Final = "  "
 _GAP: Final = "  "
 _NARROWEST: Final = 24
@@ -31,8 +28,7 @@ def render_help(width: int) -> str:
     lines += _columns([(verb.name, verb.help) for verb in VERBS], width)
     lines += ["", "Options, before or behind the command:"]
     lines += _columns([*((spell(flag), flag.help) for flag in COMMON), *OWN], width)
-    lines += ["", "Examples:", *(_INDENT + example for example in _EXAMPLES)]
-    return _wrapped([*lines, EXIT_CODES], width)
+    return _wrapped([*lines, "", _EXAMPLE, EXIT_CODES], width)
 
 
 def render_verb_help(verb: Verb, width: int) -> str:
