@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -27,13 +28,11 @@ _DEPLOYMENT: Final[dict[str, Any]] = {
         },
     },
 }
-_RUNNING: Final = (
-    'jsonpath={range .items[?(@.status.phase=="Running")]}{.metadata.uid} {.status.startTime}{"\\n"}{end}'
-)
+_RUNNING: Final = 'jsonpath={range .items[?(@.status.phase=="Running")]}{.metadata.uid} {.status.startTime}{"\\n"}{end}'
 
 
 def open_shop(federation: Federation, *members: str, eventually: Callable[[Callable[[], bool]], None]) -> None:
-    """Federate a Deployment and a ConfigMap to members, and put something of the users' beside them there."""
+    """Federate a Deployment, two pods to each member, and a ConfigMap; put something of the users' beside them."""
     placement = {"clusters": [{"name": name} for name in members]}
     specs: dict[str, tuple[str, dict[str, Any]]] = {
         "FederatedNamespace": (NAME, {}),
@@ -45,12 +44,20 @@ def open_shop(federation: Federation, *members: str, eventually: Callable[[Calla
         spec = {"placement": placement, **({"template": template} if template else {})}
         metadata = {"name": name, "namespace": NAME}
         items.append({"apiVersion": "types.kubefed.io/v1beta1", "kind": kind, "metadata": metadata, "spec": spec})
+    # A preference takes a cluster that is not Ready out of the placement, and KubeFed would delete what is there.
+    spread = {"targetKind": "FederatedDeployment", "totalReplicas": 2 * len(members), "clusters": {"*": {"weight": 1}}}
+    preference = {"apiVersion": "scheduling.kubefed.io/v1alpha1", "kind": "ReplicaSchedulingPreference"}
+    items.append({**preference, "metadata": {"name": "web", "namespace": NAME}, "spec": spread})
     text = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
     federation.kubectl(federation.host, "apply", "-f", "-", stdin=text)
     for name in members:
         machine = federation.host if name == "fedhost" else federation.member(name)
-        eventually(lambda machine=machine: len(pods(machine)) == 2)
+        eventually(partial(_has_pods, machine))
         federation.kubectl(machine, "-n", NAME, "create", "configmap", FOREIGN, "--from-literal=apples=3")
+
+
+def _has_pods(machine: Machine) -> bool:
+    return len(pods(machine)) == 2
 
 
 def pods(machine: Machine) -> list[str]:
@@ -78,7 +85,8 @@ def close_shop(federation: Federation) -> None:
     text = f"""
         kubectl() {{ /opt/recorded/kubectl "$@" 2>/dev/null; }}
         kubectl delete namespace {NAME} --ignore-not-found --wait=false
-        for one in $(kubectl -n {NAME} get federatedconfigmaps,federateddeployments,federatednamespaces -o name); do
+        kinds=replicaschedulingpreferences,federatedconfigmaps,federateddeployments,federatednamespaces
+        for one in $(kubectl -n {NAME} get $kinds -o name); do
             kubectl -n {NAME} patch "$one" --type=merge --patch='{strip}'
         done
         kubectl wait --for=delete namespace/{NAME} --timeout=60s

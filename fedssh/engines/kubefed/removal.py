@@ -53,6 +53,9 @@ _DELETE_ALL: Final = """
             [ "$(date +%s)" -lt "$end" ] || break
             sleep 1
         done
+        # Its webhook, which would be asked, may be gone as well; all that it watches over is going.
+        [ -z "$found" ] || kubectl delete validatingwebhookconfigurations/validations.core.kubefed.io \\
+            mutatingwebhookconfigurations/mutation.core.kubefed.io --ignore-not-found || exit
         printf '%s\\n' "$found" | while read -r namespace name; do
             [ -z "$name" ] || kubectl -n "$namespace" patch "$1" "$name" --type=merge --patch="$strip" || exit
         done
