@@ -45,7 +45,8 @@ def open_shop(federation: Federation, *members: str, eventually: Callable[[Calla
         metadata = {"name": name, "namespace": NAME}
         items.append({"apiVersion": "types.kubefed.io/v1beta1", "kind": kind, "metadata": metadata, "spec": spec})
     # A preference takes a cluster that is not Ready out of the placement, and KubeFed would delete what is there.
-    spread = {"targetKind": "FederatedDeployment", "totalReplicas": 2 * len(members), "clusters": {"*": {"weight": 1}}}
+    weights = {name: {"weight": 1} for name in members}
+    spread = {"targetKind": "FederatedDeployment", "totalReplicas": 2 * len(members), "clusters": weights}
     preference = {"apiVersion": "scheduling.kubefed.io/v1alpha1", "kind": "ReplicaSchedulingPreference"}
     items.append({**preference, "metadata": {"name": "web", "namespace": NAME}, "spec": spread})
     text = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})

@@ -65,12 +65,12 @@ class LetGo(Step):
     @property
     def text(self) -> str:
         """What would be done."""
-        return f"let go of {_count(self.objects)}, which stay{'s' * (len(self.objects) == 1)}"
+        return f"let go of {_count(self.objects)} there"
 
     @property
     def done(self) -> str:
         """How it is reported."""
-        return self.text.replace("which stay", "which stayed").replace("stayeds", "stayed")
+        return self.text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
