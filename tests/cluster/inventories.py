@@ -21,6 +21,17 @@ _READ: Final = """
 """
 
 
+def differences(before: dict[str, list[str]], after: dict[str, list[str]]) -> list[str]:
+    """Return what is new, as "+ member1: …", and what is gone, as "- member1: …"."""
+    return [
+        f"{sign} {name}: {line}"
+        for name in before
+        for sign, mine, theirs in (("-", before[name], after[name]), ("+", after[name], before[name]))
+        for line in mine
+        if line not in theirs
+    ]
+
+
 def read_everything(lab: Lab) -> dict[str, list[str]]:
     """Return it by machine, a line for each object and file; the kubeconfig also by its contents."""
     texts = each(lambda one: one.check("sh", "-c", _READ), lab.machines)

@@ -79,6 +79,7 @@ class KubeFedInstallation:
         has_namespace: Whether its namespace is there.
         tool: The kubefedctl that fedssh has put there, or "".
         has_repository: Whether Helm knows the chart's repository by fedssh's name.
+        serves: Whether its controller runs, which takes its own finalizers off.
     """
 
     machine: str
@@ -91,6 +92,7 @@ class KubeFedInstallation:
     has_namespace: bool
     tool: str
     has_repository: bool
+    serves: bool
 
     def refusals(self, *, leaving: Sequence[str], with_objects: bool) -> list[FedsshError]:
         """Return why KubeFed must not be taken off."""
@@ -127,14 +129,15 @@ class KubeFedInstallation:
     def removals(self, *, target: Target) -> list[Removal]:
         """Return KubeFed's parts that are there, in the order in which they go."""
         where = f"-n {NAMESPACE}"
+        patience = _PATIENCE_SECONDS if self.serves else 0
         crds = [f"customresourcedefinition/{name}" for name in self.definitions]
         found = []
         if self.objects:
-            count = len(self.objects)
+            count, kinds = len(self.objects), f"$({_KINDS})"
             found.append(
                 _removal(
                     "objects", "delete", f"{count} federated object{'s' * (count > 1)}",
-                    f"kubectl delete --all -A $({_KINDS} | paste -sd ,)", _delete_all(f"$({_KINDS})", target=target),
+                    f"kubectl delete --all -A $({_KINDS} | paste -sd ,)", _delete_all(kinds, patience, target=target),
                 )
             )  # fmt: skip
         if self.has_types:
@@ -142,7 +145,7 @@ class KubeFedInstallation:
             found.append(
                 _removal(
                     "types", "delete", "KubeFed's FederatedTypeConfigs",
-                    f"kubectl {where} delete {kind} --all", _delete_all(kind, target=target),
+                    f"kubectl {where} delete {kind} --all", _delete_all(kind, patience, target=target),
                 )
             )  # fmt: skip
         if self.release:
@@ -225,6 +228,7 @@ def parse_installation(results: Sequence[Result], state: EngineState, *, machine
         has_namespace=bool(place),
         tool=visible(tool.stdout.strip()) if tool.ok else "",
         has_repository=_knows_repository(repositories),
+        serves=kubefed.serves,
     )
 
 
@@ -237,10 +241,10 @@ def _knows_repository(result: Result) -> bool:
     return any(isinstance(one, dict) and one.get("name") == REPOSITORY for one in listed)
 
 
-def _delete_all(kinds: str, *, target: Target) -> Command:
+def _delete_all(kinds: str, patience_seconds: int, *, target: Target) -> Command:
     """Return the command that deletes all objects of some kinds, which are given in shell syntax."""
     text = f"{led_to(target)}patience=$1; set -- {kinds}\n" + _DELETE_ALL
-    return script(text, str(_PATIENCE_SECONDS), title="kubectl delete")
+    return script(text, str(patience_seconds), title="kubectl delete")
 
 
 def _removal(name: str, verb: str, what: str, by_hand: str, done_by: Command) -> Removal:

@@ -178,10 +178,11 @@ def _is_going(item: Mapping[str, Any]) -> bool:
 
 
 def _is_rolled_out(deployments: Sequence[Mapping[str, Any]], name: str) -> bool:
-    """Whether a Deployment is complete, by the rules of ``kubectl rollout status``."""
+    """Whether a Deployment is complete, by the rules of ``kubectl rollout status``, and has a pod at all."""
     for item in deployments:
         if _name(item) == name:
-            wanted, status = _number(section(item, "spec"), "replicas", default=1), section(item, "status")
+            wanted = max(1, _number(section(item, "spec"), "replicas", default=1))
+            status = section(item, "status")
             return (
                 _number(status, "observedGeneration") >= _number(section(item, "metadata"), "generation")
                 and _number(status, "updatedReplicas") >= wanted

@@ -119,7 +119,8 @@ def _uninstall(facts: LeavingFacts, engine: Engine) -> list[Step]:
 
 def _copies(wishes: Wishes, facts: LeavingFacts, *, is_written: bool, host_leaves: bool) -> list[Step]:
     """Return the last step: writing the kubeconfig makes one more copy, with the tokens that were in it."""
-    if not (facts.copies or is_written):
+    is_told, also_clean = bool(facts.copies or is_written), wishes.is_all and host_leaves
+    if not (is_told or also_clean):
         return []
-    also_clean = wishes.is_all and host_leaves
-    return [RemoveCopies(cluster=facts.host.name, why="tokens are in them", also_clean=also_clean)]
+    why = "tokens are in them"
+    return [RemoveCopies(cluster=facts.host.name, why=why, also_clean=also_clean, is_told=is_told)]

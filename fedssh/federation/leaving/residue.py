@@ -25,7 +25,7 @@ def left_behind(wishes: Wishes, facts: LeavingFacts, engine: Engine) -> Mapping[
     A run that has ended well has left nothing: its plan, made anew from what is found then, has no steps.
     """
     found: dict[str, tuple[Residue, ...]] = {}
-    for step in plan_unfederate(wishes, facts, engine).steps:
+    for step in plan_unfederate(wishes, facts, engine).changes:
         found[step.cluster] = (*found.get(step.cluster, ()), _of_step(step, facts, engine))
     for name, residue in unseen(facts, engine).items():
         found[name] = (*found.get(name, ()), *residue)

@@ -178,9 +178,11 @@ class RemoveCopies(Step):
 
     Attributes:
         also_clean: Whether those from before fedssh's first entry go, too, and the lock's file with them.
+        is_told: Whether there are any, and not only the lock that this run has taken.
     """
 
     also_clean: bool
+    is_told: bool = True
     kind: ClassVar[str] = "remove-copies"
 
     @property
@@ -191,7 +193,7 @@ class RemoveCopies(Step):
     @property
     def done(self) -> str:
         """How it is reported."""
-        return self.text.replace("remove", "removed", 1)
+        return self.text.replace("remove", "removed", 1) if self.is_told else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
