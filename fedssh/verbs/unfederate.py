@@ -67,11 +67,15 @@ def run(wishes: Wishes, *, connect: Connect, report: Reporter, agree: Agree) -> 
     if journal.ended:
         return _report(wishes, facts, plan, {}, journal=journal, engine=engine)
     done = [name for name in facts.leavers if name not in journal.errors]
+    journal.begin(host, "looking at what is left")
     try:
         after = look_after(machines, wishes, facts, engine, done=done) if plan.changes else facts
     except FedsshError as error:
         journal.end(host, error)
         return _report(wishes, facts, plan, {}, journal=journal, engine=engine)
+    for leaver in after.leavers.values():
+        if leaver.error and leaver.name in done:
+            journal.fail(leaver.name, leaver.error)
     return _report(wishes, after, plan, left_behind(wishes, after, engine), journal=journal, engine=engine)
 
 

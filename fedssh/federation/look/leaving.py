@@ -177,7 +177,8 @@ def _choose(wishes: Wishes, facts: LeavingFacts, engine: Engine) -> tuple[list[s
     host = facts.host.name
     listed = {cluster.name for cluster in wishes.inventory.members}
     document = facts.host.known.document
-    held = {account.partition("/")[2].removesuffix(f"-{host}") for account in facts.traces.secrets.values() if account}
+    accounts = [engine.account_base(account) for account in facts.traces.secrets.values() if account]
+    held = {account.partition("/")[2].removesuffix(f"-{host}") for account in accounts}
     # A context that only bears a name of no cluster's is nobody's trace: fedssh must have written its cluster.
     marked = {
         name for name in document.names("contexts") if document.find("clusters", engine.entry_names(name).cluster)
