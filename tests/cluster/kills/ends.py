@@ -2,7 +2,8 @@
 
 It is all that fedssh, Helm and KubeFed's join make: objects of all clusters, files, and whether credentials work. What
 differs from run to run is left out: UIDs, versions and times, the tokens themselves and the numbers in the names of
-their Secrets, and how many copies of the kubeconfig there are.
+their Secrets. Of the copies of the kubeconfig, however many there are, it is said whose tokens they hold that are no
+longer in the kubeconfig itself.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import re
 import time
 from difflib import unified_diff
 from typing import TYPE_CHECKING, Any, Final
+
+import yaml
 
 from lab.clusters import each
 from tests.cluster.oracle import NAMESPACE
@@ -38,11 +41,16 @@ _READ: Final = f"""
     wait
     cat objects deployments engine 2>/dev/null
     echo '--- files'
-    find /root /tmp /usr/local/bin ! -path '/root/.kube/cache*' -printf '%m %y %p\\n'
+    find /root /tmp /usr/local/bin ! -path '/root/.kube/cache*' ! -path '/root/.kube/config.fedssh-*' \\
+        -printf '%m %y %p\\n'
     sha256sum /usr/local/bin/kubefedctl 2>/dev/null
     [ ! -e /root/.kube/config.fedssh.lock ] || flock -n /root/.kube/config.fedssh.lock true || echo 'lock is held'
     echo '--- kubeconfig'
     cat /root/.kube/config
+    echo '--- copies'
+    for copy in /root/.kube/config.fedssh-*; do
+        [ ! -e "$copy" ] || {{ stat -c '# %a' "$copy"; cat "$copy"; echo '---'; }}
+    done
     echo '--- credentials'
     for context in $(kubectl config get-contexts -o name); do
         echo "context $context: $(kubectl --context "$context" get namespace kube-system -o "$1" 2>&1)"
@@ -79,7 +87,6 @@ _TELLING: Final = {
     "FederatedTypeConfig": ("spec",),
 }
 _NUMBER: Final = re.compile(r"(?<=-fedssh-)\d+")
-_COPY: Final = re.compile(r"(?<=/config\.fedssh-)\d{8}T\d{6}Z")
 _SECRET: Final = re.compile(r"((?:token|client-key-data): )\S+")
 _SECONDS: Final = 30
 
@@ -114,12 +121,26 @@ def _read(lab: Lab) -> tuple[str, ...]:
 
 def _read_machine(machine: Machine) -> list[str]:
     answer = machine.check("sh", "-c", _READ, "sh", _UID, _CLUSTERS)
-    objects, files, kubeconfig, credentials = re.split(r"^--- \w+\n", answer, flags=re.MULTILINE)
+    objects, files, kubeconfig, copies, credentials = re.split(r"^--- \w+\n", answer, flags=re.MULTILINE)
     lines = sorted(_shown(item) for item in _items(objects))
-    lines += sorted({_COPY.sub("TIME", line) for line in files.splitlines()})
+    lines += sorted(files.splitlines())
+    lines += _old_tokens(copies, kubeconfig)
     lines += [f"kubeconfig: {line}" for line in _SECRET.sub(r"\1SECRET", kubeconfig).splitlines()]
     lines += sorted(credentials.splitlines())
     return [f"{machine.name}: {line}" for line in lines]
+
+
+def _old_tokens(copies: str, kubeconfig: str) -> list[str]:
+    """Tell whose tokens lie in copies of the kubeconfig and no longer in itself; and which copies others can read."""
+    held = {name for copy in copies.split("\n---\n") for name in _with_token(copy)}
+    modes = {mode for mode in re.findall(r"^# (\d+)$", copies, re.MULTILINE) if mode != "600"}
+    found = [f"a copy has the mode {mode}" for mode in sorted(modes)]
+    return found + [f"a copy holds a token of {name}" for name in sorted(held - _with_token(kubeconfig))]
+
+
+def _with_token(kubeconfig: str) -> set[str]:
+    document = yaml.safe_load(kubeconfig) or {}
+    return {user["name"] for user in document.get("users") or [] if "token" in user["user"]}
 
 
 def _items(text: str) -> list[dict[str, Any]]:

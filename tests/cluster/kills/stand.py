@@ -113,10 +113,6 @@ class Stand:
         """Return what is different from such a state."""
         return differences_to(end, self.federation.lab)
 
-    def has_kubefed(self) -> bool:
-        """Whether KubeFed serves on the host."""
-        return "installed" in self.run("prepare", "--dry-run").stderr and "Nothing" in self.runs[-1].stderr
-
     def undisturbed(self, verb: Verb) -> Reference:
         """Run a verb from its start to its end, and note how."""
         verb.start(self)

@@ -69,8 +69,19 @@ def nothing(stand: Stand) -> None:
 def installed(stand: Stand) -> None:
     """Set up the state after ``prepare``: KubeFed is there, and nothing has joined or been granted."""
     unjoined(stand)
-    if not stand.has_kubefed():
+    if stand.run("prepare").code != 0:
+        nothing(stand)
         stand.must("prepare")
+
+
+def joined(*members: str) -> Callable[[Stand], None]:
+    """Return what sets up the state after a ``federate`` of these members alone."""
+
+    def start(stand: Stand) -> None:
+        installed(stand)
+        stand.must("federate", *(word for member in members for word in ("--member", member)))
+
+    return start
 
 
 def unjoined(stand: Stand) -> None:
@@ -85,11 +96,22 @@ def _drop_joins(machine: Machine) -> None:
 
 
 FEDERATE: Final = ("federate", "--member", "member1")
+UNFEDERATE: Final = ("unfederate", "--member", "member1", "--yes")
 VERBS: Final = (
     Verb(name="prepare", argv=("prepare",), start=nothing),
     Verb(name="federate", argv=FEDERATE, start=installed),
     Verb(name="federate, everything new", argv=FEDERATE, start=nothing, kinds=(KILLED_DURING, CUT_DURING)),
+    Verb(name="unfederate", argv=UNFEDERATE, start=joined("member1")),
+    Verb(
+        name="unfederate --all --uninstall",
+        argv=("unfederate", "--all", "--uninstall", "--yes"),
+        start=joined("member1", "member2"),
+    ),
 )
 TOGETHER: Final = (
-    Together(name="two federates", start=installed, commands=(FEDERATE, ("federate", "--member", "member2"))),
+    Together(
+        name="federate and unfederate",
+        start=joined("member1"),
+        commands=(("federate", "--member", "member2"), UNFEDERATE),
+    ),
 )
