@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from tests.cluster.kills.points import CUT_AFTER, CUT_DURING, INTERRUPTED, KILLED_BEFORE, KILLED_DURING
+from tests.cluster.kills.points import CUT_AFTER, CUT_DURING, INTERRUPTED, KILLED_DURING
 from tests.cluster.kills.stand import Stand
 from tests.cluster.kills.starts import TOGETHER, VERBS
 
@@ -52,21 +52,16 @@ def converges(stand: Stand, references: dict[str, Reference], name: str, kind: s
     assert not problem, f"{found[-1].shown}: {problem}"
 
 
-@pytest.mark.parametrize("kind", [KILLED_DURING, INTERRUPTED])
 def test_fault_11_an_interrupted_installation_is_finished_by_the_next(
-    kind: str, stand: Stand, references: dict[str, Reference]
+    stand: Stand, references: dict[str, Reference]
 ) -> None:
     """Helm is ended with the run that called it; the next one installs anew and does not wait for it."""
-    converges(stand, references, "prepare", kind, "fedhost", "helm install")
+    converges(stand, references, "prepare", INTERRUPTED, "fedhost", "helm install")
 
 
 @pytest.mark.parametrize(
     ("kind", "machine", "title"),
-    [
-        (KILLED_DURING, "member1", "kubectl apply"),
-        (KILLED_BEFORE, "fedhost", "kubectl label"),
-        (INTERRUPTED, "fedhost", "kubefedctl join"),
-    ],
+    [(KILLED_DURING, "member1", "kubectl apply"), (INTERRUPTED, "fedhost", "kubefedctl join")],
 )
 def test_fault_09_a_run_that_ended_is_finished_by_the_next(
     kind: str, machine: str, title: str, stand: Stand, references: dict[str, Reference]
@@ -76,14 +71,14 @@ def test_fault_09_a_run_that_ended_is_finished_by_the_next(
 
 
 @pytest.mark.parametrize(
-    ("kind", "machine", "title"),
-    [(CUT_DURING, "member1", "kubectl apply"), (CUT_AFTER, "fedhost", "write of /root/.kube/config")],
+    ("name", "kind", "title"),
+    [("federate", CUT_AFTER, "write of /root/.kube/config"), ("unfederate", CUT_DURING, "write of /root/.kube/config")],
 )
 def test_fault_60_a_run_that_was_cut_off_is_finished_by_the_next(
-    kind: str, machine: str, title: str, stand: Stand, references: dict[str, Reference]
+    name: str, kind: str, title: str, stand: Stand, references: dict[str, Reference]
 ) -> None:
     """The connection goes while a machine works, or with its answer: 3 or 4, and the next run finds out."""
-    converges(stand, references, "federate", kind, machine, title)
+    converges(stand, references, name, kind, "fedhost", title)
 
 
 @pytest.mark.parametrize("together", TOGETHER, ids=lambda one: one.name)

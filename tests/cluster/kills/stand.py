@@ -41,7 +41,7 @@ _LEFT_BEHIND: Final = """
     done 2>/dev/null
     ls -A /root/.kube | grep -E '^[.]fedssh-proof|^config[.].{6}$|^config[.]lock$'
     [ ! -e /root/.kube/config.fedssh.lock ] || flock -n /root/.kube/config.fedssh.lock true || echo locked
-    ls -d /tmp/tmp.* /usr/local/bin/.kubefedctl* 2>/dev/null
+    ls -d /tmp/tmp.* /usr/local/bin/.kubefedctl.new 2>/dev/null
 """
 
 

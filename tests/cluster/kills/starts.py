@@ -24,7 +24,7 @@ _DROP_JOINS: Final = f"""
         /opt/recorded/kubectl -n {NAMESPACE} delete --ignore-not-found &
     wait
 """
-_DROP_TOOLS: Final = "rm -rf /usr/local/bin/kubefedctl /root/.cache/helm /root/.config/helm"
+_DROP_TOOLS: Final = "rm -rf /usr/local/bin/kubefedctl /usr/local/bin/.kubefedctl* /root/.cache/helm /root/.config/helm"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
