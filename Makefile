@@ -12,7 +12,7 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 INSTALL = @test "$$(id -u)" = 0 && command -v apt-get >/dev/null || { echo "Install $(1), then run this again." >&2; exit 1; }; \
 	echo "installing $(1)" >&2; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(1) >/dev/null
 
-.PHONY: help setup engine images wheel demo lab lab-down test lint format test-unit test-ssh test-cluster bench
+.PHONY: help setup engine images wheel demo lab lab-down test lint format test-unit test-ssh test-cluster test-kills bench
 
 help: ## Show this
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -78,6 +78,9 @@ test-ssh: setup sshd ## Tests on a real sshd
 
 test-cluster: setup images ## Tests on real clusters
 	@$(PYTEST) tests/cluster
+
+test-kills: setup images ## Kill every verb and cut its connections at every remote execution
+	@$(BIN)/python -m tests.cluster.kills --workers $(WORKERS)
 
 bench: setup sshd ## Measure what SSH costs, by the length of the link (as root)
 	@$(BIN)/python -m bench.latency

@@ -18,8 +18,8 @@ import yaml
 
 from lab.clusters import start_lab, stop_lab
 from tests.cluster.files import restore
-from tests.cluster.oracle import Federation, Run
-from tests.cluster.records import RECORDED, Records
+from tests.cluster.oracle import Federation, Run, quick_inventory
+from tests.cluster.records import Records, furnish
 from tests.cluster.records import record as record_calls
 from tests.cluster.states import Known
 
@@ -42,10 +42,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A lab of a host and two members; what an interrupted session left is removed first."""
     stop_lab(PREFIX)
     started = start_lab(PREFIX, 2, tmp_path_factory.mktemp("lab"))
-    for machine in started.machines:
-        machine.check("sh", "-c", f": >{RECORDED} && cp /root/.kube/config /root/pristine")
-        for tool in ("kubectl", "helm"):
-            record_calls(machine, tool)
+    furnish(started)
     yield started
     stop_lab(PREFIX)
 
@@ -74,26 +71,33 @@ def record() -> Callable[[Machine, str], None]:
     return record_calls
 
 
-def _inventory(lab: Lab) -> dict[str, Any]:
-    parsed: dict[str, Any] = yaml.safe_load(lab.inventory_text())
-    # KubeFed's own 10 s would be most of what the tests wait for.
-    parsed["kubefed"]["values"] = {"controllermanager": {"clusterHealthCheckPeriod": "1s"}}
-    return parsed
-
-
 @pytest.fixture
 def inventory(lab: Lab) -> dict[str, Any]:
     """The lab's hosts.yaml as data, for a test to change before it runs fedssh."""
-    return _inventory(lab)
+    return quick_inventory(lab)
+
+
+@pytest.fixture
+def runs(leaks: Any, records: Records) -> Iterator[list[Run]]:
+    """The runs of a test; whatever they print is searched for every token that was really minted."""
+    runs: list[Run] = []
+    yield runs
+    tokens, recorded = records.take()
+    for token in tokens:
+        leaks.forbid(token)
+    for one in runs:
+        leaks.look(one.stdout, "fedssh's stdout")
+        leaks.look(one.stderr, "fedssh's stderr")
+    for name, text in recorded.items():
+        leaks.look(text, f"argv or environment of a tool on {name}")
 
 
 @pytest.fixture
 def fedssh(
-    inventory: Mapping[str, Any], tmp_path: Path, leaks: Any, federation: Federation, records: Records,
-    known: Known, request: pytest.FixtureRequest,
-) -> Iterator[Callable[..., Run]]:  # fmt: skip
-    """Runs ``fedssh`` with ``inventory``; whatever it prints is searched for every token that was really minted."""
-    runs: list[Run] = []
+    inventory: Mapping[str, Any], tmp_path: Path, runs: list[Run], federation: Federation, known: Known,
+    request: pytest.FixtureRequest,
+) -> Callable[..., Run]:  # fmt: skip
+    """Runs ``fedssh`` with ``inventory``."""
 
     def run(*arguments: str, seconds: float = SECONDS) -> Run:
         hosts = tmp_path / "hosts.yaml"
@@ -108,19 +112,11 @@ def fedssh(
         runs.append(Run(code=done.returncode, stdout=done.stdout, stderr=done.stderr))
         # A test that begins with member1 joined is followed by its like, which then has nothing to run.
         wanted = done.returncode == 0 and arguments[: len(_JOIN)] == _JOIN and "--dry-run" not in arguments
-        if wanted and "joined" in request.fixturenames and inventory == _inventory(federation.lab):
+        if wanted and "joined" in request.fixturenames and inventory == quick_inventory(federation.lab):
             known.learn(federation)
         return runs[-1]
 
-    yield run
-    tokens, recorded = records.take()
-    for token in tokens:
-        leaks.forbid(token)
-    for one in runs:
-        leaks.look(one.stdout, "fedssh's stdout")
-        leaks.look(one.stderr, "fedssh's stderr")
-    for name, text in recorded.items():
-        leaks.look(text, f"argv or environment of a tool on {name}")
+    return run
 
 
 @pytest.fixture

@@ -42,6 +42,14 @@ def record(machine: Machine, tool: str) -> None:
     machine.check("sh", "-c", _MOVE, "sh", tool, stdin=(_RECORDER % tool).encode())
 
 
+def furnish(lab: Lab) -> None:
+    """Make a new lab ready for tests: what kubeadm wrote is kept beside it, and the tools' calls are recorded."""
+    for machine in lab.machines:
+        machine.check("sh", "-c", f": >{RECORDED} && cp /root/.kube/config /root/pristine")
+        for tool in ("kubectl", "helm"):
+            record(machine, tool)
+
+
 class Records:
     """What is new on a lab's machines: the tokens that their clusters hold, and the calls since the last look.
 

@@ -1,0 +1,117 @@
+"""The states in which runs begin, and the verbs whose runs are disturbed: a new verb is a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from lab.clusters import each
+from tests.cluster.kills.points import CUT_DURING, KILLED_DURING, KINDS
+from tests.cluster.oracle import NAMESPACE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lab.machine import Machine
+    from tests.cluster.kills.stand import Stand
+
+# The accounts of KubeFed's joins, which `Federation.forget` leaves; the namespace that they are in stays.
+_DROP_JOINS: Final = f"""
+    kubectl() {{ /opt/recorded/kubectl "$@"; }}
+    kubectl get clusterroles,clusterrolebindings -o name | grep '/kubefed-controller-manager:' | xargs -r \\
+        /opt/recorded/kubectl delete --ignore-not-found &
+    kubectl -n {NAMESPACE} get serviceaccounts,secrets -o name | grep -E '/[a-z0-9]+[-.](fedhost|fedssh)$' | xargs -r \\
+        /opt/recorded/kubectl -n {NAMESPACE} delete --ignore-not-found &
+    wait
+"""
+_DROP_TOOLS: Final = "rm -rf /usr/local/bin/kubefedctl /usr/local/bin/.kubefedctl* /root/.cache/helm /root/.config/helm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verb:
+    """A command whose run is disturbed at every execution.
+
+    Attributes:
+        name: What the results call it.
+        argv: The command line; what goes on after the disturbance is the same again.
+        start: Sets up the state in which it begins.
+        kinds: What is done to it; less than all where most of its executions are other verbs', too.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    start: Callable[[Stand], None]
+    kinds: tuple[str, ...] = KINDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Together:
+    """Commands for different members that are run at the same time.
+
+    Attributes:
+        name: What they are called together.
+        start: Sets up the state in which they begin.
+        commands: The command lines.
+    """
+
+    name: str
+    start: Callable[[Stand], None]
+    commands: tuple[tuple[str, ...], ...]
+
+
+def nothing(stand: Stand) -> None:
+    """Set up the state before anything: no federation, no KubeFed, no tools of it."""
+    unjoined(stand)
+    stand.federation.uninstall()
+    stand.federation.host.check("sh", "-c", _DROP_TOOLS)
+
+
+def installed(stand: Stand) -> None:
+    """Set up the state after ``prepare``: KubeFed is there, and nothing has joined or been granted."""
+    unjoined(stand)
+    if stand.run("prepare").code != 0:
+        nothing(stand)
+        stand.must("prepare")
+
+
+def joined(*members: str) -> Callable[[Stand], None]:
+    """Return what sets up the state after a ``federate`` of these members alone."""
+
+    def start(stand: Stand) -> None:
+        installed(stand)
+        stand.must("federate", *(word for member in members for word in ("--member", member)))
+
+    return start
+
+
+def unjoined(stand: Stand) -> None:
+    """Take all members out of the federation, if there is one, and what was granted from them."""
+    names = [machine.name for machine in stand.federation.lab.machines]
+    stand.federation.forget(*names)
+    each(_drop_joins, stand.federation.lab.machines)
+
+
+def _drop_joins(machine: Machine) -> None:
+    machine.check("sh", "-c", _DROP_JOINS)
+
+
+FEDERATE: Final = ("federate", "--member", "member1")
+UNFEDERATE: Final = ("unfederate", "--member", "member1", "--yes")
+VERBS: Final = (
+    Verb(name="prepare", argv=("prepare",), start=nothing),
+    Verb(name="federate", argv=FEDERATE, start=installed),
+    Verb(name="federate, everything new", argv=FEDERATE, start=nothing, kinds=(KILLED_DURING, CUT_DURING)),
+    Verb(name="unfederate", argv=UNFEDERATE, start=joined("member1")),
+    Verb(
+        name="unfederate --all --uninstall",
+        argv=("unfederate", "--all", "--uninstall", "--yes"),
+        start=joined("member1", "member2"),
+    ),
+)
+TOGETHER: Final = (
+    Together(
+        name="federate and unfederate",
+        start=joined("member1"),
+        commands=(("federate", "--member", "member2"), UNFEDERATE),
+    ),
+)
