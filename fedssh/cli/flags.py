@@ -69,7 +69,7 @@ DRY_RUN: Final = Flag(name="dry_run", short="R", help="tell what would be change
 DELETE_WORKLOADS: Final = Flag(
     name="delete_workloads", help="delete what the federation has put on them; else it stays"
 )
-UNINSTALL: Final = Flag(name="uninstall", help="with --all: take KubeFed off the host, too")
+UNINSTALL: Final = Flag(name="uninstall", help="with --all: take off the host what prepare has installed")
 
 HOSTS: Final = Flag(
     name="hosts",

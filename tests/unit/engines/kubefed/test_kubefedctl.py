@@ -20,7 +20,9 @@ from fedssh.engines.kubefed.kubefedctl import (
     check_install,
     find_command,
     install_command,
+    owned_command,
     parse_tools,
+    remove_command,
 )
 from fedssh.engines.kubefed.state import KubeFedState
 from fedssh.errors import StepError
@@ -85,7 +87,8 @@ def download(shell: LocalShell, url: str, folder: Path) -> Result:
 
 def left(tmp_path: Path, home: Path) -> list[Path]:
     """Return what the installer has left behind."""
-    return [*(home / "tmp").iterdir(), *(tmp_path / "bin").glob(".*")]
+    mark = tmp_path / "bin" / ".kubefedctl.fedssh"
+    return [*(home / "tmp").iterdir(), *(path for path in (tmp_path / "bin").glob(".*") if path != mark)]
 
 
 def test_kubefedctl_is_downloaded_and_checked(local: LocalShell, url: str, tmp_path: Path, home: Path) -> None:
@@ -95,13 +98,33 @@ def test_kubefedctl_is_downloaded_and_checked(local: LocalShell, url: str, tmp_p
         check_install(done, WANTED, machine="fedhost")
     assert (tmp_path / "bin" / "kubefedctl").stat().st_mode & 0o777 == 0o755
     assert (tmp_path / "bin").stat().st_mode & 0o777 == 0o755
-    assert [path.name for path in (tmp_path / "bin").iterdir()] == ["kubefedctl"]
+    assert {path.name for path in (tmp_path / "bin").iterdir()} == {"kubefedctl", ".kubefedctl.fedssh"}
     assert left(tmp_path, home) == []
 
 
 def test_it_goes_where_every_user_has_it_in_path() -> None:
     """Unless said otherwise."""
-    assert argv_of(install_command("https://x", version="0.10.0")) == ["sh", "https://x", "0.10.0", "/usr/local/bin"]
+    where = argv_of(install_command("https://x", version="0.10.0"))
+    assert where == ["sh", "https://x", "0.10.0", "/usr/local/bin", ".kubefedctl.fedssh"]
+
+
+def test_only_fedsshs_own_kubefedctl_is_removed(local: LocalShell, url: str, tmp_path: Path) -> None:
+    """By the checksum that was noted beside it: one that somebody has put in its place stays."""
+    folder = tmp_path / "bin"
+    tool, mark = folder / "kubefedctl", folder / ".kubefedctl.fedssh"
+    assert local.run(owned_command(folder=str(folder)))[0].stdout == ""
+    download(local, url, folder)
+    assert local.run(owned_command(folder=str(folder)))[0].stdout == f"{tool}\n"
+    tool.write_text("somebody else's")
+    assert local.run(owned_command(folder=str(folder)))[0].stdout == ""
+    assert local.run(remove_command(folder=str(folder)))[0].ok
+    assert [path.name for path in folder.iterdir()] == ["kubefedctl"]
+    download(local, url, folder)
+    assert local.run(remove_command(folder=str(folder)))[0].ok
+    assert list(folder.iterdir()) == []
+    assert local.run(remove_command(folder=str(folder)))[0].ok
+    mark.write_text("no checksum")
+    assert local.run(owned_command(folder=str(folder)))[0].ok
 
 
 @pytest.mark.parametrize(
