@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     )
     from fedssh.federation.report import ClusterReport, PlannedChange, Progress, Report, Residue
     from fedssh.inventory import Inventory, load_inventory
-    from fedssh.library import federate, prepare, status, unfederate
+    from fedssh.library import federate, prepare, rotate, status, unfederate
 
     __version__: str
 
@@ -49,6 +49,7 @@ __all__ = [
     "federate",
     "load_inventory",
     "prepare",
+    "rotate",
     "status",
     "tasks",
     "unfederate",
@@ -57,6 +58,7 @@ __all__ = [
 _HOMES: Final = {
     "federate": "fedssh.library",
     "prepare": "fedssh.library",
+    "rotate": "fedssh.library",
     "status": "fedssh.library",
     "unfederate": "fedssh.library",
     "load_inventory": "fedssh.inventory",

@@ -13,6 +13,7 @@ from fedssh.inventory.choice import choose_beyond, choose_members
 from fedssh.ssh import Connections
 from fedssh.verbs import federate as federating
 from fedssh.verbs import prepare as preparing
+from fedssh.verbs import rotate as rotating
 from fedssh.verbs import status as looking
 from fedssh.verbs import unfederate as leaving
 
@@ -75,6 +76,43 @@ def prepare(inventory: Inventory, *, dry_run: bool = False, report: Reporter = i
     with Connections(_nobody) as connections:
         wishes = Wishes(inventory=inventory, dry_run=dry_run)
         return _or_raise(preparing.run(wishes, connect=connections.connect, report=report))
+
+
+def rotate(
+    inventory: Inventory,
+    members: str | Sequence[str] | None = None,
+    *,
+    labels: Mapping[str, str] | None = None,
+    older_than_seconds: float = 0,
+    dry_run: bool = False,
+    report: Reporter = ignore,
+) -> Report:
+    """Replace the credentials of members, and revoke the old ones, while the federation works on.
+
+    Args:
+        inventory: The clusters.
+        members: As for ``federate``; None also means the host's own credential, where the host has joined.
+        labels: As for ``federate``.
+        older_than_seconds: How old a credential must be to be replaced; 0 is any age.
+        dry_run: Whether the report only tells what would be changed.
+        report: Told of every step.
+
+    Returns:
+        How it ended for each cluster. A cluster that fails before its old credentials are revoked keeps them whole.
+
+    Raises:
+        ConfigurationError: There is no such member (2).
+        FedsshError: What ended the run, as for ``federate``.
+    """
+    wishes = Wishes(
+        inventory=inventory,
+        members=_choose(inventory, members, labels),
+        dry_run=dry_run,
+        is_all=members is None and not labels,
+        older_than_seconds=older_than_seconds,
+    )
+    with Connections(_nobody) as connections:
+        return _or_raise(rotating.run(wishes, connect=connections.connect, report=report))
 
 
 def status(

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from types import FrameType
 
 AGAIN: Final = "Run the same command again: it goes on from what is there."
-_UNIT_SECONDS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0}
+_UNIT_SECONDS: Final = {"w": 7 * 24 * 3600.0, "d": 24 * 3600.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _LONGEST_SECONDS: Final = 7 * 24 * 3600.0
+_OLDEST_SECONDS: Final = 100 * 365 * 24 * 3600.0
 
 
 class InterruptionError(FedsshError):
@@ -106,8 +107,27 @@ def parse_duration(text: str) -> float:
     Raises:
         ConfigurationError: The text is no duration, or the duration is 0 or longer than a week (2).
     """
-    parts = re.findall(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([hms])", text)
-    seconds = sum(float(number) * _UNIT_SECONDS[unit] for number, unit in parts)
-    if "".join(number + unit for number, unit in parts) != text or not 0 < seconds <= _LONGEST_SECONDS:
+    seconds = _to_seconds(text, units="hms")
+    if not 0 < seconds <= _LONGEST_SECONDS:
         raise ConfigurationError(f"--timeout is {text!r}; it can be a time such as 90s, 10m or 1h30m")
     return seconds
+
+
+def parse_age(text: str) -> float:
+    """Return the seconds of an age: as ``parse_duration`` has it, and in days and weeks, ``30d``, ``2w``.
+
+    Raises:
+        ConfigurationError: The text is no age, or the age is 0 or longer than a hundred years (2).
+    """
+    seconds = _to_seconds(text, units="wdhms")
+    if not 0 < seconds <= _OLDEST_SECONDS:
+        raise ConfigurationError(f"--older-than is {text!r}; it can be a time such as 30d, 12h or 2w")
+    return seconds
+
+
+def _to_seconds(text: str, *, units: str) -> float:
+    """Return the seconds of a duration; 0 for a text that is none."""
+    parts = re.findall(rf"([0-9]{{1,9}}(?:\.[0-9]{{1,9}})?)([{units}])", text)
+    if "".join(number + unit for number, unit in parts) != text:
+        return 0
+    return sum(float(number) * _UNIT_SECONDS[unit] for number, unit in parts)

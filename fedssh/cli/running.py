@@ -10,7 +10,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from fedssh.cli.flags import ADOPT, ALL, DELETE_WORKLOADS, DRY_RUN, HOSTS, LABEL, MEMBER, UNINSTALL, YES
+from fedssh.cli.flags import (
+    ADOPT,
+    ALL,
+    DELETE_WORKLOADS,
+    DRY_RUN,
+    HOSTS,
+    LABEL,
+    MEMBER,
+    OLDER_THAN,
+    UNINSTALL,
+    YES,
+)
+from fedssh.cli.interruption import parse_age
 from fedssh.cli.questions import ask_beside
 from fedssh.errors import ConfigurationError
 from fedssh.federation.report import Progress
@@ -74,6 +86,7 @@ def load_wishes(verb: Verb, given: Mapping[str, Any], messages: Messages) -> Wis
         raise ConfigurationError(f"{UNINSTALL.option} goes with {ALL.option} only: members would be left without it")
     meant = f"{len(members)} of " if members else ""
     messages.say(f"{inventory.shown}: host {inventory.host.name}, {meant}{count(len(inventory.members), 'member')}")
+    age = given.get(OLDER_THAN.name, "")
     return Wishes(
         inventory=inventory,
         members=members,
@@ -83,6 +96,7 @@ def load_wishes(verb: Verb, given: Mapping[str, Any], messages: Messages) -> Wis
         is_all=given.get(ALL.name, False),
         delete_workloads=given.get(DELETE_WORKLOADS.name, False),
         uninstall=uninstall,
+        older_than_seconds=parse_age(age) if age else 0,
     )
 
 

@@ -17,6 +17,7 @@ from fedssh.cli.flags import (
     LABEL,
     LOG_FORMAT,
     MEMBER,
+    OLDER_THAN,
     OUTPUT_FILE,
     PROBE,
     QUIET,
@@ -71,6 +72,12 @@ VERBS: Final = (
         help="Install on the host what a federation needs.",
         flags=(DRY_RUN,),
         examples=("fedssh prepare", "fedssh prepare --dry-run"),
+    ),
+    Verb(
+        name="rotate",
+        help="Replace the credentials of members, and revoke the old ones.",
+        flags=(MEMBER, LABEL, ALL, OLDER_THAN, DRY_RUN),
+        examples=("fedssh rotate --member member1", "fedssh rotate --all --older-than 30d"),
     ),
     Verb(
         name="unfederate",

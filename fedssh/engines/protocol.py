@@ -40,6 +40,7 @@ class JoinedCluster:
         labels: Its labels in the federation.
         ready: The engine's own view; None before its first look.
         message: Why it is not ready, in the engine's words, or "".
+        probed: When the engine looked last and found it ready, as Kubernetes writes it, or "".
         spec: The engine's own description of it, for the engine alone.
     """
 
@@ -49,6 +50,7 @@ class JoinedCluster:
     labels: Mapping[str, str] = field(default_factory=dict)
     ready: bool | None = None
     message: str = ""
+    probed: str = ""
     spec: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
@@ -137,6 +139,25 @@ class Installation(Protocol):
     def removals(self, *, target: Target) -> list[Removal]:
         """Return its parts, in the order in which they are taken off; none where nothing is left."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineAccount:
+    """An account on a cluster that is, or may become, the one by which the engine works there.
+
+    Attributes:
+        name: Its name.
+        created: When it was made, as Kubernetes writes it.
+        token: Its token, or None where it has none.
+        secrets: The names of its token Secrets.
+        bindings: What gives it its rights, by the engine's own names.
+    """
+
+    name: str
+    created: str
+    token: Sensitive | None = None
+    secrets: tuple[str, ...] = ()
+    bindings: frozenset[str] = frozenset()
 
 
 class EngineState(Protocol):
@@ -353,6 +374,43 @@ class Engine(Protocol):
 
     def parse_installation(self, results: Sequence[Result], state: EngineState, *, machine: str) -> Installation:
         """Return what the answers say. Raises StepError (3)."""
+        ...
+
+    def account_commands(self, *, target: Target) -> list[Command]:
+        """Return the commands that look, on a cluster, at the accounts that the engine may have there."""
+        ...
+
+    def parse_accounts(self, results: Sequence[Result], *, machine: str) -> Mapping[str, EngineAccount]:
+        """Return the accounts by name, from the answers to ``account_commands``. Raises StepError (3)."""
+        ...
+
+    def account_name(self, cluster: JoinedCluster) -> str:
+        """Return the account whose token the engine has for a cluster; "" where that is none it could have made."""
+        ...
+
+    def next_account(self, name: str) -> str:
+        """Return the account that takes over from an account when its credential is rotated, and back."""
+        ...
+
+    def make_account_commands(
+        self, name: str, old: EngineAccount, new: EngineAccount | None, *, target: Target
+    ) -> list[Command]:
+        """Return the commands, run on a cluster, that make an account which may do all that ``old`` may.
+
+        ``new`` is what there is of the account ``name`` already. They run one after the other.
+        """
+        ...
+
+    def parse_made_account(self, results: Sequence[Result], name: str, *, machine: str) -> Sensitive:
+        """Return the new account's token. Raises StepError (3)."""
+        ...
+
+    def remove_account_commands(self, account: EngineAccount, *, target: Target) -> list[Command]:
+        """Return the commands, run on a cluster, that take an account's rights and remove it with its tokens."""
+        ...
+
+    def swap_command(self, cluster: JoinedCluster, token: Sensitive, *, target: Target) -> Command:
+        """Return the command, run on the host, that gives the engine another token for a cluster."""
         ...
 
     def broken_credential_hint(self) -> str:

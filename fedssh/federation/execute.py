@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from fedssh.errors import FedsshError, StepError, UnknownOutcomeError
 from fedssh.federation.access_rules import check_access
-from fedssh.federation.act.grants import grant_access, undo_grant
+from fedssh.federation.act.grants import grant_access, revoke_tokens, undo_grant
 from fedssh.federation.act.installation import install_part
 from fedssh.federation.act.joins import await_ready, correct_and_label, join_clusters, try_contexts
 from fedssh.federation.act.kubeconfig import write_entries
@@ -31,6 +31,7 @@ from fedssh.federation.steps import (
     NameContext,
     Prove,
     Reconnect,
+    RevokeToken,
     Step,
     TestContext,
     WriteEntries,
@@ -117,6 +118,7 @@ class _Run:
         self._prove(_of(steps, Prove))
         self._write([step for step in steps if isinstance(step, NameContext | WriteEntries | CloseFile)])
         self._try_contexts(_of(steps, TestContext))
+        self._revoke(_of(steps, RevokeToken))
         self._join(_of(steps, Join))
         self._settle(_of(steps, Correct), _of(steps, Label))
         self._end(_of(steps, Reconnect), _of(steps, AwaitReady))
@@ -218,6 +220,19 @@ class _Run:
             self._undo.clear()
             for name, error in try_contexts(self._host, steps, kubeconfig=self._path).items():
                 self._journal.fail(name, error)
+
+    def _revoke(self, steps: Sequence[RevokeToken]) -> None:
+        tasks = {
+            step.cluster: partial(revoke_tokens, self._machines[step.cluster], step, self._members[step.cluster])
+            for step in steps
+        }
+        found = at_once(tasks)
+        for step in steps:
+            outcome = found[step.cluster]
+            if isinstance(outcome, FedsshError):
+                self._journal.fail(step.cluster, outcome)
+            else:
+                self._journal.done(step)
 
     def _join(self, steps: Sequence[Join]) -> None:
         if not steps:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate
 
-    from fedssh.engines.protocol import EngineState, JoinedCluster
+    from fedssh.engines.protocol import EngineAccount, EngineState, JoinedCluster
     from fedssh.errors import FedsshError, RefusedError
     from fedssh.kubernetes.account import FoundObject
     from fedssh.kubernetes.kubeconfig import Kubeconfig
@@ -49,6 +49,7 @@ class HostFacts:
         own_names: The names in its /etc/hosts, in lower case, which its pods do not read.
         has_proxy: Whether its tools reach other machines by a proxy, as its pods do not.
         old_kubectl: Why its kubectl is too old, or None.
+        accounts: The accounts on its cluster that the engine may have there, by name; {} where nobody has asked.
         gaps: What could not be found out, and why; never empty without a state.
     """
 
@@ -60,6 +61,7 @@ class HostFacts:
     own_names: frozenset[str] = frozenset()
     has_proxy: bool = False
     old_kubectl: FedsshError | None = None
+    accounts: Mapping[str, EngineAccount] = field(default_factory=dict)
     gaps: tuple[FedsshError, ...] = ()
 
     @property
@@ -107,9 +109,14 @@ class MemberFacts:
         cluster_uid: The UID of its namespace kube-system, which tells one cluster from another; or "".
         clock: What its clock said, in seconds since 1970; 0 when it said nothing.
         objects: Those of the account's objects that are there, by ``kind/name``.
-        token: The token in the account's Secret, or None.
+        number: The number of the newest token Secret that holds a token; without one, of that which is to hold it.
+        last_number: The highest number that a Secret has, or has had while the account was there.
+        token: The token in that Secret, or None.
+        token_created: When that Secret was made, as Kubernetes writes it, or "".
+        other_tokens: The tokens in the account's other Secrets, by their number; None where there is none in it.
         bad_token: Why what is in the Secret is not the account's token, or None.
         presented: What its API server presents to the member's own machine; None when nobody has asked.
+        accounts: The accounts that the engine may have there, by name; {} where nobody has asked.
         gaps: What could not be found out, and why.
     """
 
@@ -122,9 +129,14 @@ class MemberFacts:
     cluster_uid: str = ""
     clock: float = 0
     objects: Mapping[str, FoundObject] = field(default_factory=dict)
+    number: int = 1
+    last_number: int = 0
     token: Sensitive | None = None
+    token_created: str = ""
+    other_tokens: Mapping[int, Sensitive | None] = field(default_factory=dict)
     bad_token: RefusedError | None = None
     presented: Presented | None = None
+    accounts: Mapping[str, EngineAccount] = field(default_factory=dict)
     gaps: tuple[FedsshError, ...] = ()
 
 

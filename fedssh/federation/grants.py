@@ -41,7 +41,7 @@ def needed_grant(member: MemberFacts, *, adopt: bool) -> Grant | None:
         adopt: Whether objects that are not fedssh's are taken over.
     """
     name, objects = member.name, member.objects
-    wanted = references(name)
+    wanted = references(name, member.number)
     created = tuple(reference for reference in wanted if reference not in objects)
     foreign = tuple(reference for reference in wanted if reference in objects and not objects[reference].is_ours)
     mended = tuple(
@@ -50,7 +50,7 @@ def needed_grant(member: MemberFacts, *, adopt: bool) -> Grant | None:
         if reference in objects and reference not in foreign and objects[reference].differences
     )
     taken = foreign if adopt else ()
-    secret = f"secret/{token_secret(name)}"
+    secret = _secret_of(member)
     # A Secret that has outlived its ServiceAccount holds a token that means nothing any more.
     is_stale = f"serviceaccount/{name}" in created and secret in objects
     anew = {
@@ -72,6 +72,7 @@ def needed_grant(member: MemberFacts, *, adopt: bool) -> Grant | None:
         return None
     return Grant(
         cluster=name,
+        number=member.number,
         why="; ".join(reasons),
         needs="the rights of its token are proven when it is there",
         created=created,
@@ -83,10 +84,14 @@ def needed_grant(member: MemberFacts, *, adopt: bool) -> Grant | None:
 
 def keeps_token(member: MemberFacts, grant: Grant | None) -> bool:
     """Whether the token that is there is the one after the grant, too."""
-    return member.token is not None and (grant is None or f"secret/{token_secret(member.name)}" not in grant.anew)
+    return member.token is not None and (grant is None or _secret_of(member) not in grant.anew)
 
 
 def undo_of(grant: Grant, member: MemberFacts) -> Undo:
     """Return how a grant is undone: what it creates is deleted, what it takes over is made what it was."""
     taken = {reference: member.objects[reference].whole for reference in grant.taken}
     return Undo(cluster=grant.cluster, created=tuple(reversed(grant.created)), taken=taken)
+
+
+def _secret_of(member: MemberFacts) -> str:
+    return f"secret/{token_secret(member.name, member.number)}"

@@ -54,11 +54,15 @@ class Journal:
             self._report(Progress(cluster=step.cluster, text=step.done, state="changed"))
 
     def undone(self, step: Step, words: str) -> None:
+        """Enter that nothing is left of a step, and what is to be said of it."""
+        self.withdraw(step)
+        self.left(step.cluster, words)
+
+    def withdraw(self, step: Step) -> None:
         """Enter that nothing is left of a step."""
         if step.done in self.changes[step.cluster]:  # a grant that failed half-way was never done
             self.changes[step.cluster].remove(step.done)
             self._report(Progress(cluster=step.cluster, text=step.done, state="undone"))
-        self.left(step.cluster, words)
 
     def left(self, cluster: str, words: str) -> None:
         """Enter what has become, after an error, of what had been done."""

@@ -15,17 +15,19 @@ from fedssh.federation.steps import (
     Label,
     Prove,
     Reconnect,
+    RevokeToken,
     Step,
     TestContext,
 )
 from fedssh.federation.wishes import wanted_endpoint
 from fedssh.federation.writes import NEW_TOKEN, plan_writes
+from fedssh.kubernetes.account import token_secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fedssh.engines.protocol import Engine
-    from fedssh.federation.facts import Facts, HostFacts
+    from fedssh.federation.facts import Facts, HostFacts, MemberFacts
     from fedssh.federation.wishes import Wishes
     from fedssh.inventory import Inventory
     from fedssh.kubernetes.credentials import Endpoint
@@ -104,7 +106,8 @@ def plan_federate(wishes: Wishes, facts: Facts, engine: Engine) -> Plan:
     labels = _labels(wishes.inventory, list(servers), host)
     changed = {step.cluster for step in (*joins, *corrections)}
     ends = _ends(list(servers), changed, host, engine)
-    return _plan([*grants, *installs], proofs, writes, tests, joins, [*corrections, *labels], ends)
+    revokes = _revokes([facts.members[name] for name in names])
+    return _plan([*grants, *installs], proofs, writes, tests, revokes, joins, [*corrections, *labels], ends)
 
 
 def has_joined(name: str, server: str, cluster_uid: str, facts: Facts) -> bool:
@@ -126,6 +129,18 @@ def _plan(*stages: Sequence[Step]) -> Plan:
 def _installs(inventory: Inventory, host: HostFacts) -> list[Install]:
     parts = host.known.engine.missing(inventory)
     return [Install(cluster=host.name, why=part.why, part=part) for part in parts]
+
+
+def _revokes(members: Sequence[MemberFacts]) -> list[RevokeToken]:
+    """Return which old tokens a rotation that stopped half-way has left: newer ones are in use by then."""
+    steps = []
+    for member in members:
+        older = sorted(number for number in member.other_tokens if number < member.number)
+        secrets = tuple(token_secret(member.name, number) for number in older)
+        if secrets and member.token is not None:
+            why = "an earlier rotation stopped half-way"
+            steps.append(RevokeToken(cluster=member.name, why=why, secrets=secrets))
+    return steps
 
 
 def _joins(

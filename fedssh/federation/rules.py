@@ -135,7 +135,7 @@ def _check_member(
 def _own_problems(member: MemberFacts, wishes: Wishes) -> list[FedsshError]:
     """Return what is wrong with a member by itself."""
     # Where kubectl has not been let in, or goes by a proxy, what it could not find out is not the reason.
-    if login := _login_problem(member):
+    if login := login_problem(member):
         return [login]
     return [*member.gaps, *filter(None, [member.old_kubectl, _foreign_object(member, wishes)])]
 
@@ -203,7 +203,8 @@ def _same_cluster(name: str, others: list[str]) -> RefusedError:
     )
 
 
-def _login_problem(member: MemberFacts) -> RefusedError | None:
+def login_problem(member: MemberFacts) -> RefusedError | None:
+    """Return why nothing is asked by a member's kubeconfig, or None."""
     name = member.name
     if member.logs_in_by_program:
         return RefusedError(

@@ -55,12 +55,14 @@ class Grant(Step):
         taken: Those that are somebody else's and are taken over.
         mended: Those of fedssh's own that others have changed, and that are made what they were.
         anew: Those that have to be deleted first, since they cannot be changed where they are.
+        number: That of the token Secret among them.
     """
 
     created: tuple[str, ...] = ()
     mended: tuple[str, ...] = ()
     taken: tuple[str, ...] = ()
     anew: tuple[str, ...] = ()
+    number: int = 1
     kind: ClassVar[str] = "grant"
 
     @property
@@ -197,6 +199,28 @@ class TestContext(Step):
     def text(self) -> str:
         """What would be done."""
         return f"list the nodes through the context {self.context}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevokeToken(Step):
+    """Delete token Secrets of a member's account that are not in use any more.
+
+    Attributes:
+        secrets: Their names.
+    """
+
+    secrets: tuple[str, ...]
+    kind: ClassVar[str] = "revoke-token"
+
+    @property
+    def text(self) -> str:
+        """What would be done."""
+        return "revoke the old token"
+
+    @property
+    def done(self) -> str:
+        """How it is reported."""
+        return "revoked the old token"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,7 @@ class Wishes:
         members: Those of its members that are meant, in the order of the command line.
         adopt: Whether objects and kubeconfig entries of the wanted names that fedssh did not make are taken over.
         dry_run: Whether the run only tells what it would do.
+        older_than_seconds: How old a credential must be to be replaced; 0 is any age.
         ca_files: What the members' ``ca_file`` hold, by member: PEM in base64.
         others: Names and patterns for clusters of the federation that hosts.yaml does not name.
         is_all: Whether all members are meant, and with them the federation as a whole.
@@ -38,6 +39,7 @@ class Wishes:
     members: tuple[Cluster, ...] = ()
     adopt: bool = False
     dry_run: bool = False
+    older_than_seconds: float = 0
     ca_files: Mapping[str, str] = field(default_factory=dict)
     others: tuple[str, ...] = ()
     is_all: bool = False

@@ -33,11 +33,15 @@ TOKEN_WAIT_SECONDS: Final = 30
 
 MANAGED_BY: Final = {"app.kubernetes.io/managed-by": "fedssh"}
 
+GENERATION: Final = "fedssh/token-generation"
+"""The annotation of the ServiceAccount that says which number its newest token Secret has, or has had."""
+
 _FIXED: Final = {"clusterrolebinding", "secret"}
 """The kinds that have to be made anew to be changed: a binding's role and a Secret's type stay as they are."""
 
 _GRANTING: Final = ("rules", "roleRef", "subjects", "type")
 _LONGEST_SHOWN: Final = 120
+_LONGEST_NUMBER: Final = 9
 _SERVERS_OWN: Final = {"uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "selfLink"}
 _JWT: Final = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 _STEP: Final = "grant access"
@@ -62,30 +66,56 @@ class FoundObject:
     whole: Sensitive = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundTokens:
+    """The token Secrets of a member's account.
+
+    Attributes:
+        number: The number of the newest Secret that holds a token; without one, of that which is to hold it.
+        last: The highest number that there is, or has been while the ServiceAccount was there; 0 for none.
+        secret: The Secret of that number, as it is there; {} for none.
+        others: The other Secrets, by number; a token in them may still work.
+    """
+
+    number: int = 1
+    last: int = 0
+    secret: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    others: Mapping[int, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+
+
 def account_name(member: str) -> str:
     """Return how the member's API server calls the account."""
     return f"system:serviceaccount:{NAMESPACE}:{member}"
 
 
-def token_secret(member: str) -> str:
-    """Return the name of a member's token Secret; a new token will need a new name."""
-    return f"{member}-fedssh-1"
+def token_secret(member: str, number: int = 1) -> str:
+    """Return the name of a member's token Secret.
+
+    A token has no time in it: the same account and the same name give the same token, which works again although it was
+    revoked. So no number is used twice while the account lives.
+    """
+    return f"{member}-fedssh-{number}"
 
 
 def delete_token(member: str) -> str:
     """Return the command line by which an administrator lets fedssh make a new token."""
-    return f"kubectl --namespace={NAMESPACE} delete secret {token_secret(member)}"
+    return f"kubectl --namespace={NAMESPACE} delete secret --selector={_selector(member)}"
 
 
-def manifests(member: str) -> list[dict[str, Any]]:
-    """Return the objects that grant access to a member, in the order in which they are applied."""
+def manifests(member: str, number: int = 1) -> list[dict[str, Any]]:
+    """Return the objects that grant access to a member, in the order in which they are applied.
+
+    Args:
+        member: The member's name.
+        number: That of its token Secret.
+    """
     metadata = {"name": member, "labels": {"name": member, **MANAGED_BY}}
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": member}
     return [
         {
             "apiVersion": "v1",
             "kind": "ServiceAccount",
-            "metadata": {**metadata, "namespace": NAMESPACE},
+            "metadata": {**metadata, "namespace": NAMESPACE, "annotations": {GENERATION: str(number)}},
         },
         {
             "apiVersion": "rbac.authorization.k8s.io/v1",
@@ -107,7 +137,7 @@ def manifests(member: str) -> list[dict[str, Any]]:
             "apiVersion": "v1",
             "kind": "Secret",
             "metadata": {
-                "name": token_secret(member),
+                "name": token_secret(member, number),
                 "namespace": NAMESPACE,
                 "labels": {"name": member, **MANAGED_BY},
                 "annotations": {"kubernetes.io/service-account.name": member},
@@ -117,9 +147,9 @@ def manifests(member: str) -> list[dict[str, Any]]:
     ]
 
 
-def references(member: str) -> list[str]:
+def references(member: str, number: int = 1) -> list[str]:
     """Return what kubectl calls the objects of ``manifests``, in the same order: ``kind/name``."""
-    return [_reference(manifest) for manifest in manifests(member)]
+    return [_reference(manifest) for manifest in manifests(member, number)]
 
 
 def own_objects(member: str) -> tuple[ObjectName, ...]:
@@ -149,20 +179,46 @@ def objects_command(member: str, *, target: Target) -> Command:
     return kubectl("get", *names, "--ignore-not-found", f"--namespace={NAMESPACE}", "-o", "json", target=target)
 
 
+def secrets_command(member: str, *, target: Target) -> Command:
+    """Return the command that prints all token Secrets of a member that fedssh has made, whatever their number."""
+    where = [f"--namespace={NAMESPACE}", f"--selector={_selector(member)}"]
+    return kubectl("get", "secrets", *where, "-o", "json", target=target)
+
+
+def find_tokens(found: list[dict[str, Any]], member: str) -> FoundTokens:
+    """Return which token Secrets a member has.
+
+    Args:
+        found: What ``objects_command`` and ``secrets_command`` printed.
+        member: The member's name.
+    """
+    account = find_item(found, "ServiceAccount", member) or {}
+    secrets = {_number(item, member): item for item in found if item.get("kind") == "Secret" and _number(item, member)}
+    noted = _parse_number(section(account, "metadata", "annotations").get(GENERATION))
+    is_ours = section(account, "metadata", "labels").get("app.kubernetes.io/managed-by") == "fedssh"
+    # An account without the note is of a fedssh that did not count yet, and has had the Secret of the first number.
+    last = max([noted or int(is_ours), *secrets])
+    full = [number for number, secret in secrets.items() if section(secret, "data").get("token")]
+    number = max(full or secrets or [last + 1])
+    others = {other: secret for other, secret in secrets.items() if other != number}
+    return FoundTokens(number=number, last=last, secret=secrets.get(number, {}), others=others)
+
+
 def parse_cluster_uid(found: list[dict[str, Any]]) -> str:
     """Return which cluster has printed the objects of ``objects_command``: the UID of its own namespace, or ""."""
     uid = section(find_item(found, "Namespace", CLUSTER_NAMESPACE) or {}, "metadata").get("uid")
     return visible(uid) if isinstance(uid, str) else ""
 
 
-def parse_objects(found: Sequence[Mapping[str, Any]], member: str) -> dict[str, FoundObject]:
+def parse_objects(found: Sequence[Mapping[str, Any]], member: str, number: int = 1) -> dict[str, FoundObject]:
     """Return which of the objects are there, by ``kind/name``.
 
     Args:
-        found: What ``objects_command`` printed.
+        found: What ``objects_command`` and ``secrets_command`` printed.
         member: The member's name.
+        number: That of its token Secret.
     """
-    wanted = {_reference(manifest): manifest for manifest in manifests(member)}
+    wanted = {_reference(manifest): manifest for manifest in manifests(member, number)}
     there = {_reference(actual): actual for actual in found}
     return {
         reference: FoundObject(
@@ -177,56 +233,86 @@ def parse_objects(found: Sequence[Mapping[str, Any]], member: str) -> dict[str, 
     }
 
 
-def grant_commands(member: str, *, anew: Iterable[str], force: bool, target: Target) -> list[Command]:
+def grant_commands(member: str, number: int = 1, *, anew: Iterable[str], force: bool, target: Target) -> list[Command]:
     """Return the commands, to be run one after the other, that grant access; the last prints the token Secret.
 
     Args:
         member: The member's name.
+        number: That of its token Secret.
         anew: The objects, as ``kind/name``, that cannot be changed where they are: they are deleted first.
         force: Whether fields that belong to others are taken over.
         target: The member's cluster.
-    """
-    secret = ["get", "secret", token_secret(member), f"--namespace={NAMESPACE}", "-o"]
-    token = kubectl(*secret, "jsonpath={.data.token}", target=target).line
-    wait = f"""
-        end=$(( $(date +%s) + $1 ))
-        until {{ token=$({token}) || exit; [ -n "$token" ]; }} || [ "$(date +%s)" -ge "$end" ]; do sleep 1; done
-        {kubectl(*secret, "json", target=target).line}
     """
     deleted = list(anew)
     clear = kubectl("delete", *deleted, "--ignore-not-found", f"--namespace={NAMESPACE}", target=target)
     return [
         *([clear] if deleted else []),
-        # Server-side: nothing is copied into the last-applied annotation (CVE-2023-40029 was such a copy).
-        kubectl(
-            "apply", "--server-side", "--field-manager=fedssh", *(["--force-conflicts"] * force), "-f", "-",
-            target=target,
-            stdin=render_list(manifests(member)),
-        ),
-        script(wait, str(TOKEN_WAIT_SECONDS), title="kubectl get secret"),
-    ]  # fmt: skip
+        apply_command(manifests(member, number), force=force, target=target),
+        token_command(token_secret(member, number), namespace=NAMESPACE, target=target),
+    ]
 
 
-def parse_grant(results: Sequence[Result], member: str) -> Sensitive:
+def new_token_commands(member: str, number: int, *, target: Target) -> list[Command]:
+    """Return the commands that make a further token of an account that is there, for ``parse_grant``.
+
+    The number is noted first: from then on nothing brings it back.
+    """
+    account, _, _, secret = manifests(member, number)
+    return [
+        apply_command([account, secret], force=True, target=target),
+        token_command(token_secret(member, number), namespace=NAMESPACE, target=target),
+    ]
+
+
+def parse_grant(results: Sequence[Result], member: str, number: int = 1) -> Sensitive:
     """Return the token from the answers to ``grant_commands``.
 
     Raises:
         StepError: An object could not be deleted or made, or the token did not come (3).
         RefusedError: What came is not its token (6).
     """
-    *made, secret = results
+    found = parse_filled_in(results, token_secret(member, number), machine=member)
+    return parse_token(found, member=member, number=number)
+
+
+def apply_command(objects: Sequence[Mapping[str, Any]], *, force: bool, target: Target) -> Command:
+    """Return the command that makes objects as fedssh's; with ``force``, fields that belong to others, too."""
+    # Server-side: nothing is copied into the last-applied annotation (CVE-2023-40029 was such a copy).
+    flags = ["--server-side", "--field-manager=fedssh", *(["--force-conflicts"] * force)]
+    return kubectl("apply", *flags, "-f", "-", target=target, stdin=Sensitive(render_list(objects)))
+
+
+def token_command(secret: str, *, namespace: str, target: Target) -> Command:
+    """Return the command that waits until a token Secret is filled in, and prints it."""
+    read = ["get", "secret", f"--namespace={namespace}", "-o"]
+    token, whole = (kubectl(*read, form, target=target).line for form in ("jsonpath={.data.token}", "json"))
+    wait = f"""
+        end=$(( $(date +%s) + $1 ))
+        until {{ token=$({token} "$2") || exit; [ -n "$token" ]; }} || [ "$(date +%s)" -ge "$end" ]; do sleep 1; done
+        {whole} "$2"
+    """
+    return script(wait, str(TOKEN_WAIT_SECONDS), secret, title="kubectl get secret")
+
+
+def parse_filled_in(results: Sequence[Result], secret: str, *, machine: str) -> dict[str, Any]:
+    """Return the token Secret from the answers to commands that made it, of which ``token_command`` is the last.
+
+    Raises:
+        StepError: One of them failed, or the token did not come (3).
+    """
+    *made, filled = results
     for result in made:
         if not result.ok:
-            raise explain(result, machine=member, step=_STEP)
-    found = parse_object(secret, machine=member, step=_STEP)
+            raise explain(result, machine=machine, step=_STEP)
+    found = parse_object(filled, machine=machine, step=_STEP)
     if not section(found, "data").get("token"):
         raise StepError(
-            f"no token came into the Secret {token_secret(member)} within {TOKEN_WAIT_SECONDS} s",
-            machine=member,
+            f"no token came into the Secret {secret} within {TOKEN_WAIT_SECONDS} s",
+            machine=machine,
             step=_STEP,
             hint="Tokens are filled in by the member's kube-controller-manager: is it running?",
         )
-    return parse_token(found, member=member)
+    return found
 
 
 def is_remade(reference: str) -> bool:
@@ -252,27 +338,58 @@ def undo_commands(*, created: Sequence[str], taken: Mapping[str, Sensitive], tar
     return commands
 
 
-def parse_token(secret: Mapping[str, Any], *, member: str) -> Sensitive:
+def parse_token(secret: Mapping[str, Any], *, member: str, number: int = 1) -> Sensitive:
     """Return the token of a token Secret.
 
     Raises:
-        RefusedError: It is not a token of the member's ServiceAccount (RFC 7519: three parts, the claim ``sub``) (6).
+        RefusedError: It is not a token of the member's ServiceAccount (6).
     """
     account = account_name(member)
-    try:
-        token = base64.b64decode(secret["data"]["token"], validate=True).decode("ascii")
-        claims = token.split(".")[1]
-        subject = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["sub"]
-    except (LookupError, TypeError, ValueError, RecursionError):
-        subject, token = None, ""
-    # Nothing but base64url's characters: anything else would end up in the host's kubeconfig.
-    if subject != account or not _JWT.fullmatch(token):
+    token = decode_token(secret)
+    if token is None or token_subject(token) != account:
         raise RefusedError(
-            f"the Secret {token_secret(member)} does not hold a token of {account}",
+            f"the Secret {token_secret(member, number)} does not hold a token of {account}",
             machine=member,
             hint=f"Delete it there, and run this again: {delete_token(member)}",
         )
-    return Sensitive(token)
+    return token
+
+
+def decode_token(secret: Mapping[str, Any]) -> Sensitive | None:
+    """Return what a Secret holds as its token; None where that cannot be a token."""
+    try:
+        token = base64.b64decode(secret["data"]["token"], validate=True).decode("ascii")
+    except (LookupError, TypeError, ValueError):
+        return None
+    # Nothing but base64url's characters: anything else would end up in the host's kubeconfig.
+    return Sensitive(token) if _JWT.fullmatch(token) else None
+
+
+def token_subject(token: Sensitive) -> str:
+    """Return whose token it says it is (RFC 7519: three parts, the claim ``sub``); "" where it does not say."""
+    try:
+        claims = token.reveal().split(".")[1]
+        subject = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["sub"]
+    except (LookupError, TypeError, ValueError, RecursionError):
+        return ""
+    return subject if isinstance(subject, str) else ""
+
+
+def _selector(member: str) -> str:
+    return ",".join(f"{key}={value}" for key, value in {"name": member, **MANAGED_BY}.items())
+
+
+def _number(secret: Mapping[str, Any], member: str) -> int:
+    """Return the number of a token Secret; 0 for any other Secret."""
+    name = section(secret, "metadata").get("name")
+    prefix = token_secret(member, 0)[:-1]
+    return _parse_number(name.removeprefix(prefix)) if isinstance(name, str) and name.startswith(prefix) else 0
+
+
+def _parse_number(text: Any) -> int:
+    """Return a number as fedssh writes it; 0 for anything else."""
+    is_number = isinstance(text, str) and re.fullmatch(rf"[1-9][0-9]{{0,{_LONGEST_NUMBER - 1}}}", text, re.ASCII)
+    return int(text) if is_number else 0
 
 
 def _reference(manifest: Mapping[str, Any]) -> str:

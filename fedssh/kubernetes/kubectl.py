@@ -33,6 +33,7 @@ _DEEPEST: Final = 100  # Kubernetes's own objects have some twenty levels
 _LONGEST_INT: Final = 20  # of 64 bits, with a sign
 _LONGEST_NAME: Final = 253
 _MOST_RIGHTS: Final = 10
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 
 _HINTS: Final = {
     "was refused - did you specify the right host or port": "Is the cluster's API server running?",
@@ -224,6 +225,12 @@ def section(item: Mapping[str, Any], *keys: str) -> dict[str, Any]:
     for key in keys:
         found = found.get(key) if isinstance(found, dict) else None
     return found if isinstance(found, dict) else {}
+
+
+def parse_created(item: Mapping[str, Any]) -> str:
+    """Return when an object was made (RFC 3339, UTC, whole seconds: times that compare as texts); "" for no time."""
+    created = section(item, "metadata").get("creationTimestamp")
+    return created if isinstance(created, str) and _TIME.fullmatch(created) else ""
 
 
 def find_item(items: list[dict[str, Any]], kind: str, name: str) -> dict[str, Any] | None:

@@ -151,7 +151,10 @@ def test_fault_33_a_token_that_is_none(
         joined.kubectl(joined.member(), "delete", "secret", SECRET, "--ignore-not-found")
     assert done.code == 6, done.stderr
     assert words in done.stderr
-    assert f"kubectl --namespace=default delete secret {SECRET}" in done.stderr
+    assert (
+        "kubectl --namespace=default delete secret --selector=name=member1,app.kubernetes.io/managed-by=fedssh"
+        in done.stderr
+    )
     assert joined.host.check("sha256sum", "/root/.kube/config") == before
     assert fedssh("federate", "--member", "member1").code == 0
 

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 TOKEN_SECRET: Final = "kubernetes.io/service-account-token"  # noqa: S105  (a Secret's type)
 _FIXED: Final = {"ClusterRoleBinding": "roleRef", "Secret": "type"}
 _OWNED: Final = ("rules", "subjects")
+_LISTED: Final = {
+    "clusterrolebindings,rolebindings": "clusterrolebinding/",
+    "secrets": "secret/",
+    "serviceaccounts": "serviceaccount/",
+}
 Objects = dict[str, dict[str, Any]]
 
 
@@ -25,12 +30,13 @@ def base64_of(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def token_of(subject: Any, *, header: str = "eyJhbGciOiJSUzI1NiJ9", serial: int = 1) -> str:
+def token_of(subject: Any, *, header: str = "eyJhbGciOiJSUzI1NiJ9", serial: int = 1, secret: str = "") -> str:
     """Return a token as a cluster mints it for ``system:serviceaccount:…``; its signature is the canary.
 
-    It has no time in it: an account that is the ``serial``-th of its name always gets the same one.
+    It has no time in it: an account that is the ``serial``-th of its name always gets the same one in a Secret of the
+    same name. The name is left out where it is the usual one.
     """
-    said = {"sub": subject, **({"serial": serial} if serial > 1 else {})}
+    said = {"sub": subject, **({"serial": serial} if serial > 1 else {}), **({"secret": secret} if secret else {})}
     claims = base64.urlsafe_b64encode(json.dumps(said).encode()).decode().rstrip("=")
     return f"{header}.{claims}.{CANARY}"
 
@@ -64,12 +70,14 @@ class Api:
         objects: What stands in it, by kind/name; tests change it as an administrator there would.
         rights: Whether roles count: without, nobody may do everything.
         changes: What was applied or deleted, in order.
+        seconds: How many objects were ever created: the seconds of their creation times.
     """
 
     ca: str
     objects: Objects = field(default_factory=dict)
     rights: bool = True
     changes: list[str] = field(default_factory=list)
+    seconds: int = 0
     _serials: dict[str, int] = field(default_factory=dict)
     _applied: Objects = field(default_factory=dict)
 
@@ -77,8 +85,9 @@ class Api:
         """Do what kubectl's verb says."""
         match call.key[1]:
             case "get":
-                found = [item for reference, item in self.objects.items() if reference in call.names]
-                return as_list(found) if found else Answer()
+                return self._get(call)
+            case "patch" | "remove":
+                return self._add_subject(call) if call.key[1] == "patch" else self._remove_subject(call)
             case "apply":
                 is_forced = "--force-conflicts" in call.flags
                 return _answer([self._apply(item, force=is_forced) for item in _items(call)])
@@ -96,6 +105,9 @@ class Api:
         reference = reference_of(item)
         if item["kind"] == "ServiceAccount":
             self._serials[reference] = self._serials.get(reference, 0) + 1
+        self.seconds += 1
+        created = f"1970-01-12T13:{self.seconds // 60 + 46:02}:{self.seconds % 60:02}Z"
+        item["metadata"] = {**item["metadata"], "creationTimestamp": created}
         self.objects[reference] = item
         self._fill_in()
 
@@ -108,6 +120,11 @@ class Api:
             for key in gone:
                 del self.objects[key]
 
+    def print_secret(self, name: str) -> Answer:
+        """Return a Secret as kubectl prints it."""
+        secret = self.objects.get(f"secret/{name}")
+        return Answer(json.dumps(secret)) if secret else error("Error from server (NotFound)")
+
     def account(self, token: str) -> str:
         """Return whose token it is, as in ``system:serviceaccount:default:member1``; "" for one that is not valid.
 
@@ -115,7 +132,7 @@ class Api:
         """
         for item in self.objects.values():
             name = _account_of(item)
-            if name and _held(item) == base64_of(token) and self._mint(name) == token:
+            if name and _held(item) == base64_of(token) and self._mint(name, item) == token:
                 return self._subject(name)
         return ""
 
@@ -127,6 +144,40 @@ class Api:
             if item["kind"] == "ClusterRoleBinding" and self._is_all_powerful(item["roleRef"]["name"])
             for subject in item.get("subjects") or []
         )
+
+    def _get(self, call: Call) -> Answer:
+        if call.names[0] in _LISTED:
+            return self._list(call)
+        found = [item for reference, item in self.objects.items() if reference in call.names]
+        return as_list(found) if found else Answer()
+
+    def _list(self, call: Call) -> Answer:
+        """List all objects of a kind in a namespace, or with labels; of bindings their subjects alone."""
+        kind = _LISTED[call.names[0]]
+        found = [item for reference, item in self.objects.items() if reference.startswith(kind)]
+        if kind == "clusterrolebinding/":
+            lines = ["\t".join([f"{item['kind']}//{item['metadata']['name']}", *_subjects(item)]) for item in found]
+            return Answer("".join(f"{line}\n" for line in lines))
+        where = call.flags.get("--namespace", "default")
+        found = [item for item in found if item["metadata"].get("namespace", "default") == where]
+        labels = dict(word.split("=") for word in filter(None, call.flags.get("--selector", "").split(",")))
+        return as_list([item for item in found if labels.items() <= _labels(item).items()])
+
+    def _add_subject(self, call: Call) -> Answer:
+        kind, name = call.names
+        self.changes.append(f"patch {kind.lower()}/{name}")
+        (change,) = json.loads(call.flags["--patch"])
+        self.objects[f"{kind.lower()}/{name}"]["subjects"].append(change["value"])
+        return Answer()
+
+    def _remove_subject(self, call: Call) -> Answer:
+        subject, _, binding = call.names
+        kind, _, name = binding.split("/", 2)
+        self.changes.append(f"remove {subject} of {name}")
+        item = self.objects.get(f"{kind.lower()}/{name}")
+        if item and subject in _subjects(item):
+            item["subjects"].pop(_subjects(item).index(subject))
+        return Answer()
 
     def _apply(self, item: dict[str, Any], *, force: bool) -> str:
         reference, kind = reference_of(item), item["kind"]
@@ -174,12 +225,15 @@ class Api:
         for item in self.objects.values():
             name = _account_of(item)
             if f"serviceaccount/{name}" in self.objects and not _held(item):
-                item["data"] = {"token": base64_of(self._mint(name)), "ca.crt": self.ca}
+                item["data"] = {"token": base64_of(self._mint(name, item)), "ca.crt": self.ca}
 
-    def _mint(self, name: str) -> str:
-        reference = f"serviceaccount/{name}"
-        there = reference in self.objects
-        return token_of(self._subject(name), serial=self._serials.get(reference, 1)) if there else ""
+    def _mint(self, name: str, item: dict[str, Any]) -> str:
+        """Return the token of an account in a Secret."""
+        reference, secret = f"serviceaccount/{name}", item["metadata"]["name"]
+        if reference not in self.objects:
+            return ""
+        usual = "" if secret in {name, f"{name}-fedssh-1"} else secret
+        return token_of(self._subject(name), serial=self._serials.get(reference, 1), secret=usual)
 
     def _subject(self, name: str) -> str:
         account = self.objects[f"serviceaccount/{name}"]
@@ -217,3 +271,14 @@ def _held(item: dict[str, Any]) -> Any:
 
 def _names(subject: dict[str, Any]) -> str:
     return f"system:serviceaccount:{subject.get('namespace')}:{subject['name']}"
+
+
+def _subjects(item: dict[str, Any]) -> list[str]:
+    return [
+        f"{subject['kind']}/{subject.get('namespace', '')}/{subject['name']}" for subject in item.get("subjects") or []
+    ]
+
+
+def _labels(item: dict[str, Any]) -> dict[str, str]:
+    labels = item["metadata"].get("labels")
+    return labels if isinstance(labels, dict) else {}

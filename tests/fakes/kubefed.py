@@ -42,14 +42,18 @@ class KubeFed:
         clusters: The KubeFedClusters, by name.
         secrets: Its Secrets on the host, which hold tokens in base64, by name.
         joined: Who was joined, in order.
+        now: Returns the host's time, when it looks at a cluster.
         forbidden: What may not be done to whom, as in ``("annotate", "member1")``.
+        stands_still: Whether its controller does nothing.
     """
 
     reach: Callable[[str], Member | None]
+    now: Callable[[], str]
     clusters: dict[str, dict[str, Any]] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
     joined: list[str] = field(default_factory=list)
     forbidden: set[tuple[str, str]] = field(default_factory=set)
+    stands_still: bool = False
     _clients: dict[str, _Client] = field(default_factory=dict)
 
     def join(self, name: str, *, host: str, secret: str, api: Api, stanza: dict[str, Any]) -> None:
@@ -99,19 +103,36 @@ class KubeFed:
         """Return the KubeFedClusters."""
         return as_list(list(self.clusters.values()))
 
+    def apply_secret(self, call: Call) -> Answer:
+        """Do what a server-side apply does to its Secrets."""
+        for item in json.loads(call.stdin)["items"]:
+            self.secrets[item["metadata"]["name"]] = item["data"]["token"]
+        return Answer()
+
+    def token(self, name: str) -> str:
+        """Return the token in the Secret of a cluster."""
+        return base64.b64decode(self.secrets[self.clusters[name]["spec"]["secretRef"]["name"]]).decode()
+
+    def used(self, name: str) -> str:
+        """Return the token that the controller uses for a cluster."""
+        return self._clients[name].token
+
     def list_secrets(self) -> Answer:
         """Return the Secrets."""
         return as_list([{"metadata": {"name": name}, "data": {"token": held}} for name, held in self.secrets.items()])
 
     def probe(self) -> Answer:
         """Let the controller look at every cluster by its client; fail unless all are Ready."""
+        if self.stands_still:
+            return error("")
         self._watch()
         for name, cluster in self.clusters.items():
             client = self._clients[name]
             there = self.reach(client.server)
             is_ready = there is not None and there.accepts(client.token)
-            cluster["status"] = {"conditions": [READY if is_ready else OFFLINE]}
-        are_ready = all(READY in cluster["status"]["conditions"] for cluster in self.clusters.values())
+            found = {**READY, "lastProbeTime": self.now()} if is_ready else OFFLINE
+            cluster["status"] = {"conditions": [found]}
+        are_ready = all(cluster["status"]["conditions"][0]["type"] == "Ready" for cluster in self.clusters.values())
         return Answer() if are_ready else error("")
 
     def _change(self, verb: str, cluster: dict[str, Any], values: dict[str, str], patch: str) -> None:
@@ -129,7 +150,7 @@ class KubeFed:
 
         Their Secrets are not watched (pkg/controller/kubefedcluster/controller.go).
         """
-        for name, cluster in self.clusters.items():
+        for name, cluster in [] if self.stands_still else list(self.clusters.items()):
             metadata, spec = cluster["metadata"], cluster["spec"]
             seen = (spec, metadata.get("annotations"), metadata.get("labels"))
             if name not in self._clients or self._clients[name].cached != seen:

@@ -35,6 +35,7 @@ _SCRIPTS: Final[dict[str, Key]] = {
     proof._RIGHTS: ("proof", "rights"),
     proof._IDENTIFY: ("proof", "identify"),
     proof._REACH: ("proof", "reach"),
+    proof._REFUSED: ("proof", "refused"),
     host._READ_NAMES: ("names", "read"),
     federation._READ_STORE: ("store", "read"),
     kubefedctl._FIND: ("kubefedctl", "find"),
@@ -48,10 +49,12 @@ _PARTS: Final[dict[str, Key]] = {
     '"$1.sha"': ("kubefedctl", "install"),
     members._PRESENTED: ("openssl", "s_client"),
     "hostname -f": ("hostname",),
+    "place=/subjects/": ("binding", "remove"),
 }
 _MUTATING: Final = {
     *(("kubectl", verb) for verb in ("annotate", "apply", "create", "delete", "label", "patch", "replace")),
     *(("helm", verb) for verb in ("install", "repo", "uninstall", "upgrade")),
+    ("binding", "remove"),
     ("kubeconfig", "write"),
     ("kubefed", "configure"),
     ("kubefedctl", "install"),

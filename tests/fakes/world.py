@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from fedssh.errors import UnreachableError
 from fedssh.federation.wishes import Wishes
 from fedssh.inventory import Inventory, Machine, parse_inventory
-from fedssh.verbs import federate, prepare, status
+from fedssh.verbs import federate, prepare, rotate, status
 from tests.fakes.hosts import HOST_SERVER, Host
 from tests.fakes.kubernetes import Member
 from tests.fakes.shells import ScriptedShell
@@ -88,6 +88,13 @@ class World:
             return agreed
 
         return _checked(federate.run(wishes, connect=self.connect, report=self.events.append, agree=agree))
+
+    def rotate(self, *names: str, dry_run: bool = False, older_than: float = 0) -> Report:
+        """Rotate the credentials of members; of all, and the host's, when none is named."""
+        self._forget()
+        wishes = self.wishes(*names, dry_run=dry_run)
+        wishes = replace(wishes, is_all=not names, older_than_seconds=older_than)
+        return _checked(rotate.run(wishes, connect=self.connect, report=self.events.append))
 
     def prepare(self, *, dry_run: bool = False) -> Report:
         """Install the engine on the host."""

@@ -39,6 +39,16 @@ from fedssh.engines.kubefed.leaving import (
     withdraw_command,
 )
 from fedssh.engines.kubefed.removal import installation_commands, parse_installation
+from fedssh.engines.kubefed.rotation import (
+    account_commands,
+    account_name,
+    make_account_commands,
+    next_account,
+    parse_accounts,
+    parse_made_account,
+    remove_account_commands,
+    swap_command,
+)
 from fedssh.engines.kubefed.state import parse_state, state_commands, tool_commands
 from fedssh.kubernetes.kubeconfig.entries import EntryNames
 
@@ -54,6 +64,8 @@ __all__ = [
     "READY_SECONDS",
     "TITLE",
     "account_base",
+    "account_commands",
+    "account_name",
     "account_of",
     "after_join",
     "broken_credential_hint",
@@ -71,17 +83,23 @@ __all__ = [
     "let_go_by_hand",
     "let_go_command",
     "list_commands",
+    "make_account_commands",
     "member_trace_commands",
+    "next_account",
+    "parse_accounts",
     "parse_host_traces",
     "parse_installation",
     "parse_join",
     "parse_list",
+    "parse_made_account",
     "parse_member_traces",
     "parse_reconnect",
     "parse_state",
     "reconnect_command",
+    "remove_account_commands",
     "secrets_of",
     "state_commands",
+    "swap_command",
     "tool_commands",
     "usual_account",
     "wait_command",

@@ -209,6 +209,7 @@ def _parse_cluster(item: Mapping[str, Any], tokens: Mapping[str, str]) -> Joined
         labels={visible(key): visible(str(value)) for key, value in section(metadata, "labels").items()},
         ready=is_ready,
         message="" if is_ready else _explained("; ".join(filter(None, reasons))),
+        probed=visible(str(ready.get("lastProbeTime") or "")) if ready and is_ready else "",
         spec=spec,
     )
 

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from fedssh.engines.kubefed.install import NAMESPACE
+from fedssh.engines.kubefed.rotation import next_account
 from fedssh.engines.protocol import NOW
 from fedssh.errors import StepError, visible
 from fedssh.kubernetes.kubectl import NOT_FOUND, Target, kubectl, missing_tool
@@ -43,6 +44,12 @@ def join_command(name: str, *, tool: str, target: Target) -> Command:
         "get", "namespace", NAMESPACE, "-o",
         'jsonpath={range .status.conditions[?(@.status=="True")]}{.message}{"\\n"}{end}', target=there,
     )  # fmt: skip
+    # From now on KubeFed uses the account that the join has made. One that a rotation had put in its place has no
+    # rights any more: a join writes the subjects of its bindings anew.
+    account = next_account(f"{name}-{target.context}")
+    removed = kubectl(
+        "delete", "serviceaccount", account, "--ignore-not-found", f"--namespace={NAMESPACE}", target=there
+    )
     text = f"""
         if [ "$({phase.line} 2>/dev/null)" = Terminating ] && ! {gone.line} >/dev/null 2>&1; then
             {reasons.line} >&2
@@ -54,6 +61,7 @@ def join_command(name: str, *, tool: str, target: Target) -> Command:
         join() { "$tool" join "$@" --error-on-existing=false --v=2; }
         join "$@" >/dev/null 2>&1 || { sleep 3; join "$@" >/dev/null; } || exit
     """
+    text += f"{removed.line} >/dev/null 2>&1 || :\n"
     return script(
         text + NOW,
         tool,

@@ -10,7 +10,7 @@ from fedssh.kubernetes.kubectl import Target, explain
 
 if TYPE_CHECKING:
     from fedssh.federation.grants import Undo
-    from fedssh.federation.steps import Grant
+    from fedssh.federation.steps import Grant, RevokeToken
     from fedssh.inventory import Cluster
     from fedssh.sensitive import Sensitive
     from fedssh.shell import Shell
@@ -26,8 +26,21 @@ def grant_access(shell: Shell, step: Grant, cluster: Cluster) -> Sensitive:
     target = Target(kubeconfig=cluster.kubeconfig or "")
     # What others have changed is theirs to the API server: without force, applying it again is a conflict.
     force = bool(step.taken or step.mended)
-    commands = grant_commands(cluster.name, anew=step.anew, force=force, target=target)
-    return parse_grant(shell.run(*commands, timeout_seconds=60 + TOKEN_WAIT_SECONDS), cluster.name)
+    commands = grant_commands(cluster.name, step.number, anew=step.anew, force=force, target=target)
+    return parse_grant(shell.run(*commands, timeout_seconds=60 + TOKEN_WAIT_SECONDS), cluster.name, step.number)
+
+
+def revoke_tokens(shell: Shell, step: RevokeToken, cluster: Cluster) -> None:
+    """Delete the Secrets of tokens that are not in use any more.
+
+    Raises:
+        StepError: They could not be deleted (3).
+    """
+    names = [f"secret/{name}" for name in step.secrets]
+    commands = undo_commands(created=names, taken={}, target=Target(kubeconfig=cluster.kubeconfig or ""))
+    for result in shell.run(*commands):
+        if not result.ok:
+            raise explain(result, machine=cluster.name, step="revoke the old token")
 
 
 def undo_grant(shell: Shell, undo: Undo, cluster: Cluster) -> str:

@@ -43,7 +43,9 @@ _READ_STORE: Final = """
 """
 
 
-def look(wishes: Wishes, connect: Connect, engine: Engine, journal: Journal) -> tuple[dict[str, Shell], Facts]:
+def look(
+    wishes: Wishes, connect: Connect, engine: Engine, journal: Journal, *, accounts: bool = False
+) -> tuple[dict[str, Shell], Facts]:
     """Connect to the host and to every member that is meant, and look at them; nothing is changed.
 
     Args:
@@ -51,6 +53,7 @@ def look(wishes: Wishes, connect: Connect, engine: Engine, journal: Journal) -> 
         connect: Opens a connection to a machine.
         engine: What federates.
         journal: Told of each cluster that is looked at, and of each that cannot be, as soon as that is known.
+        accounts: Whether the engine's accounts on the clusters are looked at, too.
 
     Returns:
         The connections that could be opened, by cluster, and what was found. What could not be found out is a gap.
@@ -61,11 +64,11 @@ def look(wishes: Wishes, connect: Connect, engine: Engine, journal: Journal) -> 
 
     def at_host() -> HostFacts:
         journal.begin(host.name, "looking at the host")
-        return look_at_host(reach(host.machine), wishes.inventory, engine)
+        return look_at_host(reach(host.machine), wishes.inventory, engine, accounts=accounts)
 
     def at_member(cluster: Cluster) -> MemberFacts:
         journal.begin(cluster.name, "looking at the member")
-        return look_at_member(reach(cluster.machine), cluster)
+        return look_at_member(reach(cluster.machine), cluster, engine if accounts else None)
 
     tasks: dict[str, Callable[[], HostFacts | MemberFacts]] = {host.name: at_host}
     tasks |= {cluster.name: partial(at_member, cluster) for cluster in wishes.members}

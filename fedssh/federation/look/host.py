@@ -34,8 +34,8 @@ _READ_NAMES: Final = """
 """
 
 
-def look_at_host(shell: Shell, inventory: Inventory, engine: Engine) -> HostFacts:
-    """Look at the host; nothing is changed.
+def look_at_host(shell: Shell, inventory: Inventory, engine: Engine, *, accounts: bool = False) -> HostFacts:
+    """Look at the host, and with ``accounts`` at the engine's accounts on its cluster; nothing is changed.
 
     Its context is the one that bears the host's name, once there is one, and until then the current one: what an
     administrator chooses there later does not lead fedssh to another cluster.
@@ -43,13 +43,13 @@ def look_at_host(shell: Shell, inventory: Inventory, engine: Engine) -> HostFact
     Raises:
         FedsshError: The answer was lost, or was larger than an answer may be.
     """
-    facts = _look(shell, inventory, engine)
+    facts = _look(shell, inventory, engine, accounts=accounts)
     # A kubectl config may just have had the file half written.
     lost = any(has_lost_context(gap.message) for gap in facts.gaps if isinstance(gap, StepError))
-    return _look(shell, inventory, engine) if lost else facts
+    return _look(shell, inventory, engine, accounts=accounts) if lost else facts
 
 
-def _look(shell: Shell, inventory: Inventory, engine: Engine) -> HostFacts:
+def _look(shell: Shell, inventory: Inventory, engine: Engine, *, accounts: bool) -> HostFacts:
     host = inventory.host.name
     read, clock, version, names, *tools = shell.run(
         [
@@ -67,15 +67,21 @@ def _look(shell: Shell, inventory: Inventory, engine: Engine) -> HostFacts:
     except FedsshError as error:
         return HostFacts(name=host, gaps=(*missing, error))
     target = Target(kubeconfig=file.path, context=context)
-    server, uid, *state = shell.run(
+    asked = engine.account_commands(target=target) if accounts else []
+    server, uid, *answers = shell.run(
         [
             kubectl("config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}", target=target),
             kubectl("get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}", target=target),
+            *asked,
             *engine.state_commands(target=target),
         ]
     )
-    found = engine.parse_state(tools, state, machine=host)
+    found = engine.parse_state(tools, answers[len(asked) :], machine=host)
     failed = [explain(result, machine=host, step=STEP) for result in (server, uid) if not result.ok]
+    try:
+        own_accounts = engine.parse_accounts(answers[: len(asked)], machine=host) if accounts else {}
+    except StepError as error:
+        own_accounts, failed = {}, [*failed, error]
     # What keeps one kubectl from answering keeps the others, too.
     gaps = missing or [*failed, *found.gaps][:1]
     try:
@@ -93,6 +99,7 @@ def _look(shell: Shell, inventory: Inventory, engine: Engine) -> HostFacts:
         own_names=frozenset(name for line in names.stdout.lower().splitlines() for name in line.split()[1:]),
         has_proxy="proxy" in names.stdout.splitlines()[:1],
         old_kubectl=old_kubectl,
+        accounts=own_accounts,
         gaps=tuple(gaps),
     )
 

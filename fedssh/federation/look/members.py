@@ -6,19 +6,28 @@ to log in, kubectl does not log in with it.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from fedssh.errors import FedsshError, RefusedError, StepError
 from fedssh.federation.facts import MemberFacts, Presented
-from fedssh.kubernetes.account import objects_command, parse_cluster_uid, parse_objects, parse_token, token_secret
+from fedssh.kubernetes.account import (
+    decode_token,
+    find_tokens,
+    objects_command,
+    parse_cluster_uid,
+    parse_objects,
+    parse_token,
+    secrets_command,
+)
 from fedssh.kubernetes.certificates import parse_chain
 from fedssh.kubernetes.kubectl import (
     NOT_FOUND,
     Target,
     check_version,
-    find_item,
     kubectl,
     missing_tool,
+    parse_created,
     parse_items,
     parse_object,
     section,
@@ -29,6 +38,7 @@ from fedssh.shell import Command, Result, command, last_words, script
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fedssh.engines.protocol import Engine
     from fedssh.inventory import Cluster
     from fedssh.shell import Shell
 
@@ -51,13 +61,30 @@ _PRESENTED: Final = """
 """
 
 
-def look_at_member(shell: Shell, cluster: Cluster) -> MemberFacts:
+def look_at_member(shell: Shell, cluster: Cluster, engine: Engine | None = None) -> MemberFacts:
     """Look at a member; nothing is changed.
+
+    Args:
+        shell: Its machine.
+        cluster: The member.
+        engine: Whose accounts there are looked at, too; None where nobody asks for them.
 
     Raises:
         FedsshError: The answer was lost, or was larger than an answer may be.
     """
-    return parse_member(shell.run(member_commands(cluster)), cluster)
+    commands = member_commands(cluster)
+    target = Target(kubeconfig=cluster.kubeconfig or "")
+    more = [unless_foreign_login(ask, target) for ask in engine.account_commands(target=target)] if engine else []
+    results = shell.run([*commands, *more])
+    facts = parse_member(results[: len(commands)], cluster)
+    # What keeps one kubectl from answering keeps the others, too.
+    if engine is None or facts.gaps or facts.logs_in_by_program:
+        return facts
+    try:
+        accounts = engine.parse_accounts(results[len(commands) :], machine=cluster.name)
+    except StepError as error:
+        return replace(facts, gaps=(error,))
+    return replace(facts, accounts=accounts)
 
 
 def member_commands(cluster: Cluster) -> list[Command]:
@@ -70,6 +97,7 @@ def member_commands(cluster: Cluster) -> list[Command]:
             "config", "view", "--raw", "--minify", "--flatten", "-o", "jsonpath={.clusters[0].cluster}", target=target
         ),
         unless_foreign_login(objects_command(cluster.name, target=target), target),
+        unless_foreign_login(secrets_command(cluster.name, target=target), target),
         version_command(),
         command("date", "+%s"),
         *([_presented_command(cluster, target)] if cluster.tls == "pin" and not cluster.pin else []),
@@ -79,18 +107,17 @@ def member_commands(cluster: Cluster) -> list[Command]:
 def parse_member(results: Sequence[Result], cluster: Cluster) -> MemberFacts:
     """Return what the answers to ``member_commands`` say of a member; nothing is refused."""
     name = cluster.name
-    view, objects, version, clock, *presented = results
+    view, objects, secrets, version, clock, *presented = results
     if version.code == NOT_FOUND:
         return MemberFacts(name=name, gaps=(missing_tool("kubectl", machine=name, step=STEP),))
     gaps: list[FedsshError] = []
     stanza = _read_stanza(view, name, gaps)
     foreign_login = objects.code == FOREIGN_LOGIN
-    found = [] if foreign_login else _read_objects(objects, name, gaps)
-    token, bad_token = None, None
-    secret = find_item(found, "Secret", token_secret(name)) or {}
-    if section(secret, "data").get("token"):
+    found = [] if foreign_login else _read_objects(objects, secrets, name, gaps)
+    tokens, token, bad_token = find_tokens(found, name), None, None
+    if section(tokens.secret, "data").get("token"):
         try:
-            token = parse_token(secret, member=name)
+            token = parse_token(tokens.secret, member=name, number=tokens.number)
         except RefusedError as error:
             bad_token = error
     return MemberFacts(
@@ -102,8 +129,12 @@ def parse_member(results: Sequence[Result], cluster: Cluster) -> MemberFacts:
         old_kubectl=_old_kubectl(version, machine=name),
         cluster_uid=parse_cluster_uid(found),
         clock=parse_clock(clock),
-        objects=parse_objects(found, name),
+        objects=parse_objects(found, name, tokens.number),
+        number=tokens.number,
+        last_number=tokens.last,
         token=token,
+        token_created=parse_created(tokens.secret),
+        other_tokens={number: decode_token(secret) for number, secret in tokens.others.items()},
         bad_token=bad_token,
         presented=parse_presented(presented[0]) if presented else None,
         gaps=tuple(gaps),
@@ -132,9 +163,10 @@ def _read_stanza(view: Result, name: str, gaps: list[FedsshError]) -> dict[str, 
         return {}
 
 
-def _read_objects(objects: Result, name: str, gaps: list[FedsshError]) -> list[dict[str, Any]]:
+def _read_objects(objects: Result, secrets: Result, name: str, gaps: list[FedsshError]) -> list[dict[str, Any]]:
     try:
         found = parse_items(objects, machine=name, step=STEP)
+        found += parse_items(secrets, machine=name, step=STEP)
     except StepError as error:
         # Where the kubeconfig could not be read, this has the same cause.
         gaps += [] if gaps else [error]

@@ -33,6 +33,9 @@ AT_ONCE: Final = 8
 TEMPORARY_NAME: Final = ".fedssh-proof"
 """How kubeconfigs for trying credentials begin, beside the host's; each run's has a name of its own."""
 
+REFUSAL_SECONDS: Final = 20
+"""How long an API server may take to refuse a token that was revoked."""
+
 _SECONDS: Final = 15
 _STEP: Final = "prove the access from the host"
 
@@ -77,6 +80,19 @@ _ASK: Final = (
 # Not get --raw /version, which leaves out the path of the server's address.
 _REACH: Final = """
     kubectl --kubeconfig="$1" --context="$2" --request-timeout="$3s" version -o json
+"""
+
+# An API server may remember for 10 s that a token was good (TokenReview's success cache).
+_REFUSED: Final = """
+    end=$(( $(date +%s) + $4 ))
+    while :; do
+        said=$(kubectl --kubeconfig="$1" --context="$2" --request-timeout="$3s" get namespace kube-system -o name 2>&1)
+        case $said in *Unauthorized* | *"must be logged in"*) exit 0 ;; esac
+        [ "$(date +%s)" -lt "$end" ] || break
+        sleep 1
+    done
+    printf '%s\\n' "$said" >&2
+    exit 1
 """
 
 # When the connection goes, everything that was started there gets a TERM; then the file must go, too. What a machine
@@ -153,6 +169,35 @@ def reach(shell: Shell, endpoints: Mapping[str, Credential], *, kubeconfig: str)
     """
     found = prove(shell, endpoints, kubeconfig=kubeconfig)
     return {name: proof.problem for name, proof in found.items()}
+
+
+def await_refusal(shell: Shell, credentials: Mapping[str, Credential], *, kubeconfig: str) -> dict[str, str]:
+    """Wait until credentials that were revoked are not accepted any more.
+
+    Args:
+        shell: The host.
+        credentials: What was revoked, by any names.
+        kubeconfig: As for ``prove``.
+
+    Returns:
+        For those that were not refused in time, what their API servers said last.
+
+    Raises:
+        StepError: As for ``prove``.
+    """
+    if not credentials:
+        return {}
+    path, write, remove = temporary_kubeconfig(credentials, kubeconfig)
+    asks = {
+        name: script(_REFUSED, path, name, str(_SECONDS), str(REFUSAL_SECONDS), title="proof of refusal")
+        for name in credentials
+    }
+    rounds = in_rounds(list(asks.values()))
+    seconds = 60 + (_SECONDS + REFUSAL_SECONDS) * len(rounds)
+    written, *said, _ = shell.run(write, *rounds, remove, timeout_seconds=seconds)
+    check_temporary(written, machine=shell.name)
+    answers = dict(zip(asks, said, strict=True))
+    return {name: last_words(result.stderr, lines=1) for name, result in answers.items() if not result.ok}
 
 
 def in_rounds(commands: Sequence[Command]) -> list[Sequence[Command]]:

@@ -13,7 +13,7 @@ import pytest
 
 from fedssh import documents
 from fedssh.engines import load_engine
-from fedssh.engines.protocol import JoinedCluster, Part
+from fedssh.engines.protocol import EngineAccount, JoinedCluster, Part
 from fedssh.errors import FedsshError, RefusedError, StepError
 from fedssh.federation.facts import Facts, HostFacts, HostState, MemberFacts, Proof
 from fedssh.federation.findings import refusals
@@ -165,6 +165,45 @@ class Armada:
         """Return its token, verified as it stands there."""
         assert server_name is not None
         return Credential(endpoint=cluster.endpoint, token=cluster.token) if cluster.token else None
+
+    def account_commands(self, *, target: Target) -> list[Command]:
+        """Return one command."""
+        return [kubectl("get", "crews", target=target)]
+
+    def parse_accounts(self, results: Sequence[Result], *, machine: str) -> dict[str, EngineAccount]:
+        """Return no accounts."""
+        assert results
+        assert machine
+        return {}
+
+    def account_name(self, cluster: JoinedCluster) -> str:
+        """Return the crew of a ship."""
+        return cluster.name
+
+    def next_account(self, name: str) -> str:
+        """Return the relief."""
+        return f"relief-of-{name}"
+
+    def make_account_commands(
+        self, name: str, old: EngineAccount, new: EngineAccount | None, *, target: Target
+    ) -> list[Command]:
+        """Return how a relief comes on board."""
+        assert new is None
+        return [kubectl("create", "crew", name, old.name, target=target)]
+
+    def parse_made_account(self, results: Sequence[Result], name: str, *, machine: str) -> Sensitive:
+        """Return its token."""
+        assert name
+        assert machine
+        return Sensitive(results[-1].stdout)
+
+    def remove_account_commands(self, account: EngineAccount, *, target: Target) -> list[Command]:
+        """Return how a crew leaves."""
+        return [kubectl("delete", "crew", account.name, target=target)]
+
+    def swap_command(self, cluster: JoinedCluster, token: Sensitive, *, target: Target) -> Command:
+        """Return how a ship gets another crew."""
+        return kubectl("apply", cluster.name, target=target, stdin=token)
 
     def broken_credential_hint(self) -> str:
         """Return what to do."""

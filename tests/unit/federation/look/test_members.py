@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fedssh.federation.facts import MemberFacts
+    from tests.fakes.lines import Call
 
 # A kubectl that tells what the user of its kubeconfig logs in by, and notes when it is asked for anything else.
 KUBECTL = """
@@ -69,7 +70,12 @@ def test_the_login_is_looked_at_in_every_form_that_runs_or_reads() -> None:
     asks = [
         calls for command in member_commands(cluster(kubeconfig="/etc/config")) if len(calls := calls_in(command)) > 1
     ]
-    ((guard, ask),) = asks
+    assert len(asks) == 2
+    for guard, ask in asks:
+        _check_guard(guard, ask)
+
+
+def _check_guard(guard: Call, ask: Call) -> None:
     assert all(f"{{.users[0].user.{key}}}" in guard.flags["-o"] for key in ("exec", "auth-provider", "tokenFile"))
     assert guard.flags["--kubeconfig"] == ask.flags["--kubeconfig"] == "/etc/config"
     assert "--raw" not in guard.flags
@@ -84,7 +90,7 @@ def test_looking_changes_nothing_and_reads_no_key() -> None:
     assert all(call.flags["--kubeconfig"] == "/etc/a b" for call in (view, objects))
     assert not any(call.mutates for call in calls)
     assert set(references("member1")) <= set(objects.names)
-    assert [key_of(command) for command in commands][2:] == [("kubectl", "version"), ("date", "+%s")]
+    assert [key_of(command) for command in commands][3:] == [("kubectl", "version"), ("date", "+%s")]
 
 
 def test_a_fresh_member_has_an_address_and_nothing_else() -> None:

@@ -1,0 +1,1 @@
+"""Replacing the credentials of clusters that have joined, while they work on: facts, rules, steps, plan, execution."""
