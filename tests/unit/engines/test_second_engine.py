@@ -13,10 +13,12 @@ import pytest
 
 from fedssh import documents
 from fedssh.engines import load_engine
-from fedssh.engines.protocol import EngineAccount, JoinedCluster, Part
+from fedssh.engines.protocol import EngineAccount, JoinedCluster, MemberTraces, Part
 from fedssh.errors import FedsshError, RefusedError, StepError
 from fedssh.federation.facts import Facts, HostFacts, HostState, MemberFacts, Proof
 from fedssh.federation.findings import refusals
+from fedssh.federation.leaving.facts import Leaver, LeavingFacts
+from fedssh.federation.leaving.plan import plan_unfederate
 from fedssh.federation.outcomes import exit_code
 from fedssh.federation.plan import Plan, plan_federate, plan_prepare
 from fedssh.federation.report import ClusterReport
@@ -31,7 +33,9 @@ from fedssh.kubernetes.kubeconfig import parse_kubeconfig
 from fedssh.kubernetes.kubeconfig.entries import EntryNames, put_member
 from fedssh.kubernetes.kubeconfig.file import KubeconfigFile
 from fedssh.kubernetes.kubectl import Target, kubectl
+from fedssh.kubernetes.objects import core, rbac
 from fedssh.sensitive import Sensitive
+from tests.fakes.armada import ArmadaInstallation, LeavingArmada
 from tests.fakes.kubernetes import CA, account_token
 
 if TYPE_CHECKING:
@@ -56,6 +60,7 @@ class ArmadaState:
     version: str = ""
     clusters: Mapping[str, JoinedCluster] = field(default_factory=dict)
     gaps: Sequence[FedsshError] = ()
+    cluster_gaps: Sequence[FedsshError] = ()
 
     def wanted_version(self, inventory: Inventory) -> str:
         """Return the only version there is."""
@@ -83,7 +88,7 @@ class ArmadaState:
         return kubectl("create", "ship", name, target=target)
 
 
-class Armada:
+class Armada(LeavingArmada):
     """The engine."""
 
     NAME = "armada"
@@ -370,3 +375,21 @@ def test_a_plan_for_four_hundred_costs_four_times_that_for_a_hundred(
 
     hundred, four = cost(100), cost(400)
     assert hundred * 3 < four < hundred * 5
+
+
+def test_ships_leave() -> None:
+    """By the same plan: let go first, then the crew leaves, then the papers are burnt; the control plane goes last."""
+    wishes = wishes_of("m1")
+    host = facts_of(wishes, joined("m1"), written("m1")).host
+    leaver = Leaver(
+        name="m1",
+        way="machine",
+        accounts=(ENGINE.usual_account("m1", host="fedhost"),),
+        traces=MemberTraces(access=(rbac("Role", "crew"),), workloads=(core("Cargo", "spice", "hold"),)),
+        secrets=("papers-of-m1",),
+    )
+    facts = LeavingFacts(host=host, leavers={"m1": leaver}, installation=ArmadaInstallation())
+    plan = plan_unfederate(wishes, facts, ENGINE)
+    leaving = ["withdraw", "remove-access", "let-go", "forget", "uninstall", "remove-context", "remove-copies"]
+    assert [step.kind for step in plan.steps] == leaving
+    assert [step.text for step in plan.steps][-2] == "remove the context ship-m1 from the host's kubeconfig"
