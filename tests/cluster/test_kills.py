@@ -48,6 +48,7 @@ def converges(stand: Stand, references: dict[str, Reference], name: str, kind: s
     found = [
         one for one in references[name].executions if one.machine == machine and any(title in two for two in one.titles)
     ]
+    assert found, f"{name} has no execution of {title} on {machine}"
     problem = stand.disturbed(verb, kind, found[-1], references[name])
     assert not problem, f"{found[-1].shown}: {problem}"
 

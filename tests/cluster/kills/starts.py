@@ -101,6 +101,7 @@ VERBS: Final = (
     Verb(name="prepare", argv=("prepare",), start=nothing),
     Verb(name="federate", argv=FEDERATE, start=installed),
     Verb(name="federate, everything new", argv=FEDERATE, start=nothing, kinds=(KILLED_DURING, CUT_DURING)),
+    Verb(name="rotate", argv=("rotate", "--member", "member1"), start=joined("member1")),
     Verb(name="unfederate", argv=UNFEDERATE, start=joined("member1")),
     Verb(
         name="unfederate --all --uninstall",
