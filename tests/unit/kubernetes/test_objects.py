@@ -48,10 +48,10 @@ def test_whatever_is_printed_names_come_out(text: str) -> None:
 
 def test_they_are_told_and_typed_as_kubectl_has_them() -> None:
     """With their group where they have one; commands by hand go namespace by namespace."""
+    assert ROLE.resource == "clusterrole.rbac.authorization.k8s.io/member1"
     assert [str(one) for one in (ACCOUNT, ROLE)] == ["serviceaccount/member1 in default", "clusterrole/member1"]
     assert delete_by_hand([BINDING, ROLE, ACCOUNT, core("Secret", "s", "default")]) == [
-        "kubectl delete --ignore-not-found clusterrolebinding.rbac.authorization.k8s.io/member1 "
-        "clusterrole.rbac.authorization.k8s.io/member1",
+        f"kubectl delete --ignore-not-found {BINDING.resource} {ROLE.resource}",
         "kubectl -n default delete --ignore-not-found serviceaccount/member1 secret/s",
     ]
 

@@ -121,10 +121,11 @@ def test_copies_with_tokens_go(local: LocalShell, tmp_path: Path) -> None:
     """Those that hold entries of fedssh's; with all of them the clean ones, and the lock's file."""
     config = tmp_path / "config"
     clean, ours, other = (tmp_path / f"config.fedssh-2026112{day}T000000Z" for day in (1, 2, 3))
-    for path, text in ((clean, KUBEADM), (ours, put(KUBEADM, "member1")), (other, "{'managed-by': x}")):
+    marked = "extension: {managed-by: fedssh}"
+    for path, text in ((clean, KUBEADM), (ours, marked), (other, "{'managed-by': x}")):
         path.write_text(text)
     (tmp_path / "config.fedssh.lock").write_text("")
-    (tmp_path / "config.fedssh-mine").write_text(put(KUBEADM, "member1"))
+    (tmp_path / "config.fedssh-mine").write_text(marked)
 
     def left() -> set[str]:
         return {path.name for path in tmp_path.iterdir() if path.name.startswith("config.fedssh")}
