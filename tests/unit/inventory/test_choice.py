@@ -6,7 +6,7 @@ import pytest
 
 from fedssh.errors import ConfigurationError
 from fedssh.inventory import parse_inventory
-from fedssh.inventory.choice import choose_members
+from fedssh.inventory.choice import choose_beyond, choose_members
 
 INVENTORY = parse_inventory(
     "host: {name: h, address: h}\n"
@@ -62,3 +62,14 @@ def test_all_that_names_nobody_is_told(names: list[str], labels: list[str], prob
     assert caught.value.message == problem
     there = "eu-1 (region=eu,tier=prod)" if labels else "eu-1, eu-2, us-1"
     assert caught.value.hint.startswith(f"members there: {there}")
+
+
+def test_other_clusters_of_the_federation_may_be_named() -> None:
+    """What is no member's may be theirs, and so may a pattern; what can be nobody's name is refused."""
+    members = [member.name for member in INVENTORY.members]
+    chosen, others = choose_beyond(INVENTORY, [members[0], "lost,member*"])
+    assert chosen[0].name == members[0]
+    assert others == ("lost", "member*")
+    for wanted in (INVENTORY.host.name, "Not_a_name", "--help", "a;id", ""):
+        with pytest.raises(ConfigurationError):
+            choose_beyond(INVENTORY, [wanted])
