@@ -346,3 +346,13 @@ def test_what_is_still_accepted_is_an_error(world: World) -> None:
     told = by_name(report)["member1"].error
     assert isinstance(told, StepError)
     assert "an old credential was not refused within 20 s" in told.message
+
+
+def test_fault_57_several_that_fail_are_given_back_at_once(world: World) -> None:
+    """KubeFed is waited for twice, however many clusters it does not notice: with the new ones, and with the old."""
+    world.host.kubefed.stands_still = True
+    report = world.rotate()
+    assert {cluster.state for cluster in report.clusters} == {"Failed"}
+    assert sum(call.key == ("kubefed", "wait") for call in world.called("fedhost")) == 2
+    assert works(world)
+    assert works(world, "member2")
