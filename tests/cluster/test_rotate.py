@@ -226,3 +226,34 @@ def test_fault_57_kubefed_does_not_notice(both: Federation, fedssh: Callable[...
     assert again.code == 0, again.stderr
     assert not any(accepted(both, "member1", token) for token in old)
     assert len([name for name in accounts(both, "member1") if "fedhost" in name]) == 2
+
+
+_BY_HAND: Final = """
+    set -e
+    kubectl() { /opt/recorded/kubectl -n kube-federation-system "$@"; }
+    kubectl get secret member2.fedssh -o json | sed s/member2.fedssh/member2-x7k2p/ | kubectl create -f -
+    kubectl patch kubefedcluster member2 --type=merge -p '{"spec":{"secretRef":{"name":"member2-x7k2p"}}}'
+    kubectl config delete-context member2
+    kubectl config delete-cluster kubefed-remote-member2
+    kubectl config delete-user kubefed-member2
+"""
+
+
+def test_a_join_by_hand(both: Federation, fedssh: Callable[..., Run]) -> None:
+    """Of an access of fedssh's there is nothing: KubeFed's credential alone is rotated, in whatever Secret it is."""
+    old = both.host.check(
+        "sh", "-c", f"kubectl -n {NAMESPACE} get secret member2.fedssh -o 'jsonpath={{.data.token}}' | base64 -d"
+    )
+    kinds = "sa,secret,clusterrole,clusterrolebinding"
+    both.kubectl(both.member("member2"), "delete", kinds, "-n", "default", "-l", "app.kubernetes.io/managed-by=fedssh")
+    both.host.check("sh", "-c", _BY_HAND)
+    done = fedssh("rotate", "--member", "member2")
+    assert done.code == 0, done.stderr
+    assert "fedssh has no access of its own there: KubeFed's credential alone is rotated" in done.stderr
+    assert not accepted(both, "member2", old)
+    assert both.ready()["member2"] == "True"
+    assert accounts(both, "member2") == [
+        "secret/member2-fedhost-fedssh",
+        "serviceaccount/member2-fedhost-fedssh",
+    ]
+    both.kubectl(both.host, "-n", NAMESPACE, "delete", "secret", "member2-x7k2p")
