@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import threading
 import time
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
@@ -115,8 +115,43 @@ def written(both: Federation, eventually: Callable[[Callable[[], bool]], None]) 
     both.kubectl(both.host, "delete", "namespace", "rotating", "--wait=false")
 
 
+@contextmanager
+def writing(
+    federation: Federation, members: tuple[str, ...], eventually: Callable[[Callable[[], bool]], None]
+) -> Iterator[None]:
+    """Write to the federated ConfigMap every 200 ms while the block runs; every member must have seen it go on."""
+    seen: dict[str, str] = {}
+
+    def watch(name: str) -> None:
+        seen[name] = federation.member(name).exec("sh", "-c", _WATCH, "sh", ENOUGH).stdout
+
+    def write() -> None:
+        seen["host"] = federation.host.exec("sh", "-c", _WRITE, "sh", ENOUGH).stdout
+
+    for machine in federation.lab.machines:
+        machine.check("rm", "-f", ENOUGH)
+    watches = [threading.Thread(target=watch, args=(name,), daemon=True) for name in members]
+    writes = threading.Thread(target=write, daemon=True)
+    for thread in (*watches, writes):
+        thread.start()
+    yield
+    federation.host.check("touch", ENOUGH)
+    writes.join(60)
+    assert "failed" not in seen["host"]
+    last = seen["host"].split()[-1]
+    get = ["-n", "rotating", "get", "configmap", "written", "-o", "jsonpath={.data.n}"]
+    eventually(lambda: all(federation.kubectl(federation.member(name), *get) == last for name in members))
+    for name, thread in zip(members, watches, strict=True):
+        federation.member(name).check("touch", ENOUGH)
+        thread.join(60)
+        # KubeFed may take two writes in one; a member without access would miss those of seconds.
+        numbers = [int(number) for number in seen[name].split()]
+        assert numbers == sorted(numbers)
+        assert max(later - sooner for sooner, later in pairwise(numbers)) <= MISSED, numbers
+
+
 @pytest.mark.usefixtures("written")
-def test_two_members_at_once_without_a_second_without_access(
+def test_fault_58_two_members_at_once_without_a_second_without_access(
     both: Federation, fedssh: Callable[..., Run], leaks: Any, eventually: Callable[[Callable[[], bool]], None]
 ) -> None:
     """Every 200 ms something is written, and it arrives; then the old tokens are refused, whatever comes after."""
@@ -126,40 +161,11 @@ def test_two_members_at_once_without_a_second_without_access(
         for token in pair:
             leaks.forbid(token)
             assert "." in token
-    seen: dict[str, str] = {}
-
-    def watch(name: str) -> None:
-        seen[name] = both.member(name).exec("sh", "-c", _WATCH, "sh", ENOUGH).stdout
-
-    def write() -> None:
-        seen["host"] = both.host.exec("sh", "-c", _WRITE, "sh", ENOUGH).stdout
-
-    for machine in both.lab.machines:
-        machine.check("rm", "-f", ENOUGH)
-    threads = [threading.Thread(target=watch, args=(name,), daemon=True) for name in members]
-    threads.append(threading.Thread(target=write, daemon=True))
-    for thread in threads:
-        thread.start()
-    time.sleep(2)
-    done = fedssh("rotate", "--all", "--output", "json")
-    time.sleep(3)  # what is written after the revocation arrives, too
-    both.host.check("touch", ENOUGH)
-    threads[-1].join(60)
-    last = re.search(r"^last (\d+)$", seen["host"], re.MULTILINE)
-    assert last, seen
-    get = ["-n", "rotating", "get", "configmap", "written", "-o", "jsonpath={.data.n}"]
-    eventually(lambda: all(both.kubectl(both.member(name), *get) == last[1] for name in members))
+    with writing(both, members, eventually):
+        time.sleep(2)
+        done = fedssh("rotate", "--all", "--output", "json")
+        time.sleep(3)  # what is written after the revocation arrives, too
     assert done.code == 0, done.stdout + done.stderr
-    assert "failed" not in seen["host"]
-    for name in members:
-        both.member(name).check("touch", ENOUGH)
-    for thread in threads:
-        thread.join(60)
-    for name in members:
-        # KubeFed may take two writes in one; a member without access would miss those of seconds.
-        numbers = [int(number) for number in seen[name].split()]
-        assert numbers == sorted(numbers)
-        assert max(later - sooner for sooner, later in pairwise(numbers)) <= MISSED, numbers
     assert set(both.ready().values()) == {"True"}
     new = {name: credentials(both, name) for name in members}
     for name in members:
@@ -220,3 +226,34 @@ def test_fault_57_kubefed_does_not_notice(both: Federation, fedssh: Callable[...
     assert again.code == 0, again.stderr
     assert not any(accepted(both, "member1", token) for token in old)
     assert len([name for name in accounts(both, "member1") if "fedhost" in name]) == 2
+
+
+_BY_HAND: Final = """
+    set -e
+    kubectl() { /opt/recorded/kubectl -n kube-federation-system "$@"; }
+    kubectl get secret member2.fedssh -o json | sed s/member2.fedssh/member2-x7k2p/ | kubectl create -f -
+    kubectl patch kubefedcluster member2 --type=merge -p '{"spec":{"secretRef":{"name":"member2-x7k2p"}}}'
+    kubectl config delete-context member2
+    kubectl config delete-cluster kubefed-remote-member2
+    kubectl config delete-user kubefed-member2
+"""
+
+
+def test_a_join_by_hand(both: Federation, fedssh: Callable[..., Run]) -> None:
+    """Of an access of fedssh's there is nothing: KubeFed's credential alone is rotated, in whatever Secret it is."""
+    old = both.host.check(
+        "sh", "-c", f"kubectl -n {NAMESPACE} get secret member2.fedssh -o 'jsonpath={{.data.token}}' | base64 -d"
+    )
+    kinds = "sa,secret,clusterrole,clusterrolebinding"
+    both.kubectl(both.member("member2"), "delete", kinds, "-n", "default", "-l", "app.kubernetes.io/managed-by=fedssh")
+    both.host.check("sh", "-c", _BY_HAND)
+    done = fedssh("rotate", "--member", "member2")
+    assert done.code == 0, done.stderr
+    assert "fedssh has no access of its own there: KubeFed's credential alone is rotated" in done.stderr
+    assert not accepted(both, "member2", old)
+    assert both.ready()["member2"] == "True"
+    assert accounts(both, "member2") == [
+        "secret/member2-fedhost-fedssh",
+        "serviceaccount/member2-fedhost-fedssh",
+    ]
+    both.kubectl(both.host, "-n", NAMESPACE, "delete", "secret", "member2-x7k2p")

@@ -107,7 +107,8 @@ class Api:
             self._serials[reference] = self._serials.get(reference, 0) + 1
         self.seconds += 1
         created = f"1970-01-12T13:{self.seconds // 60 + 46:02}:{self.seconds % 60:02}Z"
-        item["metadata"] = {**item["metadata"], "creationTimestamp": created}
+        if item["kind"] in {"Secret", "ServiceAccount"}:  # of others nobody asks
+            item["metadata"] = {**item["metadata"], "creationTimestamp": created}
         self.objects[reference] = item
         self._fill_in()
 

@@ -145,7 +145,7 @@ class _Run:
                 self._tokens[name] = outcome
                 self._enter([step for step in steps if step.cluster == name])
             else:
-                self._fail(name, outcome)
+                self._fail({name: outcome})
 
     def _prove(self, names: Sequence[str]) -> None:
         """Try the new credentials from the host; those that do not hold once more, since they are seconds old."""
@@ -153,9 +153,7 @@ class _Run:
             self._journal.begin(name, f"proving the new credentials from {self._host.name}")
         problems = self._problems(names)
         problems |= self._problems([name for name in names if problems.get(name)])
-        for name, problem in problems.items():
-            if problem:
-                self._fail(name, problem)
+        self._fail({name: problem for name, problem in problems.items() if problem})
 
     def _problems(self, names: Sequence[str]) -> dict[str, FedsshError | None]:
         own = {
@@ -199,20 +197,18 @@ class _Run:
         failed, since = swap(self._host, tokens, names, engine=self._engine, target=self._target)
         waiting = [name for name in names if name not in failed]
         unseen = self._unseen(waiting, since)
-        for name in names:
+        clusters, errors = self._clusters, dict(failed)
+        for name in waiting:
             token = self._tokens[name].engine
-            cluster = self._clusters.get(name)
-            if name in failed:
-                self._fail(name, failed[name])
-            elif name in unseen or cluster is None or token is None or cluster.token != token:
+            cluster = clusters.get(name)
+            if name in unseen or cluster is None or token is None or cluster.token != token:
                 why = (cluster.message if cluster else "") or "no health check has come since"
-                error = StepError(
-                    f"{title} has not been seen to use the new credential: {why}", machine=name, step=STEP
-                )
-                self._fail(name, error)
+                text = f"{title} has not been seen to use the new credential: {why}"
+                errors[name] = StepError(text, machine=name, step=STEP)
             else:
                 self._enter([step for step in steps if step.cluster == name])
                 self._journal.confirm(name, f"is Ready with {title}'s new credential")
+        self._fail(errors)
 
     def _unseen(self, names: Sequence[str], since: str) -> set[str]:
         """Wait for health checks; return for whom none came that is later than the second of ``since``."""
@@ -285,11 +281,11 @@ class _Run:
             if not revoked:
                 self._done.setdefault(step.cluster, []).append(step)
 
-    def _fail(self, name: str, error: FedsshError) -> None:
-        """Enter an error of a cluster's, and give it its old credentials back."""
-        self._journal.fail(name, error)
-        if not isinstance(error, UnknownOutcomeError):
-            self._take_back([name])
+    def _fail(self, errors: Mapping[str, FedsshError]) -> None:
+        """Enter errors of clusters, and give these their old credentials back, all at once."""
+        for name, error in errors.items():
+            self._journal.fail(name, error)
+        self._take_back([name for name, error in errors.items() if not isinstance(error, UnknownOutcomeError)])
 
     def _take_back(self, names: Sequence[str]) -> None:
         """Undo, backwards, what this run has done for clusters; what cannot be undone is listed."""

@@ -282,7 +282,7 @@ def _cut(world: World, number: int, *, done: bool) -> None:
 
 @pytest.mark.parametrize("done", [False, True])
 @pytest.mark.parametrize("number", range(1, 12))
-def test_a_run_that_is_cut_anywhere_is_finished_by_the_next(number: int, *, done: bool) -> None:
+def test_fault_57_a_run_that_is_cut_anywhere_is_finished_by_the_next(number: int, *, done: bool) -> None:
     """Both credentials work at once afterwards, and the end is that of an undisturbed run, but for numbers."""
     world = World(members={"member1": Member("member1")})
     world.federate()
@@ -327,7 +327,7 @@ def test_federate_takes_the_newest_token_and_revokes_the_older_one(world: World)
     assert world.members["member1"].accepts(world.host.context("member1")[1])
 
 
-def test_a_deleted_token_does_not_come_back_by_federate(world: World) -> None:
+def test_fault_58_a_deleted_token_does_not_come_back_by_federate(world: World) -> None:
     """Somebody revokes it by hand: the next one has another name, and is another one."""
     seen = {world.host.context("member1")[1]}
     for number in (2, 3):
@@ -346,3 +346,13 @@ def test_what_is_still_accepted_is_an_error(world: World) -> None:
     told = by_name(report)["member1"].error
     assert isinstance(told, StepError)
     assert "an old credential was not refused within 20 s" in told.message
+
+
+def test_fault_57_several_that_fail_are_given_back_at_once(world: World) -> None:
+    """KubeFed is waited for twice, however many clusters it does not notice: with the new ones, and with the old."""
+    world.host.kubefed.stands_still = True
+    report = world.rotate()
+    assert {cluster.state for cluster in report.clusters} == {"Failed"}
+    assert sum(call.key == ("kubefed", "wait") for call in world.called("fedhost")) == 2
+    assert works(world)
+    assert works(world, "member2")
