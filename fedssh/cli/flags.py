@@ -66,6 +66,9 @@ ADOPT: Final = Flag(name="adopt", help="take over what fedssh did not make, afte
 YES: Final = Flag(name="yes", short="y", help="go on where fedssh would ask")
 DRY_RUN: Final = Flag(name="dry_run", short="R", help="tell what would be changed, and change nothing")
 
+OFFLINE: Final = Flag(name="offline", help="connect to nothing: read hosts.yaml, ssh_config and known_hosts alone")
+DEEP: Final = Flag(name="deep", help="let a small federated object travel to each cluster, and remove it again")
+
 HOSTS: Final = Flag(
     name="hosts",
     short="f",

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from fedssh.cli.flags import ADOPT, ALL, DRY_RUN, HOSTS, LABEL, MEMBER, YES
+from fedssh.cli.flags import ADOPT, ALL, DEEP, DRY_RUN, HOSTS, LABEL, MEMBER, OFFLINE, YES
 from fedssh.cli.questions import ask_beside
 from fedssh.errors import ConfigurationError
 from fedssh.federation.report import Progress
@@ -66,7 +66,10 @@ def load_wishes(verb: Verb, given: Mapping[str, Any], messages: Messages) -> Wis
         )
     meant = f"{len(members)} of " if members else ""
     messages.say(f"{inventory.shown}: host {inventory.host.name}, {meant}{count(len(inventory.members), 'member')}")
-    return Wishes(inventory=inventory, members=members, adopt=adopt, dry_run=dry_run)
+    offline, deep = given.get(OFFLINE.name, False), given.get(DEEP.name, False)
+    if offline and deep:
+        raise ConfigurationError(f"{OFFLINE.option} and {DEEP.option} exclude each other")
+    return Wishes(inventory=inventory, members=members, adopt=adopt, dry_run=dry_run, offline=offline, deep=deep)
 
 
 def run_verb(verb: Verb, wishes: Wishes, *, messages: Messages, also_tell: Reporter, yes: bool) -> Report:
@@ -105,6 +108,7 @@ def run_verb(verb: Verb, wishes: Wishes, *, messages: Messages, also_tell: Repor
     run: RunVerb = partial(work, agree=agree) if YES in verb.flags else work
     # The terminal is given back first: closing may take a second, and a second Ctrl-C ends that, too.
     with Connections(ask_beside(progress)) as connections, progress:
+        run = partial(work, examine=connections.examine) if OFFLINE in verb.flags else run
         return run(wishes, connect=connect, report=report)
 
 

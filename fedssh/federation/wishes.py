@@ -28,6 +28,8 @@ class Wishes:
         adopt: Whether objects and kubeconfig entries of the wanted names that fedssh did not make are taken over.
         dry_run: Whether the run only tells what it would do.
         ca_files: What the members' ``ca_file`` hold, by member: PEM in base64.
+        offline: Whether the run connects to no machine.
+        deep: Whether a check lets a small object travel.
     """
 
     inventory: Inventory
@@ -35,6 +37,8 @@ class Wishes:
     adopt: bool = False
     dry_run: bool = False
     ca_files: Mapping[str, str] = field(default_factory=dict)
+    offline: bool = False
+    deep: bool = False
 
 
 def wanted_server(cluster: Cluster, facts: Facts) -> str:

@@ -20,7 +20,7 @@ def show_troubles(report: Report, messages: Messages) -> None:
         for error in (cluster.error, *cluster.further):
             if error:
                 messages.error(error)
-        if cluster.state == "NotReady":
+        if cluster.state == "NotReady" and not cluster.findings:
             messages.warn(f"it is not ready: {cluster.message or 'nothing has said why yet'}", cluster=cluster.name)
     if report.error:
         messages.error(report.error)

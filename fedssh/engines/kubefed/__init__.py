@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from fedssh.engines.kubefed.checkup import checkup_commands, checkup_findings
 from fedssh.engines.kubefed.clusters import (
     READY_SECONDS,
     after_join,
@@ -22,6 +23,7 @@ from fedssh.engines.kubefed.clusters import (
 )
 from fedssh.engines.kubefed.install import NAMESPACE, PART_SECONDS, check_part
 from fedssh.engines.kubefed.join import JOIN_SECONDS, parse_join
+from fedssh.engines.kubefed.residue import residue_commands, residue_findings
 from fedssh.engines.kubefed.state import parse_state, state_commands, tool_commands
 from fedssh.kubernetes.kubeconfig.entries import EntryNames
 
@@ -39,6 +41,8 @@ __all__ = [
     "after_join",
     "broken_credential_hint",
     "check_part",
+    "checkup_commands",
+    "checkup_findings",
     "correct_command",
     "corrections",
     "credential",
@@ -50,6 +54,8 @@ __all__ = [
     "parse_reconnect",
     "parse_state",
     "reconnect_command",
+    "residue_commands",
+    "residue_findings",
     "state_commands",
     "tool_commands",
     "wait_command",
