@@ -22,15 +22,16 @@ if TYPE_CHECKING:
         UnknownOutcomeError,
         UnreachableError,
     )
-    from fedssh.federation.report import ClusterReport, PlannedChange, Progress, Report
+    from fedssh.federation.report import CheckFinding, ClusterReport, PlannedChange, Progress, Report
     from fedssh.inventory import Inventory, load_inventory
-    from fedssh.library import federate, prepare, status
+    from fedssh.library import check, federate, prepare, status
 
     __version__: str
 
 __all__ = [
     "AuthenticationError",
     "BusyError",
+    "CheckFinding",
     "ClusterReport",
     "ConfigurationError",
     "ConnectionLostError",
@@ -45,6 +46,7 @@ __all__ = [
     "UnknownOutcomeError",
     "UnreachableError",
     "__version__",
+    "check",
     "federate",
     "load_inventory",
     "prepare",
@@ -53,11 +55,13 @@ __all__ = [
 ]
 
 _HOMES: Final = {
+    "check": "fedssh.library",
     "federate": "fedssh.library",
     "prepare": "fedssh.library",
     "status": "fedssh.library",
     "load_inventory": "fedssh.inventory",
     "Inventory": "fedssh.inventory",
+    "CheckFinding": "fedssh.federation.report",
     "ClusterReport": "fedssh.federation.report",
     "PlannedChange": "fedssh.federation.report",
     "Progress": "fedssh.federation.report",

@@ -267,6 +267,13 @@ class Engine(Protocol):
         """Return what the answers to ``checkup_commands`` say of the engine, and of what it has left on the host."""
         ...
 
+    def journey_line(self, space: str, clusters: Sequence[str], *, target: Target) -> str:
+        """Return the line to hold that sends a small object to clusters; when it is released, the object goes again.
+
+        The object is a ConfigMap called ``space`` in a namespace of that name. The first line is ``sent``, or why not.
+        """
+        ...
+
     def residue_commands(self, *, target: Target) -> list[Command]:
         """Return the commands that ask a cluster, the host or a member, what joins have left there."""
         ...

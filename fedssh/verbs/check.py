@@ -1,6 +1,7 @@
 """``check``: everything that can be looked at, on all machines, and all that is not well at once.
 
-Nothing is changed. It never stops at a failure: what could not be looked at is told, too.
+Nothing is changed, but that with ``deep`` a small object travels. It never stops at a failure: what could not be looked
+at is told, too.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from fedssh.engines import load_engine
 from fedssh.engines.protocol import CheckFinding
 from fedssh.errors import FedsshError, StepError
+from fedssh.federation.act.journey import travel
 from fedssh.federation.checkup.clusters import check_contexts, check_federation
 from fedssh.federation.checkup.credentials import check_kubeconfig, check_logins, check_tokens
 from fedssh.federation.checkup.facts import Checkup, HostCheckup
@@ -29,6 +31,7 @@ from fedssh.federation.plan import Plan
 from fedssh.federation.report import Report
 from fedssh.federation.threads import contained
 from fedssh.federation.trust import load_ca_file
+from fedssh.kubernetes.kubectl import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from fedssh.federation.machines import Connect
     from fedssh.federation.report import ClusterReport, Progress, Reporter
     from fedssh.federation.wishes import Wishes
+    from fedssh.shell import Shell
 
 
 def run(wishes: Wishes, *, connect: Connect, report: Reporter, examine: Examine) -> Report:
@@ -62,9 +66,12 @@ def run(wishes: Wishes, *, connect: Connect, report: Reporter, examine: Examine)
         wishes=wishes, ways=ways, ca_problems=ca_problems, laptop_clock=time.time(), is_limited=is_limited
     )
     journal = Journal(_without_failures(report))
+    machines: dict[str, Shell] = {}
     if not wishes.offline:
-        checkup = _look(checkup, connect, engine, journal)
+        checkup, machines = _look(checkup, connect, engine, journal)
     findings = judge(checkup, engine)
+    if wishes.deep:
+        findings += _let_travel(checkup, machines, engine, journal)
     return _report(checkup, findings, engine, journal)
 
 
@@ -97,12 +104,36 @@ def judge(checkup: Checkup, engine: Engine) -> list[CheckFinding]:
     return list(dict.fromkeys(found))
 
 
-def _look(checkup: Checkup, connect: Connect, engine: Engine, journal: Journal) -> Checkup:
+def _let_travel(
+    checkup: Checkup, machines: Mapping[str, Shell], engine: Engine, journal: Journal
+) -> list[CheckFinding]:
+    """Let an object travel to every cluster that is Ready, and whose machine can tell of it."""
+    host, state = checkup.wishes.inventory.host.name, checkup.facts.host.state if checkup.facts else None
+    say = partial(CheckFinding, cluster=host, topic="journey")
+    if checkup.facts is None or state is None or checkup.facts.host.gaps or host not in machines:
+        return [say(state="notice", text="no object was sent: the host could not be looked at")]
+    targets = {cluster.name: Target(kubeconfig=cluster.kubeconfig or "") for cluster in checkup.wishes.members}
+    targets = {host: state.target, **targets}
+    ready = {name for name, cluster in state.engine.clusters.items() if cluster.ready and name in machines}
+    targets = {name: target for name, target in targets.items() if name in ready}
+    if not ready - {host} or host not in ready:
+        return [say(state="notice", text="no object was sent: there is no member that is Ready, or the host is not")]
+    for name in targets:
+        journal.begin(name, "waiting for a federated object")
+    told = contained(host, partial(travel, machines, targets, engine, host=host))
+    if not isinstance(told, FedsshError):
+        return told
+    text, leads_to = f"no object could be sent: {told.message}", "what is federated now reaches no cluster"
+    return [say(state="problem", text=text, leads_to=leads_to, hint=told.hint)]
+
+
+def _look(checkup: Checkup, connect: Connect, engine: Engine, journal: Journal) -> tuple[Checkup, dict[str, Shell]]:
     machines, facts = look(checkup.wishes, connect, engine, journal)
     for name in machines:
         journal.begin(name, "looking closer")
     clusters, host = look_closer(machines, checkup.wishes, facts, engine)
-    return replace(checkup, facts=facts, connected=frozenset(machines), clusters=clusters, host=host)
+    checkup = replace(checkup, facts=facts, connected=frozenset(machines), clusters=clusters, host=host)
+    return checkup, machines
 
 
 def _load_ca_files(wishes: Wishes) -> tuple[Wishes, Mapping[str, FedsshError]]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lab import audit
@@ -12,6 +15,8 @@ from tests.cluster.oracle import NAMESPACE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from lab.machine import Machine
 
     from .oracle import Federation, Run
 
@@ -178,3 +183,32 @@ def test_offline_connects_to_nothing(
     assert named(done, "member1", "network", "holds no certificate in PEM") == "problem"
     assert named(done, "member2", "ssh", "gone cannot be used: No such file") == "problem"
     assert "problem" not in {state for (name, _, _), state in findings(done).items() if name == "fedhost"}
+
+
+def journeys(machine: Machine) -> list[str]:
+    """Return the namespaces of journeys that are on a machine's cluster."""
+    listed = machine.check("/opt/recorded/kubectl", "get", "namespaces", "-o", "name").split()
+    return [name for name in listed if "fedssh-journey" in name]
+
+
+def test_an_object_travels_and_goes_again(
+    joined: Federation, inventory: dict[str, Any], fedssh: Callable[..., Run],
+    eventually: Callable[[Callable[[], bool]], None], tmp_path: Path,
+) -> None:  # fmt: skip
+    """To host and member, with its times; after a kill it goes by itself; what was left goes with the next."""
+    del inventory["members"]["member2"]
+    places = (joined.host, joined.member())
+    joined.kubectl(joined.host, "create", "namespace", "fedssh-journey-left")
+    joined.kubectl(joined.host, "label", "namespace", "fedssh-journey-left", "fedssh/journey=true")
+    done = fedssh("check", "-o", "json")
+    assert (done.code, named(done, "fedhost", "residue", "the namespace fedssh-journey-left is of")) == (0, "notice")
+    done = fedssh("check", "--deep", "-o", "json")
+    assert done.code == 0, findings(done)
+    for name in ("fedhost", "member1"):
+        assert named(done, name, "journey", "a federated object arrived after") == "ok", findings(done)
+    assert [journeys(place) for place in places] == [[], []]
+    argv = [str(Path(sys.executable).with_name("fedssh")), "check", "--deep"]
+    with subprocess.Popen(argv, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as killed:
+        eventually(lambda: bool(journeys(joined.host)))
+        killed.kill()
+    eventually(lambda: not any(journeys(place) for place in places))

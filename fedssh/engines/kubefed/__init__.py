@@ -23,6 +23,7 @@ from fedssh.engines.kubefed.clusters import (
 )
 from fedssh.engines.kubefed.install import NAMESPACE, PART_SECONDS, check_part
 from fedssh.engines.kubefed.join import JOIN_SECONDS, parse_join
+from fedssh.engines.kubefed.journey import journey_line
 from fedssh.engines.kubefed.residue import residue_commands, residue_findings
 from fedssh.engines.kubefed.state import parse_state, state_commands, tool_commands
 from fedssh.kubernetes.kubeconfig.entries import EntryNames
@@ -47,6 +48,7 @@ __all__ = [
     "corrections",
     "credential",
     "entry_names",
+    "journey_line",
     "label_command",
     "list_commands",
     "parse_join",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from fedssh.engines.kubefed.install import NAMESPACE, WEBHOOK
+from fedssh.engines.kubefed.journey import journeys_command
 from fedssh.engines.kubefed.log import check_log, log_command
 from fedssh.engines.kubefed.pods import HALTS, check_pods, finding
 from fedssh.engines.protocol import CheckFinding
@@ -55,6 +56,7 @@ def checkup_commands(*, target: Target) -> list[Command]:
         kubectl("get", "federatedtypeconfigs.core.kubefed.io", where, "-o", names, target=target),
         kubectl("get", "secrets", where, "--field-selector=type=Opaque", "-o", f"go-template={opaque}", target=target),
         helm.version(),
+        journeys_command(target=target),
     ]
 
 
@@ -70,7 +72,7 @@ def checkup_findings(
         now: The host's time.
     """
     host = inventory.host.name
-    pods, webhooks, endpoints, log, types, secrets, helm_version = results
+    pods, webhooks, endpoints, log, types, secrets, helm_version, journeys = results
     if not (state.version or state.clusters):
         return [_not_installed(state, inventory)]
     found = [*_tool_findings(helm_version, state, inventory)]
@@ -82,6 +84,7 @@ def checkup_findings(
     found += check_log(log, items or [], host, now=now)
     found += _type_findings(types, host)
     found += _secret_findings(secrets, state, host)
+    found += _journey_findings(journeys, host)
     return found
 
 
@@ -201,4 +204,18 @@ def _secret_findings(secrets: Result, state: EngineState, host: str) -> Iterator
                 since=since,
                 leads_to="whoever reads it may have all rights on the cluster that it was made for",
                 hint=f"If no join is under way, remove it on the host: kubectl -n {NAMESPACE} delete secret {name}",
+            )
+
+
+def _journey_findings(journeys: Result, host: str) -> Iterator[CheckFinding]:
+    for line in journeys.stdout.splitlines() if journeys.ok else ():
+        space, _, since = visible(line).strip().partition(" ")
+        if space:
+            yield CheckFinding(
+                cluster=host,
+                topic="residue",
+                state="notice",
+                text=f"the namespace {space} is of a check --deep that is at work, or was killed",
+                since=since,
+                hint="fedssh check --deep removes it",
             )

@@ -182,6 +182,11 @@ class Armada:
         assert now
         return [CheckFinding(cluster=inventory.host.name, topic="engine", state="ok", text=f"it is {state.version}")]
 
+    def journey_line(self, space: str, clusters: Sequence[str], *, target: Target) -> str:
+        """Return how an object travels."""
+        assert clusters
+        return kubectl("create", "cargo", space, target=target).line
+
     def residue_commands(self, *, target: Target) -> list[Command]:
         """Return none: it leaves nothing."""
         assert target.flags() is not None
