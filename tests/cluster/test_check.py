@@ -45,7 +45,7 @@ def named(done: Run, cluster: str, topic: str, words: str) -> str:
     return found[0] if found else ""
 
 
-def test_before_the_first_federate(bare: Federation, fedssh: Callable[..., Run]) -> None:
+def test_fault_65_before_the_first_federate(bare: Federation, fedssh: Callable[..., Run]) -> None:
     """Nothing is wrong: what is not there yet is said, with what federate would do; nothing is changed."""
     marks, before = bare.audit_marks(), file_times(bare.host)
     done = fedssh("check", "-o", "json")
@@ -60,7 +60,7 @@ def test_before_the_first_federate(bare: Federation, fedssh: Callable[..., Run])
     assert (bare.changes_since(marks), file_times(bare.host)) == ([], before)
 
 
-def test_all_is_well(
+def test_fault_65_all_is_well(
     joined: Federation, inventory: dict[str, Any], fedssh: Callable[..., Run],
     logins: Callable[[], dict[str, tuple[int, int]]],
 ) -> None:  # fmt: skip
@@ -89,7 +89,7 @@ def test_all_is_well(
     assert member["credential"] == {"issued": made, "ends": "never"}
 
 
-def test_everything_that_is_wrong_at_once(  # noqa: PLR0915 - one ruin after the other, and all of it back again
+def test_fault_65_everything_that_is_wrong_at_once(  # noqa: PLR0915 - one ruin after the other, and all of it back again
     joined: Federation, inventory: dict[str, Any], fedssh: Callable[..., Run],
     eventually: Callable[[Callable[[], bool]], None],
 ) -> None:  # fmt: skip
@@ -166,7 +166,7 @@ def test_everything_that_is_wrong_at_once(  # noqa: PLR0915 - one ruin after the
     assert unnamed["inInventory"] is False
 
 
-def test_offline_connects_to_nothing(
+def test_fault_65_offline_connects_to_nothing(
     joined: Federation, inventory: dict[str, Any], fedssh: Callable[..., Run],
     logins: Callable[[], dict[str, tuple[int, int]]],
 ) -> None:  # fmt: skip

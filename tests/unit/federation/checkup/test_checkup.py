@@ -115,7 +115,7 @@ def test_all_is_well() -> None:
     }
 
 
-def test_a_dead_host_does_not_keep_members_from_being_checked() -> None:
+def test_fault_65_a_dead_host_does_not_keep_members_from_being_checked() -> None:
     """The host's failure is a finding, and the members' own ones are told beside it."""
     gone = UnreachableError("no answer", machine="fedhost", hint="Switch it on.")
     lost = StepError("kubectl is not there", machine="member1", step="look at the member", hint="Install it.")
@@ -127,7 +127,7 @@ def test_a_dead_host_does_not_keep_members_from_being_checked() -> None:
     ]
 
 
-def test_without_rights() -> None:
+def test_fault_65_without_rights() -> None:
     """An administrator's kubeconfig is needed on every machine; one that is none is named, with what it leads to."""
     found = judge(checkup(well(), clusters={"member1": ClusterCheckup(is_admin=False)}), ENGINE)
     [problem] = [each for each in found if each.state == "problem"]
@@ -146,7 +146,7 @@ def test_without_rights() -> None:
         ("2026-11-29", "ok", ""),
     ],
 )
-def test_what_ends_is_told_by_its_end(now: str, state: str, words: str) -> None:
+def test_fault_65_what_ends_is_told_by_its_end(now: str, state: str, words: str) -> None:
     """Certificates, thirty days before: the API server's and the one in a machine's own kubeconfig."""
     clock = datetime.fromisoformat(f"{now}T00:00:00+00:00").timestamp()
     certificate = issue("m1").certificate
