@@ -48,7 +48,8 @@ def test_the_table_names_the_tests_there_are() -> None:
 def test_every_fault_has_one_row() -> None:
     """In order; of the later ones those that can happen already."""
     numbers = [row["number"] for row in ROWS]
-    assert numbers == ["1", "2", "3", "3b", *(str(number) for number in (*range(4, 50), 62, 63, 64, *range(72, 78)))]
+    later = (*range(4, 50), *range(62, 66), *range(72, 78))
+    assert numbers == ["1", "2", "3", "3b", *(str(number) for number in later)]
     assert len(ROWS) == (ROOT / "docs/faults.md").read_text().count("\n| ") - 1
 
 
