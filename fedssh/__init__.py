@@ -22,15 +22,16 @@ if TYPE_CHECKING:
         UnknownOutcomeError,
         UnreachableError,
     )
-    from fedssh.federation.report import ClusterReport, PlannedChange, Progress, Report, Residue
+    from fedssh.federation.report import CheckFinding, ClusterReport, PlannedChange, Progress, Report, Residue
     from fedssh.inventory import Inventory, load_inventory
-    from fedssh.library import federate, prepare, rotate, status, unfederate
+    from fedssh.library import check, federate, prepare, rotate, status, unfederate
 
     __version__: str
 
 __all__ = [
     "AuthenticationError",
     "BusyError",
+    "CheckFinding",
     "ClusterReport",
     "ConfigurationError",
     "ConnectionLostError",
@@ -46,6 +47,7 @@ __all__ = [
     "UnknownOutcomeError",
     "UnreachableError",
     "__version__",
+    "check",
     "federate",
     "load_inventory",
     "prepare",
@@ -56,6 +58,7 @@ __all__ = [
 ]
 
 _HOMES: Final = {
+    "check": "fedssh.library",
     "federate": "fedssh.library",
     "prepare": "fedssh.library",
     "rotate": "fedssh.library",
@@ -63,6 +66,7 @@ _HOMES: Final = {
     "unfederate": "fedssh.library",
     "load_inventory": "fedssh.inventory",
     "Inventory": "fedssh.inventory",
+    "CheckFinding": "fedssh.federation.report",
     "ClusterReport": "fedssh.federation.report",
     "PlannedChange": "fedssh.federation.report",
     "Progress": "fedssh.federation.report",

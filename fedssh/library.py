@@ -11,6 +11,7 @@ from fedssh.errors import ConfigurationError
 from fedssh.federation.wishes import Wishes
 from fedssh.inventory.choice import choose_beyond, choose_members
 from fedssh.ssh import Connections
+from fedssh.verbs import check as checking
 from fedssh.verbs import federate as federating
 from fedssh.verbs import prepare as preparing
 from fedssh.verbs import rotate as rotating
@@ -139,6 +140,41 @@ def status(
     with Connections(_nobody) as connections:
         wishes = Wishes(inventory=inventory, members=chosen)
         return _or_raise(looking.run(wishes, connect=connections.connect, report=report))
+
+
+def check(
+    inventory: Inventory,
+    members: str | Sequence[str] | None = None,
+    *,
+    labels: Mapping[str, str] | None = None,
+    offline: bool = False,
+    deep: bool = False,
+    report: Reporter = ignore,
+) -> Report:
+    """Return what is not well, and what is, of everything that can be looked at.
+
+    Args:
+        inventory: The clusters.
+        members: As for ``federate``; None also means clusters of the federation that hosts.yaml does not name.
+        labels: As for ``federate``.
+        offline: Whether hosts.yaml, ssh_config and known_hosts files are looked at alone; no machine is connected to.
+        deep: Whether a small federated object travels to each cluster and goes again; nothing else is changed ever.
+        report: Told of every step.
+
+    Returns:
+        The clusters with their ``findings``. Whatever fails stands there; a report with problems has exit code 3.
+
+    Raises:
+        ConfigurationError: There is no such member, or ``offline`` and ``deep`` are both wanted (2).
+    """
+    if offline and deep:
+        raise ConfigurationError("offline and deep exclude each other")
+    is_limited = members is not None or bool(labels)
+    chosen = _choose(inventory, members, labels) if is_limited else ()
+    with Connections(_nobody) as connections:
+        wishes = Wishes(inventory=inventory, members=chosen, offline=offline, deep=deep)
+        run = checking.run(wishes, connect=connections.connect, report=report, examine=connections.examine)
+        return _or_raise(run)
 
 
 def unfederate(

@@ -160,6 +160,7 @@ class _End:
         from fedssh.output import Messages  # noqa: PLC0415  (rich is slow to import)
 
         style, output = given.get(LOG_FORMAT.name), given.get(OUTPUT.name)
+        self._verbose = bool(given.get(VERBOSE.name, 0))
         self._output: Format = output if output in OUTPUT.choices else "table"
         self.so_far = so_far
         self.messages = Messages(
@@ -180,7 +181,7 @@ class _End:
         seconds = time.monotonic() - self._started
         if not self._is_shown:
             self._is_shown = True
-            show_result(report, self._output)
+            show_result(report, self._output, verbose=self._verbose)
         if isinstance(report.error, InterruptionError):
             self.messages.say(f"Interrupted after {spent(seconds)}. {report.error.hint}".strip(), always=True)
             return

@@ -73,6 +73,8 @@ UNINSTALL: Final = Flag(name="uninstall", help="with --all: take off the host wh
 OLDER_THAN: Final = Flag(
     name="older_than", default="", metavar="TIME", help="only credentials that are older: 30d, 12h, 1w"
 )
+OFFLINE: Final = Flag(name="offline", help="connect to nothing: read hosts.yaml, ssh_config and known_hosts alone")
+DEEP: Final = Flag(name="deep", help="let a small federated object travel to each cluster, and remove it again")
 
 HOSTS: Final = Flag(
     name="hosts",

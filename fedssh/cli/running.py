@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from fedssh.cli.flags import (
     ADOPT,
     ALL,
+    DEEP,
     DELETE_WORKLOADS,
     DRY_RUN,
     HOSTS,
     LABEL,
     MEMBER,
+    OFFLINE,
     OLDER_THAN,
     UNINSTALL,
     YES,
@@ -86,6 +88,9 @@ def load_wishes(verb: Verb, given: Mapping[str, Any], messages: Messages) -> Wis
         raise ConfigurationError(f"{UNINSTALL.option} goes with {ALL.option} only: members would be left without it")
     meant = f"{len(members)} of " if members else ""
     messages.say(f"{inventory.shown}: host {inventory.host.name}, {meant}{count(len(inventory.members), 'member')}")
+    offline, deep = given.get(OFFLINE.name, False), given.get(DEEP.name, False)
+    if offline and deep:
+        raise ConfigurationError(f"{OFFLINE.option} and {DEEP.option} exclude each other")
     age = given.get(OLDER_THAN.name, "")
     return Wishes(
         inventory=inventory,
@@ -97,6 +102,8 @@ def load_wishes(verb: Verb, given: Mapping[str, Any], messages: Messages) -> Wis
         delete_workloads=given.get(DELETE_WORKLOADS.name, False),
         uninstall=uninstall,
         older_than_seconds=parse_age(age) if age else 0,
+        offline=offline,
+        deep=deep,
     )
 
 
@@ -136,6 +143,7 @@ def run_verb(verb: Verb, wishes: Wishes, *, messages: Messages, also_tell: Repor
     run: RunVerb = partial(work, agree=agree) if YES in verb.flags else work
     # The terminal is given back first: closing may take a second, and a second Ctrl-C ends that, too.
     with Connections(ask_beside(progress)) as connections, progress:
+        run = partial(work, examine=connections.examine) if OFFLINE in verb.flags else run
         return run(wishes, connect=connect, report=report)
 
 

@@ -10,6 +10,7 @@ from fedssh.cli.flags import (
     ALL,
     CLUSTER,
     COMMON,
+    DEEP,
     DELETE_WORKLOADS,
     DRY_RUN,
     FROM_ANSIBLE,
@@ -17,6 +18,7 @@ from fedssh.cli.flags import (
     LABEL,
     LOG_FORMAT,
     MEMBER,
+    OFFLINE,
     OLDER_THAN,
     OUTPUT_FILE,
     PROBE,
@@ -91,6 +93,12 @@ VERBS: Final = (
         help="Show how the federation is; exit code 3 if not all is Ready.",
         flags=(MEMBER, LABEL),
         examples=("fedssh status", "fedssh status --label region=eu -o wide"),
+    ),
+    Verb(
+        name="check",
+        help="Find out what is wrong, everywhere at once; exit code 3.",
+        flags=(MEMBER, LABEL, OFFLINE, DEEP),
+        examples=("fedssh check", "fedssh check --member member1 --deep"),
     ),
     Verb(
         name="init",

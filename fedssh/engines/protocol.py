@@ -7,7 +7,7 @@ found of it on the host is an ``EngineState``. The protocol is as narrow as the 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -27,6 +27,36 @@ NOW: Final = "date -u +%Y-%m-%dT%H:%M:%SZ"
 
 NOT_EMPTY: Final = 93
 """What ``Engine.empty_namespace_command`` answers where a namespace holds something of others, and says what."""
+Topic = Literal[
+    "ssh", "tools", "rights", "clocks", "network", "credentials", "engine", "federation", "residue", "journey"
+]
+"""What ``check`` looks at, in the order of the way from the laptop to a federated object."""
+
+CheckState = Literal["ok", "notice", "problem"]
+"""Whether something is as it should be, should be known, or has to be put right."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckFinding:
+    """What ``check`` has found.
+
+    Attributes:
+        cluster: Whom it concerns.
+        topic: To what it belongs.
+        state: Whether it is as it should be, should be known, or has to be put right.
+        text: What was found.
+        since: Since when it is so, as Kubernetes writes times, or "".
+        leads_to: What follows from it, or "".
+        hint: What to do next, or "".
+    """
+
+    cluster: str
+    topic: Topic
+    state: CheckState
+    text: str
+    since: str = ""
+    leads_to: str = ""
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +71,10 @@ class JoinedCluster:
         ready: The engine's own view; None before its first look.
         message: Why it is not ready, in the engine's words, or "".
         probed: When the engine looked last and found it ready, as Kubernetes writes it, or "".
+        reason: The same in a word or two, or "".
+        since: Since when it is ready or not, as Kubernetes writes times; "" where that is not known.
+        kubernetes: The Kubernetes version that the engine has found there, or "".
+        issued: When the engine's credential for it was made, or renewed for the last time; "" where that is not known.
         spec: The engine's own description of it, for the engine alone.
     """
 
@@ -51,6 +85,10 @@ class JoinedCluster:
     ready: bool | None = None
     message: str = ""
     probed: str = ""
+    reason: str = ""
+    since: str = ""
+    kubernetes: str = ""
+    issued: str = ""
     spec: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
@@ -415,4 +453,31 @@ class Engine(Protocol):
 
     def broken_credential_hint(self) -> str:
         """Return what to do where the engine's own credential for a cluster does not work."""
+        ...
+
+    def checkup_commands(self, *, target: Target) -> list[Command]:
+        """Return the commands that ask the host how the engine is; they change nothing."""
+        ...
+
+    def checkup_findings(
+        self, results: Sequence[Result], state: EngineState, inventory: Inventory, *, now: str
+    ) -> list[CheckFinding]:
+        """Return what the answers to ``checkup_commands`` say of the engine, and of what it has left on the host."""
+        ...
+
+    def journey_line(self, space: str, clusters: Sequence[str], *, target: Target) -> str:
+        """Return the line to hold that sends a small object to clusters; when it is released, the object goes again.
+
+        The object is a ConfigMap called ``space`` in a namespace of that name. The first line is ``sent``, or why not.
+        """
+        ...
+
+    def residue_commands(self, *, target: Target) -> list[Command]:
+        """Return the commands that ask a cluster, the host or a member, what joins have left there."""
+        ...
+
+    def residue_findings(
+        self, results: Sequence[Result], state: EngineState | None, *, cluster: str, host: str
+    ) -> list[CheckFinding]:
+        """Return what the answers to ``residue_commands`` say; what belongs to a join cannot be told without state."""
         ...

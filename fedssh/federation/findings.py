@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from fedssh.engines.protocol import Topic
     from fedssh.errors import FedsshError
 
 Seek = Literal["address", "trust", ""]
@@ -24,6 +25,7 @@ class Finding:
         error: Why going on is refused; None unless it is.
         seek: What may work instead, to be tried from the host before the refusal is told: another address, or another
             way to verify; "" where nothing is to be tried.
+        topic: To what ``check`` counts it; "" where its error, or nothing, tells.
     """
 
     cluster: str
@@ -31,6 +33,7 @@ class Finding:
     text: str
     error: FedsshError | None = None
     seek: Seek = ""
+    topic: Topic | Literal[""] = ""
 
 
 def refusals(findings: Iterable[Finding]) -> dict[str, Finding]:
@@ -47,6 +50,6 @@ def refused(cluster: str, error: FedsshError, seek: Seek = "") -> Finding:
     return Finding(cluster=cluster, state="refused", text=error.message, error=error, seek=seek)
 
 
-def notice(cluster: str, text: str) -> Finding:
+def notice(cluster: str, text: str, topic: Topic | Literal[""] = "") -> Finding:
     """Return what has to be said of a cluster at every run."""
-    return Finding(cluster=cluster, state="notice", text=text)
+    return Finding(cluster=cluster, state="notice", text=text, topic=topic)

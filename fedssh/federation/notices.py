@@ -24,9 +24,10 @@ def member_notices(member: MemberFacts, endpoint: Endpoint, host: HostFacts, eng
     name, trust, title = member.name, endpoint.trust, engine.TITLE
     clock = _clock_notice(member, host=host.name, host_clock=host.clock)
     if clock:
-        yield notice(name, clock)
+        yield notice(name, clock, "clocks")
     elif member.clock:
-        yield Finding(cluster=name, state="checked", text=f"its clock agrees with that of {host.name}")
+        agrees = f"its clock agrees with that of {host.name}"
+        yield Finding(cluster=name, state="checked", text=agrees, topic="clocks")
     server_host = urlsplit(endpoint.server).hostname or ""
     if server_host in host.own_names:
         yield notice(

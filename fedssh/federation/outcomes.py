@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 from fedssh.errors import StepError
 from fedssh.federation.report import ClusterReport, PlannedChange, Report, State
+from fedssh.kubernetes.kubeconfig.entries import member_mark
+from fedssh.kubernetes.tokens import token_end
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fedssh.engines.protocol import Engine, JoinedCluster
     from fedssh.errors import FedsshError
+    from fedssh.federation.facts import HostFacts
     from fedssh.federation.journal import Journal
     from fedssh.federation.plan import Plan
     from fedssh.federation.report import Role
@@ -29,12 +32,14 @@ class Outcome:
         clusters: The clusters that the engine has, by name.
         proven: Those whose own credential of the engine's this run has seen work.
         version: The engine's version that is installed, or "".
+        tls: How the clusters are verified, in hosts.yaml's word, by name; those of which that is known.
     """
 
     is_known: bool = False
     clusters: Mapping[str, JoinedCluster] = field(default_factory=dict)
     proven: frozenset[str] = frozenset()
     version: str = ""
+    tls: Mapping[str, str] = field(default_factory=dict)
 
 
 def report_clusters(
@@ -49,7 +54,7 @@ def report_clusters(
         plan: What a run would do; told of a dry run alone.
         names: The clusters, in order.
     """
-    host = wishes.inventory.host.name
+    host, members = wishes.inventory.host.name, {member.name for member in wishes.inventory.members}
     return tuple(
         _report_cluster(
             name,
@@ -57,10 +62,21 @@ def report_clusters(
             outcome,
             journal,
             proven=name in outcome.proven,
+            in_inventory=name == host or name in members,
             plan=_planned(plan, name) if wishes.dry_run else (),
         )
         for name in names
     )
+
+
+def tls_words(host: HostFacts, engine: Engine) -> dict[str, str]:
+    """Return how the clusters of the federation are verified, in hosts.yaml's word.
+
+    The kubeconfig's mark knows it of those that fedssh has written; of the others, the engine's description tells it.
+    """
+    document = host.state.document if host.state else None
+    marks = {name: member_mark(document, engine.entry_names(name)).tls if document else "" for name in host.clusters}
+    return {name: marks[name] or cluster.endpoint.trust.word for name, cluster in host.clusters.items()}
 
 
 def sum_up(clusters: Sequence[ClusterReport], word: str) -> str:
@@ -119,6 +135,7 @@ def _report_cluster(
     journal: Journal,
     *,
     proven: bool,
+    in_inventory: bool,
     plan: tuple[PlannedChange, ...],
 ) -> ClusterReport:
     joined = outcome.clusters.get(name)
@@ -137,6 +154,12 @@ def _report_cluster(
         changes=tuple(journal.changes.get(name, ())),
         notices=tuple(journal.notices.get(name, ())),
         message=joined.message if joined else "",
+        reason=joined.reason if joined else "",
+        kubernetes=joined.kubernetes if joined else "",
+        tls=outcome.tls.get(name, ""),
+        issued=joined.issued if joined else "",
+        ends=token_end(joined.token) if joined and joined.token else "",
+        in_inventory=in_inventory,
         error=error,
         further=tuple(journal.further.get(name, ())),
         aftermath=tuple(journal.aftermath.get(name, ())),

@@ -6,8 +6,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from fedssh.engines.protocol import CheckFinding, Topic
+
 if TYPE_CHECKING:
     from fedssh.errors import FedsshError
+
+__all__ = [
+    "Agree",
+    "CheckFinding",
+    "ClusterReport",
+    "PlannedChange",
+    "Progress",
+    "Report",
+    "Reporter",
+    "Role",
+    "State",
+    "Topic",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +100,19 @@ class ClusterReport:
         changes: What this run did to it, in order, as in "granted access".
         notices: What has to be said about it as long as it is so, as in "nobody verifies its certificate".
         message: Why it is not ready, or "".
+        reason: The same in a word or two, or "".
+        kubernetes: Its Kubernetes version, as the engine has found it, or "".
+        tls: How it is verified, in hosts.yaml's word: from the host's kubeconfig, else from the engine's description;
+            "" where nobody has looked.
+        issued: When the engine's credential for it was made or renewed, as Kubernetes writes times, or "".
+        ends: When that ends, in the same way; ``never``; or "" where it is not known.
+        in_inventory: Whether hosts.yaml names it.
         error: What went wrong first, or None.
         further: What else is wrong, so that all of it can be corrected before the next run.
         aftermath: What has become, after the error, of what this run had done, as in "What had been created on
             member1 is gone again."; a line each.
         residue: What is left of it, where it has left the federation.
+        findings: What ``check`` has found, in the order of the way.
     """
 
     name: str
@@ -102,10 +125,17 @@ class ClusterReport:
     changes: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     message: str = ""
+    reason: str = ""
+    kubernetes: str = ""
+    tls: str = ""
+    issued: str = ""
+    ends: str = ""
+    in_inventory: bool = True
     error: FedsshError | None = None
     further: tuple[FedsshError, ...] = ()
     aftermath: tuple[str, ...] = ()
     residue: tuple[Residue, ...] = ()
+    findings: tuple[CheckFinding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +152,7 @@ class Report:
         summary: What it has come to, for people, as in "3 of 4 federated, 1 failed".
         remark: What else people should know at the end, a sentence, or "".
         has_table: Whether people are shown a table of the clusters.
+        has_details: Whether that table tells versions, TLS and credentials.
         error: Why the run as a whole ended early, or None.
     """
 
@@ -134,6 +165,7 @@ class Report:
     summary: str = ""
     remark: str = ""
     has_table: bool = True
+    has_details: bool = False
     error: FedsshError | None = None
 
     @property

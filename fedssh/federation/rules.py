@@ -189,7 +189,7 @@ def check_strangers(wishes: Wishes, facts: Facts, engine: Engine) -> list[Findin
             f"nobody can tell whether {name}, which has joined, is one of these clusters under another name: "
             f"{engine.TITLE}'s credential for it does not work ({why})"
         )
-        found.append(notice(facts.host.name, text))
+        found.append(notice(facts.host.name, text, "federation"))
     return found
 
 

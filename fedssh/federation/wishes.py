@@ -33,6 +33,8 @@ class Wishes:
         is_all: Whether all members are meant, and with them the federation as a whole.
         delete_workloads: Whether what the federation has put on clusters is deleted when they leave.
         uninstall: Whether the engine is taken off the host.
+        offline: Whether the run connects to no machine.
+        deep: Whether a check lets a small object travel.
     """
 
     inventory: Inventory
@@ -45,6 +47,8 @@ class Wishes:
     is_all: bool = False
     delete_workloads: bool = False
     uninstall: bool = False
+    offline: bool = False
+    deep: bool = False
 
 
 def wanted_server(cluster: Cluster, facts: Facts) -> str:

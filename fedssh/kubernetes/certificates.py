@@ -83,6 +83,18 @@ def fingerprint(certificate: x509.Certificate) -> str:
     return "SHA256:" + certificate.fingerprint(SHA256()).hex(":").upper()
 
 
+def valid_until(certificate: x509.Certificate) -> str:
+    """Return the end of a certificate as Kubernetes writes times, or "" where it cannot be read."""
+    end = _attempt(lambda: certificate.not_valid_after_utc)
+    return end.strftime("%Y-%m-%dT%H:%M:%SZ") if end else ""
+
+
+def valid_from(certificate: x509.Certificate) -> str:
+    """Return the beginning of a certificate as Kubernetes writes times, or "" where it cannot be read."""
+    begin = _attempt(lambda: certificate.not_valid_before_utc)
+    return begin.strftime("%Y-%m-%dT%H:%M:%SZ") if begin else ""
+
+
 def to_base64(certificate: x509.Certificate) -> str:
     """Return a certificate as a kubeconfig holds it: PEM in base64."""
     return base64.b64encode(certificate.public_bytes(Encoding.PEM)).decode()

@@ -22,7 +22,7 @@ def show_troubles(report: Report, messages: Messages) -> None:
                 messages.error(error)
         for left in cluster.residue:
             messages.left(left, cluster=cluster.name)
-        if cluster.state == "NotReady" and report.verb != "unfederate":
+        if cluster.state == "NotReady" and report.verb != "unfederate" and not cluster.findings:
             messages.warn(f"it is not ready: {cluster.message or 'nothing has said why yet'}", cluster=cluster.name)
     if report.error:
         messages.error(report.error)

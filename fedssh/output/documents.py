@@ -9,7 +9,7 @@ import yaml
 
 if TYPE_CHECKING:
     from fedssh.errors import FedsshError
-    from fedssh.federation.report import ClusterReport, PlannedChange, Report
+    from fedssh.federation.report import CheckFinding, ClusterReport, PlannedChange, Report
 
 
 def render_json(report: Report) -> str:
@@ -49,10 +49,27 @@ def _cluster_to_json(cluster: ClusterReport) -> dict[str, Any]:
         "changes": list(cluster.changes),
         "notices": list(cluster.notices),
         "message": cluster.message,
+        "reason": cluster.reason,
+        "kubernetesVersion": cluster.kubernetes,
+        "tls": cluster.tls,
+        "credential": {"issued": cluster.issued, "ends": cluster.ends},
+        "inInventory": cluster.in_inventory,
         "error": _error_to_json(cluster.error),
         "furtherErrors": [_error_to_json(error) for error in cluster.further],
         "aftermath": list(cluster.aftermath),
         "residue": [{"where": one.where, "what": one.what, "commands": list(one.commands)} for one in cluster.residue],
+        "findings": [_finding_to_json(finding) for finding in cluster.findings],
+    }
+
+
+def _finding_to_json(finding: CheckFinding) -> dict[str, Any]:
+    return {
+        "topic": finding.topic,
+        "state": finding.state,
+        "text": finding.text,
+        "since": finding.since,
+        "leadsTo": finding.leads_to,
+        "hint": finding.hint,
     }
 
 

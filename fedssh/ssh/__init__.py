@@ -17,6 +17,7 @@ from fedssh.errors import FedsshError
 from fedssh.ssh.channels import Start
 from fedssh.ssh.closing import Closing
 from fedssh.ssh.connecting import open_transport
+from fedssh.ssh.examining import examine
 from fedssh.ssh.host_keys import HostKeys
 from fedssh.ssh.identities import IdentityFiles
 from fedssh.ssh.link import Link, Watchdog
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from fedssh.inventory import Machine
     from fedssh.shell import Shell
+    from fedssh.ssh.examining import Hop
     from fedssh.ssh.prompting import Ask
     from fedssh.ssh.target import Target
 
@@ -101,6 +103,14 @@ class Connections:
             ConfigurationError: ssh_config cannot be read or understood.
         """
         return find_target(machine, self._ssh_config).describe()
+
+    def examine(self, machine: Machine) -> tuple[Hop, ...]:
+        """Return what can be told of the way to ``machine`` without going it: its gateways first, then the machine.
+
+        Raises:
+            ConfigurationError: a known_hosts file or ssh_config cannot be read or understood.
+        """
+        return examine(find_target(machine, self._ssh_config), self._host_keys, self._files)
 
     def close(self) -> None:
         """Close every connection, open or being opened; threads that wait on one end with an error within 2 s.

@@ -115,8 +115,16 @@ class HostKeys:
                 self._files[path] = parse_known_hosts(text, source=path)
             return self._files[path]
 
+    def unreadable(self, target: Target) -> list[str]:
+        """Return the lines, as ``file:line``, that are not in known_hosts form.
+
+        Raises:
+            ConfigurationError: a file is there but cannot be read.
+        """
+        return [place for path in target.known_hosts for place in self._read(path).unreadable]
+
     def _unreadable(self, target: Target) -> str:
-        places = [place for path in target.known_hosts for place in self._read(path).unreadable]
+        places = self.unreadable(target)
         return f"\n  not understood: {', '.join(places)}" if places else ""
 
 

@@ -82,6 +82,10 @@ class Target:
         """Return the servers on the way, the first one first."""
         return [*self.gateway.gateways(), self.gateway] if self.gateway else []
 
+    def way(self) -> list[Target]:
+        """Return the servers on the way and, at its end, the target itself."""
+        return [*self.gateways(), self]
+
     @property
     def known_as(self) -> tuple[str, int]:
         """Host and port under which known_hosts files keep it."""

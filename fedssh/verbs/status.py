@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fedssh.engines import load_engine
 from fedssh.federation.journal import Journal
 from fedssh.federation.look.federation import look_at_host_alone
-from fedssh.federation.outcomes import Outcome, exit_code, failed_run, report_clusters, sum_up
+from fedssh.federation.outcomes import Outcome, exit_code, failed_run, report_clusters, sum_up, tls_words
 from fedssh.federation.plan import Plan
 from fedssh.federation.report import Report
 
@@ -38,9 +38,10 @@ def run(wishes: Wishes, *, connect: Connect, report: Reporter) -> Report:
     others = [] if wishes.members else joined
     members = wishes.members or inventory.members
     names = list(dict.fromkeys([host.name, *(cluster.name for cluster in members), *others]))
-    outcome = Outcome(is_known=True, clusters=joined, version=facts.known.engine.version)
+    outcome = Outcome(is_known=True, clusters=joined, version=facts.known.engine.version, tls=tls_words(facts, engine))
     clusters = report_clusters(wishes, outcome, journal, Plan(), names)
-    remark = f"Ready is what {engine.TITLE} says; federate proves it."
+    title = f"{engine.TITLE} {outcome.version}".strip()
+    remark = f"Ready is what {title} says; federate proves it, and check looks at everything."
     if not outcome.version and not joined:
         remark = f"{engine.TITLE} is not installed yet. Next: federate --all, or --member NAME"
     return Report(
@@ -52,5 +53,6 @@ def run(wishes: Wishes, *, connect: Connect, report: Reporter) -> Report:
         dry_run=wishes.dry_run,
         summary=sum_up(clusters, "Ready"),
         remark=remark,
+        has_details=True,
         error=None,
     )

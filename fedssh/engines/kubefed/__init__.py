@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from fedssh.engines.kubefed.checkup import checkup_commands, checkup_findings
 from fedssh.engines.kubefed.clusters import (
     READY_SECONDS,
     after_join,
@@ -22,6 +23,7 @@ from fedssh.engines.kubefed.clusters import (
 )
 from fedssh.engines.kubefed.install import NAMESPACE, PART_SECONDS, check_part
 from fedssh.engines.kubefed.join import JOIN_SECONDS, parse_join
+from fedssh.engines.kubefed.journey import journey_line
 from fedssh.engines.kubefed.leaving import (
     account_base,
     account_of,
@@ -39,6 +41,7 @@ from fedssh.engines.kubefed.leaving import (
     withdraw_command,
 )
 from fedssh.engines.kubefed.removal import installation_commands, parse_installation
+from fedssh.engines.kubefed.residue import residue_commands, residue_findings
 from fedssh.engines.kubefed.rotation import (
     account_commands,
     account_name,
@@ -70,6 +73,8 @@ __all__ = [
     "after_join",
     "broken_credential_hint",
     "check_part",
+    "checkup_commands",
+    "checkup_findings",
     "correct_command",
     "corrections",
     "credential",
@@ -79,6 +84,7 @@ __all__ = [
     "forget_command",
     "host_trace_commands",
     "installation_commands",
+    "journey_line",
     "label_command",
     "let_go_by_hand",
     "let_go_command",
@@ -97,6 +103,8 @@ __all__ = [
     "parse_state",
     "reconnect_command",
     "remove_account_commands",
+    "residue_commands",
+    "residue_findings",
     "secrets_of",
     "state_commands",
     "swap_command",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from fedssh.engines.kubefed.install import NAMESPACE
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
 READY_SECONDS: Final = 60.0
 """How long KubeFed may take to find a joined cluster healthy; it looks every 10 s."""
 
+ROTATED: Final = "fedssh/rotated-at"
+"""The annotation of a Secret that says when its token was renewed for the last time, as Kubernetes writes times."""
+
 _STEP: Final = "look at the federation"
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
 _ALL: Final = "*"
 _NAME: Final = "SubjectName"
 
@@ -32,6 +37,26 @@ _EXPLANATIONS: Final = {
     "not reachable": "its controller, in a pod, does not get through to the address",
     "x509": "its controller, in a pod, does not verify the certificate",
     "Unauthorized": "the member does not accept KubeFed's token",
+}
+
+# The same in a word or two, for a table; the first that fits.
+_REASONS: Final = {
+    "provide credentials": "token refused",
+    "Unauthorized": "token refused",
+    "orbidden": "no rights",
+    "no such host": "name unknown",
+    "server misbehaving": "name unknown",
+    "x509": "certificate not verified",
+    "tls:": "certificate not verified",
+    "connection refused": "API refuses connections",
+    "no route to host": "no route",
+    "imeout": "no answer",
+    "deadline exceeded": "no answer",
+    "onnection reset": "connection reset",
+    "EOF": "connection reset",
+    "malformed": "Secret or address malformed",
+    "healthz": "API not healthy",
+    "not reachable": "not reachable",
 }
 
 
@@ -108,15 +133,12 @@ def parse_list(results: Sequence[Result], *, machine: str) -> dict[str, JoinedCl
     Raises:
         StepError: kubectl failed.
     """
-    clusters, secrets = results
+    clusters, listed = results
     if not clusters.ok and "the server doesn't have a resource type" in clusters.stderr:
         return {}
-    tokens = {
-        _name(secret): _decoded(section(secret, "data").get("token", ""))
-        for secret in parse_items(secrets, machine=machine, step=_STEP)
-        if _name(secret)
-    }
-    found = [_parse_cluster(item, tokens) for item in parse_items(clusters, machine=machine, step=_STEP) if _name(item)]
+    secrets = {_name(secret): secret for secret in parse_items(listed, machine=machine, step=_STEP) if _name(secret)}
+    items = parse_items(clusters, machine=machine, step=_STEP)
+    found = [_parse_cluster(item, secrets) for item in items if _name(item)]
     return {cluster.name: cluster for cluster in found}
 
 
@@ -190,9 +212,9 @@ def _name(item: Mapping[str, Any]) -> str:
     return name if isinstance(name, str) and name.isprintable() else ""
 
 
-def _parse_cluster(item: Mapping[str, Any], tokens: Mapping[str, str]) -> JoinedCluster:
-    spec, metadata = section(item, "spec"), section(item, "metadata")
-    listed = section(item, "status").get("conditions")
+def _parse_cluster(item: Mapping[str, Any], secrets: Mapping[str, Mapping[str, Any]]) -> JoinedCluster:
+    spec, metadata, status = section(item, "spec"), section(item, "metadata"), section(item, "status")
+    listed = status.get("conditions")
     told_of = listed if isinstance(listed, list) else []
     conditions = {str(found.get("type")): found for found in told_of if isinstance(found, dict)}
     ready = conditions.get("Ready")
@@ -201,7 +223,10 @@ def _parse_cluster(item: Mapping[str, Any], tokens: Mapping[str, str]) -> Joined
     told = [*others, *([ready] if ready else [])]
     reasons = [str(found.get("message") or found.get("reason") or "") for found in told]
     is_ready = ready.get("status") == "True" if ready else (False if others else None)
-    token = tokens.get(str(section(spec, "secretRef").get("name", "")), "")
+    secret = secrets.get(str(section(spec, "secretRef").get("name", "")), {})
+    token = _decoded(section(secret, "data").get("token", ""))
+    about = section(secret, "metadata")
+    since = (told[0] if told else {}).get("lastTransitionTime") or ""
     return JoinedCluster(
         name=_name(item),
         endpoint=Endpoint(server=visible(" ".join(str(spec.get("apiEndpoint", "")).split())), trust=_trust(spec)),
@@ -210,6 +235,10 @@ def _parse_cluster(item: Mapping[str, Any], tokens: Mapping[str, str]) -> Joined
         ready=is_ready,
         message="" if is_ready else _explained("; ".join(filter(None, reasons))),
         probed=visible(str(ready.get("lastProbeTime") or "")) if ready and is_ready else "",
+        reason="" if is_ready else _in_short("; ".join(filter(None, reasons))),
+        since=_time(since),
+        kubernetes=visible(str(status.get("kubernetesVersion") or "")),
+        issued=_time(section(about, "annotations").get(ROTATED) or about.get("creationTimestamp")),
         spec=spec,
     )
 
@@ -235,6 +264,15 @@ def _validations(spec: Mapping[str, Any]) -> tuple[str, ...]:
 def _explained(message: str) -> str:
     meanings = [meaning for words, meaning in _EXPLANATIONS.items() if words in message]
     return visible(message) + (f" ({meanings[0]})" if meanings else "")
+
+
+def _in_short(message: str) -> str:
+    return next((reason for words, reason in _REASONS.items() if words in message), "not looked at yet" * (not message))
+
+
+def _time(said: object) -> str:
+    """Return a time as Kubernetes writes it, or "" for anything else."""
+    return said if isinstance(said, str) and _TIME.fullmatch(said) else ""
 
 
 def _decoded(token: Any) -> str:

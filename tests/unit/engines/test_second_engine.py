@@ -13,7 +13,7 @@ import pytest
 
 from fedssh import documents
 from fedssh.engines import load_engine
-from fedssh.engines.protocol import EngineAccount, JoinedCluster, MemberTraces, Part
+from fedssh.engines.protocol import CheckFinding, EngineAccount, JoinedCluster, MemberTraces, Part
 from fedssh.errors import FedsshError, RefusedError, StepError
 from fedssh.federation.facts import Facts, HostFacts, HostState, MemberFacts, Proof
 from fedssh.federation.findings import refusals
@@ -213,6 +213,36 @@ class Armada(LeavingArmada):
     def broken_credential_hint(self) -> str:
         """Return what to do."""
         return "Start its controller again."
+
+    def checkup_commands(self, *, target: Target) -> list[Command]:
+        """Return one command."""
+        return [kubectl("get", "pods", target=target)]
+
+    def checkup_findings(
+        self, results: Sequence[Result], state: EngineState, inventory: Inventory, *, now: str
+    ) -> list[CheckFinding]:
+        """Return that it runs."""
+        assert results
+        assert now
+        return [CheckFinding(cluster=inventory.host.name, topic="engine", state="ok", text=f"it is {state.version}")]
+
+    def journey_line(self, space: str, clusters: Sequence[str], *, target: Target) -> str:
+        """Return how an object travels."""
+        assert clusters
+        return kubectl("create", "cargo", space, target=target).line
+
+    def residue_commands(self, *, target: Target) -> list[Command]:
+        """Return none: it leaves nothing."""
+        assert target.flags() is not None
+        return []
+
+    def residue_findings(
+        self, results: Sequence[Result], state: EngineState | None, *, cluster: str, host: str
+    ) -> list[CheckFinding]:
+        """Return nothing."""
+        assert not results
+        assert state is None or cluster != host
+        return []
 
 
 ENGINE: Engine = Armada()

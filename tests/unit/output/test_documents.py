@@ -42,6 +42,12 @@ BARE: dict[str, Any] = {
     "error": None,
     "furtherErrors": [],
     "aftermath": [],
+    "reason": "",
+    "kubernetesVersion": "",
+    "tls": "",
+    "credential": {"issued": "", "ends": ""},
+    "inInventory": True,
+    "findings": [],
 }
 PLANNED = replace(HOST, changes=(), plan=(INSTALL, GRANT))
 
