@@ -57,8 +57,8 @@ def _cluster_to_json(cluster: ClusterReport) -> dict[str, Any]:
         "error": _error_to_json(cluster.error),
         "furtherErrors": [_error_to_json(error) for error in cluster.further],
         "aftermath": list(cluster.aftermath),
-        "residue": [{"where": one.where, "what": one.what, "commands": list(one.commands)} for one in cluster.residue],
         "findings": [_finding_to_json(finding) for finding in cluster.findings],
+        "residue": [{"where": one.where, "what": one.what, "commands": list(one.commands)} for one in cluster.residue],
     }
 
 

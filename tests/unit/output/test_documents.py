@@ -48,6 +48,7 @@ BARE: dict[str, Any] = {
     "credential": {"issued": "", "ends": ""},
     "inInventory": True,
     "findings": [],
+    "residue": [],
 }
 PLANNED = replace(HOST, changes=(), plan=(INSTALL, GRANT))
 
