@@ -95,9 +95,10 @@ def judge(checkup: Checkup, engine: Engine) -> list[CheckFinding]:
         partial(check_contexts, checkup),
         partial(check_residue, checkup, engine),
     )
-    host, found = checkup.wishes.inventory.host.name, []
+    host = checkup.wishes.inventory.host.name
+    found: list[CheckFinding] = []
     for rule in rules:
-        told = contained(host, lambda rule=rule: list(rule()))  # type: ignore[misc]
+        told = contained(host, partial(_findings_of, rule))
         if isinstance(told, FedsshError):
             told = [CheckFinding(cluster=host, topic="tools", state="problem", text=told.message, hint=told.hint)]
         found += told
@@ -125,6 +126,10 @@ def _let_travel(
         return told
     text, leads_to = f"no object could be sent: {told.message}", "what is federated now reaches no cluster"
     return [say(state="problem", text=text, leads_to=leads_to, hint=told.hint)]
+
+
+def _findings_of(rule: Callable[[], Iterable[CheckFinding]]) -> list[CheckFinding]:
+    return list(rule())
 
 
 def _look(checkup: Checkup, connect: Connect, engine: Engine, journal: Journal) -> tuple[Checkup, dict[str, Shell]]:

@@ -49,7 +49,7 @@ def check_tokens(checkup: Checkup, engine: Engine) -> Iterator[CheckFinding]:
             continue
         found = checkup.clusters.get(name)
         objects = () if found is None or isinstance(found, FedsshError) else found.objects
-        since = [thing.since for thing in objects if thing.reference == f"secret/{token_secret(name)}"]
+        since = [thing.since for thing in objects if thing.reference == f"secret/{token_secret(name, member.number)}"]
         yield _judge_token(name, "fedssh's token", "".join(since[:1]), member.token, checkup)
     for name, cluster in checkup.facts.host.clusters.items():
         if cluster.token and (name in checkup.names or not checkup.is_limited):

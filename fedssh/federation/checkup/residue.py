@@ -34,7 +34,8 @@ def check_residue(checkup: Checkup, engine: Engine) -> Iterator[CheckFinding]:
         if found is None or isinstance(found, FedsshError):
             continue
         if state and name != host.name:
-            yield from _check_objects(found.objects, name, has_joined=name in state.clusters)
+            number = checkup.facts.members[name].number
+            yield from _check_objects(found.objects, name, number, has_joined=name in state.clusters)
         if found.residue:
             yield from engine.residue_findings(found.residue, state, cluster=name, host=host.name)
     if isinstance(checkup.host, HostCheckup):
@@ -42,7 +43,9 @@ def check_residue(checkup: Checkup, engine: Engine) -> Iterator[CheckFinding]:
         yield from _check_entries(checkup, engine)
 
 
-def _check_objects(objects: Sequence[FoundThing], name: str, *, has_joined: bool) -> Iterator[CheckFinding]:
+def _check_objects(
+    objects: Sequence[FoundThing], name: str, number: int, *, has_joined: bool
+) -> Iterator[CheckFinding]:
     if not objects:
         return
     named = ", ".join(thing.reference for thing in objects)
@@ -57,7 +60,7 @@ def _check_objects(objects: Sequence[FoundThing], name: str, *, has_joined: bool
             hint=f"fedssh federate --member {name}, or fedssh unfederate --member {name}",
         )
         return
-    others = [thing for thing in objects if thing.reference not in references(name)]
+    others = [thing for thing in objects if thing.reference not in references(name, number)]
     for thing in others:
         kind, _, called = thing.reference.partition("/")
         where = f"--namespace={thing.namespace} " * bool(thing.namespace)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from fedssh.shell import Shell
 
 _SECONDS: Final = 10
+_LONGEST_NUMBER: Final = 10
 _KINDS: Final = "serviceaccounts,secrets,clusterroles.rbac.authorization.k8s.io,clusterrolebindings"
 _VERSION: Final = r'"{}Version":\s*\{{[^}}]*"gitVersion":\s*"([^"]{{1,80}})"'
 
@@ -299,7 +300,7 @@ def parse_files(result: Result) -> HostFiles:
     for line in visible(result.stdout).splitlines():
         kind, _, rest = line.partition(" ")
         first, _, name = rest.partition(" ")
-        number = int(first) if first.isascii() and first.isdecimal() and len(first) <= _SECONDS else -1
+        number = int(first) if first.isascii() and first.isdecimal() and len(first) <= _LONGEST_NUMBER else -1
         match kind:
             case "lock":
                 lock = max(number, 0)

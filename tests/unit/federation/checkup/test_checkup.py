@@ -268,6 +268,23 @@ def test_residue_on_the_host() -> None:
     assert "there are 7 copies of earlier kubeconfigs, and fedssh keeps 5" in found
 
 
+def test_the_token_that_is_used_now_is_no_residue() -> None:
+    """After a rotation it has another number, and a time of its own; the one before is residue."""
+    things = tuple(
+        FoundThing(
+            reference=f"secret/member1-fedssh-{number}", namespace="default", since=f"2026-01-0{number}T00:00:00Z"
+        )
+        for number in (1, 2)
+    )
+    base = well()
+    found = replace(base, members={"member1": member(clock=NOW, number=2, token=ending(None))})
+    told = judge(checkup(found, clusters={"member1": ClusterCheckup(objects=things)}), ENGINE)
+    assert [each.text.split()[0] for each in told if each.topic == "residue" and each.state != "ok"] == [
+        "secret/member1-fedssh-1"
+    ]
+    assert any("fedssh's token was made 2026-01-02T00:00:00Z" in each.text for each in told)
+
+
 def test_residue_on_a_member() -> None:
     """What bears fedssh's label where nothing has joined, and what is not of the access that is used now."""
     things = (FoundThing(reference="secret/member1-fedssh-0", namespace="default", since="2026-01-01T00:00:00Z"),)
