@@ -447,8 +447,11 @@ class Engine(Protocol):
         """Return the commands, run on a cluster, that take an account's rights and remove it with its tokens."""
         ...
 
-    def swap_command(self, cluster: JoinedCluster, token: Sensitive, *, target: Target) -> Command:
-        """Return the command, run on the host, that gives the engine another token for a cluster."""
+    def swap_command(self, cluster: JoinedCluster, token: Sensitive, *, rotated_at: str, target: Target) -> Command:
+        """Return the command, run on the host, that gives the engine another token for a cluster.
+
+        ``rotated_at`` is when that token was made, as Kubernetes writes times; "" for the one that it had before.
+        """
         ...
 
     def broken_credential_hint(self) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fedssh.errors import RefusedError, StepError, visible
 from fedssh.kubernetes.kubectl import Target, explain, find_item, kubectl, parse_object, render_list, section
 from fedssh.kubernetes.objects import COLUMNS, ObjectName
+from fedssh.kubernetes.tokens import token_subject
 from fedssh.sensitive import Sensitive
 from fedssh.shell import Command, Result, script
 
@@ -363,16 +364,6 @@ def decode_token(secret: Mapping[str, Any]) -> Sensitive | None:
         return None
     # Nothing but base64url's characters: anything else would end up in the host's kubeconfig.
     return Sensitive(token) if _JWT.fullmatch(token) else None
-
-
-def token_subject(token: Sensitive) -> str:
-    """Return whose token it says it is (RFC 7519: three parts, the claim ``sub``); "" where it does not say."""
-    try:
-        claims = token.reveal().split(".")[1]
-        subject = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["sub"]
-    except (LookupError, TypeError, ValueError, RecursionError):
-        return ""
-    return subject if isinstance(subject, str) else ""
 
 
 def _selector(member: str) -> str:

@@ -1,11 +1,11 @@
-"""What stands in a token (RFC 7519) about its time. Nobody verifies it here: the API server does."""
+"""What stands in a token (RFC 7519): whose it is, and when it ends. Nobody verifies it here: the API server does."""
 
 from __future__ import annotations
 
 import base64
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from fedssh.sensitive import Sensitive
@@ -16,12 +16,27 @@ NEVER: Final = "never"
 
 def token_end(token: Sensitive) -> str:
     """Return when a token ends, as Kubernetes writes times; ``NEVER``; or "" where it is no token."""
+    claims = _claims(token)
+    if claims is None:
+        return ""
+    if claims.get("exp") is None:
+        return NEVER
+    try:
+        return datetime.fromtimestamp(claims["exp"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (TypeError, ValueError, OverflowError, OSError):
+        return ""
+
+
+def token_subject(token: Sensitive) -> str:
+    """Return whose token it is, as in ``system:serviceaccount:default:member1``; "" where that cannot be read."""
+    subject = (_claims(token) or {}).get("sub")
+    return subject if isinstance(subject, str) else ""
+
+
+def _claims(token: Sensitive) -> dict[str, Any] | None:
     try:
         part = token.reveal().split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-        end = claims.get("exp")
-        if end is None:
-            return NEVER
-        return datetime.fromtimestamp(end, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (AttributeError, LookupError, TypeError, ValueError, OverflowError, OSError, RecursionError):
-        return ""
+    except (LookupError, ValueError, RecursionError):
+        return None
+    return claims if isinstance(claims, dict) else None

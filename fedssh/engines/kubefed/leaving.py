@@ -17,6 +17,8 @@ from fedssh.engines.protocol import NOT_EMPTY, HostTraces, MemberTraces
 from fedssh.errors import visible
 from fedssh.kubernetes.kubectl import Target, explain, kubectl, parse_items, section
 from fedssh.kubernetes.objects import COLUMNS, ObjectName, core, led_to, parse_names, rbac
+from fedssh.kubernetes.tokens import token_subject
+from fedssh.sensitive import Sensitive
 from fedssh.shell import Command, Result, script
 
 if TYPE_CHECKING:
@@ -100,7 +102,7 @@ _DELETE_IF_EMPTY: Final = (
 
 def account_of(cluster: JoinedCluster, *, host: str) -> str:
     """Return the account by which KubeFed enters a cluster, as ``namespace/name``: its token's, or join's usual one."""
-    found = _ACCOUNT.fullmatch(subject_of(cluster.token.reveal())) if cluster.token else None
+    found = _ACCOUNT.fullmatch(token_subject(cluster.token)) if cluster.token else None
     return f"{found[1]}/{found[2]}" if found else usual_account(cluster.name, host=host)
 
 
@@ -118,16 +120,6 @@ def secrets_of(name: str, cluster: JoinedCluster | None) -> set[str]:
     """Return the Secrets on the host that belong to a cluster by their names: fedssh's own, and the one in use."""
     used = section(cluster.spec, "secretRef").get("name") if cluster else None
     return {f"{name}.fedssh", *([used] if isinstance(used, str) and used else [])}
-
-
-def subject_of(token: str) -> str:
-    """Return whose token it is (RFC 7519: the claim ``sub``); "" where that cannot be read."""
-    try:
-        claims = token.split(".")[1]
-        subject = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["sub"]
-    except (LookupError, TypeError, ValueError, RecursionError):
-        return ""
-    return subject if isinstance(subject, str) else ""
 
 
 def host_trace_commands(*, target: Target) -> list[Command]:
@@ -160,7 +152,7 @@ def parse_host_traces(results: Sequence[Result], *, machine: str) -> HostTraces:
 
 def _account_in(token: str) -> str:
     try:
-        found = _ACCOUNT.fullmatch(subject_of(base64.b64decode(token, validate=True).decode("ascii")))
+        found = _ACCOUNT.fullmatch(token_subject(Sensitive(base64.b64decode(token, validate=True).decode("ascii"))))
     except ValueError:
         found = None
     return f"{found[1]}/{found[2]}" if found else ""

@@ -13,6 +13,7 @@ import base64
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from fedssh.engines.kubefed.clusters import ROTATED
 from fedssh.engines.kubefed.install import NAMESPACE
 from fedssh.engines.kubefed.leaving import ALTERNATE, account_base
 from fedssh.engines.protocol import EngineAccount
@@ -23,9 +24,9 @@ from fedssh.kubernetes.account import (
     decode_token,
     parse_filled_in,
     token_command,
-    token_subject,
 )
 from fedssh.kubernetes.kubectl import Target, explain, kubectl, parse_created, parse_items, section
+from fedssh.kubernetes.tokens import token_subject
 from fedssh.shell import script
 
 if TYPE_CHECKING:
@@ -131,12 +132,16 @@ def remove_account_commands(account: EngineAccount, *, target: Target) -> list[C
     return [*commands, kubectl("delete", *names, "--ignore-not-found", _WHERE, target=target)]
 
 
-def swap_command(cluster: JoinedCluster, token: Sensitive, *, target: Target) -> Command:
-    """Return the command that gives KubeFed another token for a cluster; what else is in its Secret stays."""
+def swap_command(cluster: JoinedCluster, token: Sensitive, *, rotated_at: str, target: Target) -> Command:
+    """Return the command that gives KubeFed another token for a cluster; what else is in its Secret stays.
+
+    ``rotated_at`` is noted beside it, for ``status``; "" takes the note away, where the token is the first one again.
+    """
+    metadata = {"name": str(section(cluster.spec, "secretRef").get("name")), "namespace": NAMESPACE}
     secret = {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"name": str(section(cluster.spec, "secretRef").get("name")), "namespace": NAMESPACE},
+        "metadata": {**metadata, **({"annotations": {ROTATED: rotated_at}} if rotated_at else {})},
         "data": {"token": base64.b64encode(token.reveal().encode()).decode()},
     }
     return apply_command([secret], force=True, target=target)

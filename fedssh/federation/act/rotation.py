@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from fedssh.engines.protocol import NOW, EngineAccount
@@ -107,6 +108,7 @@ def swap(
     tokens: Mapping[str, tuple[JoinedCluster, Sensitive]],
     names: Sequence[str],
     *,
+    is_new: bool,
     engine: Engine,
     target: Target,
 ) -> tuple[dict[str, FedsshError], str]:
@@ -116,6 +118,7 @@ def swap(
         shell: The host.
         tokens: The clusters, as the engine has them, and the tokens, by name.
         names: Whom it connects to anew.
+        is_new: Whether the tokens are new, and not those that it had before.
         engine: What federates.
         target: The host cluster.
 
@@ -125,7 +128,10 @@ def swap(
     Raises:
         StepError: The host told no time (3).
     """
-    swaps = [engine.swap_command(cluster, token, target=target) for cluster, token in tokens.values()]
+    rotated_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if is_new else ""
+    swaps = [
+        engine.swap_command(cluster, token, rotated_at=rotated_at, target=target) for cluster, token in tokens.values()
+    ]
     anew = engine.reconnect_command(names, target=target)
     *swapped, told, clock = shell.run(*in_rounds(swaps), anew, Command(line=NOW, title="date"), timeout_seconds=120)
     failed: dict[str, FedsshError] = dict(engine.parse_reconnect(told, names, machine=shell.name))

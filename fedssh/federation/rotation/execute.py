@@ -194,7 +194,7 @@ class _Run:
             if rotation and token and not rotation.is_in_use:
                 tokens[name] = (rotation.cluster, token)
                 self._swapped.add(name)
-        failed, since = swap(self._host, tokens, names, engine=self._engine, target=self._target)
+        failed, since = swap(self._host, tokens, names, is_new=True, engine=self._engine, target=self._target)
         waiting = [name for name in names if name not in failed]
         unseen = self._unseen(waiting, since)
         clusters, errors = self._clusters, dict(failed)
@@ -319,7 +319,7 @@ class _Run:
             if rotation and rotation.cluster.token:
                 tokens[name] = (rotation.cluster, rotation.cluster.token)
         try:
-            failed, since = swap(self._host, tokens, names, engine=self._engine, target=self._target)
+            failed, since = swap(self._host, tokens, names, is_new=False, engine=self._engine, target=self._target)
             unseen = self._unseen([name for name in names if name not in failed], since)
         except FedsshError:
             failed, unseen = {}, set(names)

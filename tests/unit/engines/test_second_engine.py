@@ -206,8 +206,9 @@ class Armada(LeavingArmada):
         """Return how a crew leaves."""
         return [kubectl("delete", "crew", account.name, target=target)]
 
-    def swap_command(self, cluster: JoinedCluster, token: Sensitive, *, target: Target) -> Command:
+    def swap_command(self, cluster: JoinedCluster, token: Sensitive, *, rotated_at: str, target: Target) -> Command:
         """Return how a ship gets another crew."""
+        assert rotated_at is not None
         return kubectl("apply", cluster.name, target=target, stdin=token)
 
     def broken_credential_hint(self) -> str:

@@ -1,4 +1,4 @@
-"""When tokens end, by what stands in them."""
+"""Whose tokens are, and when they end, by what stands in them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fedssh.kubernetes.tokens import token_end
+from fedssh.kubernetes.tokens import token_end, token_subject
 from fedssh.sensitive import Sensitive
 
 
@@ -35,3 +35,21 @@ def token(claims: Any) -> Sensitive:
 def test_a_token_has_an_end_or_none(held: Sensitive, end: str) -> None:
     """A legacy one never ends; what is no token has none that is known."""
     assert token_end(held) == end
+
+
+@pytest.mark.parametrize(
+    ("held", "subject"),
+    [
+        (token({"sub": "system:serviceaccount:default:x"}), "system:serviceaccount:default:x"),
+        (token({"sub": 7}), ""),
+        (token({}), ""),
+        (token(9), ""),
+        (token([1]), ""),
+        (Sensitive("a.!.c"), ""),
+        (Sensitive("x"), ""),
+        (Sensitive(""), ""),
+    ],
+)
+def test_a_token_is_somebodys_or_nobodys(held: Sensitive, subject: str) -> None:
+    """Whatever stands in a Secret."""
+    assert token_subject(held) == subject

@@ -17,7 +17,6 @@ from fedssh.engines.kubefed.leaving import (
     parse_host_traces,
     parse_member_traces,
     secrets_of,
-    subject_of,
     withdraw_command,
 )
 from fedssh.engines.protocol import NOT_EMPTY, JoinedCluster, MemberTraces
@@ -63,14 +62,6 @@ def test_the_account_is_its_tokens() -> None:
     assert account_of(cluster(), host="fedhost") == ACCOUNT
     for token in ("", "a.b.c", token_of("system:node:x"), token_of(7)):
         assert account_of(cluster(token), host="fedhost") == ACCOUNT
-
-
-@pytest.mark.parametrize(
-    "token", ["", "x", "a.b", "a.!.c", "a." + base64_of("[1]") + ".c", "a." + base64_of("9") + ".c"]
-)
-def test_what_is_no_token_has_no_subject(token: str) -> None:
-    """Whatever stands in a Secret."""
-    assert subject_of(token) == ""
 
 
 def test_an_account_that_has_taken_anothers_place_is_of_the_same_join() -> None:

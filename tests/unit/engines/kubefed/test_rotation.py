@@ -84,12 +84,16 @@ def test_two_names_take_turns() -> None:
 
 def test_a_token_travels_by_stdin() -> None:
     """And nothing but the token is written into KubeFed's Secret."""
-    command = swap_command(joined(spec={"secretRef": {"name": "any"}}), Sensitive(TOKEN), target=OWN)
+    cluster = joined(spec={"secretRef": {"name": "any"}})
+    command = swap_command(cluster, Sensitive(TOKEN), rotated_at="2026-11-29T00:00:00Z", target=OWN)
     assert base64_of(TOKEN) not in command.line
     (secret,) = json.loads(stdin_of(command))["items"]
-    assert secret["metadata"] == {"name": "any", "namespace": SPACE}
+    noted = {"fedssh/rotated-at": "2026-11-29T00:00:00Z"}
+    assert secret["metadata"] == {"name": "any", "namespace": SPACE, "annotations": noted}
     assert secret["data"] == {"token": base64_of(TOKEN)}
     assert "--force-conflicts" in argv_of(command)
+    (old,) = json.loads(stdin_of(swap_command(cluster, Sensitive(TOKEN), rotated_at="", target=OWN)))["items"]
+    assert "annotations" not in old["metadata"]
 
 
 def test_only_missing_rights_are_given() -> None:
