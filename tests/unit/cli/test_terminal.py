@@ -166,7 +166,9 @@ def test_yes_answers_for_whoever_is_not_there(run: Run, tmp_path: Path, leaks: L
 
 
 @pytest.mark.parametrize("columns", [40, 80, 120])
-@pytest.mark.parametrize("verb", ["", "federate", "prepare", "status", "check", "init", "completion"])
+@pytest.mark.parametrize(
+    "verb", ["", "federate", "prepare", "rotate", "unfederate", "status", "check", "init", "completion"]
+)
 def test_help_fits_a_terminal(tmp_path: Path, leaks: Leaks, verb: str, columns: int) -> None:
     """24 lines at 80 columns and more, and no option's line is wider than the terminal."""
     shown = type_at([*FEDSSH, *filter(None, [verb]), "--help"], tmp_path, leaks, columns=columns)
@@ -175,9 +177,12 @@ def test_help_fits_a_terminal(tmp_path: Path, leaks: Leaks, verb: str, columns: 
     assert len(lines) <= 24 or columns < 80
     options = "\n".join(lines).partition("ptions")[2].partition("Examples:")[0].splitlines()
     assert max(map(len, options)) <= columns
-    assert lines[0].startswith(("fedssh federates", "Federate", "Install", "Show", "Find", "Draft", "Print"))
+    assert lines[0].startswith(
+        ("fedssh federates", "Federate", "Install", "Replace", "Let", "Show", "Find", "Draft", "Print")
+    )
     assert "Usage: fedssh" in shown.text
-    assert shown.text.count("\n  fedssh ") + shown.text.count("\n  source ") >= 2
+    examples = shown.text.count("\n  fedssh ") + shown.text.count("\n  source ")
+    assert examples >= 2 or (not verb and "\nExample: fedssh " in shown.text)
     assert "Exit codes: 0 done" in shown.text
 
 
