@@ -91,9 +91,13 @@ def delete_command(objects: Iterable[ObjectName], *, target: Target, wait_second
 _GO_WITH: Final = """
     owner=$1
     uid=$(kubectl get "clusterrole/$owner" -o 'jsonpath={.metadata.uid}') || exit
-    kubectl patch --filename=- --type=merge --patch="{\\"metadata\\":{\\"ownerReferences\\":[{
+    said=$(kubectl patch --filename=- --type=merge --patch="{\\"metadata\\":{\\"ownerReferences\\":[{
         \\"apiVersion\\":\\"rbac.authorization.k8s.io/v1\\",\\"kind\\":\\"ClusterRole\\",
-        \\"name\\":\\"$owner\\",\\"uid\\":\\"$uid\\"}]}}" || :
+        \\"name\\":\\"$owner\\",\\"uid\\":\\"$uid\\"}]}}" 2>&1) || {
+        # What is gone already needs no owner; what could not be given one would stay for ever.
+        others=$(printf '%s\\n' "$said" | grep -i error | grep -v NotFound)
+        [ -z "$others" ] || { printf '%s\\n' "$others" >&2; exit 1; }
+    }
     kubectl delete "clusterrole/$owner" --wait=false
 """
 
@@ -119,6 +123,6 @@ def delete_by_hand(objects: Iterable[ObjectName]) -> list[str]:
     for one in objects:
         places.setdefault(one.namespace, []).append(one.resource)
     return [
-        "kubectl " + (f"-n {namespace} " if namespace else "") + f"delete --ignore-not-found {' '.join(names)}"
+        shlex.join(["kubectl", *(["-n", namespace] if namespace else []), "delete", "--ignore-not-found", *names])
         for namespace, names in places.items()
     ]

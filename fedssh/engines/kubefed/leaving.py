@@ -69,19 +69,26 @@ _CONTENTS: Final = """
     contents() {
         kinds=$(kubectl api-resources --verbs=list --namespaced --output=name | grep -vE \\
             '^(events|events.events.k8s.io|endpoints|endpointslices.discovery.k8s.io|leases.*)$|metrics')
+        [ -n "$kinds" ] || return 2
         kinds=$(printf '%s' "$kinds" | tr '\\n' ',')
-        kubectl get "$kinds" -n "$1" -o "jsonpath={range .items[*]}{.kind}/{.metadata.name}\
-{'\\t'}{.metadata.deletionTimestamp}{.metadata.ownerReferences[0].uid}{'\\t'}{.type}{'\\n'}{end}" 2>/dev/null |
-            awk -F '\\t' '$2 == "" && $3 != "kubernetes.io/service-account-token" { print $1 }' | grep -vxE \\
+        listed=$(kubectl get "$kinds" -n "$1" -o "jsonpath={range .items[*]}{.kind}/{.metadata.name}\
+{'\\t'}{.metadata.deletionTimestamp}{.metadata.ownerReferences[0].uid}{'\\t'}{.type}{'\\n'}{end}") || return 2
+        printf '%s\\n' "$listed" |
+            awk -F '\\t' '$1 != "" && $2 == "" && $3 != "kubernetes.io/service-account-token" { print $1 }' |
+            grep -vxE \\
             'ServiceAccount/default|ConfigMap/(kube-root-ca.crt|openshift-service-ca.crt|kubefed-controller-manager)'
     }
 """
+"""Prints what a namespace holds; answers 0 for something, 1 for nothing, 2 where that is not known."""
+
 _CONTENTS_IF_THERE: Final = (
     _CONTENTS
     + """
     there=$(kubectl get namespace "$1" --ignore-not-found -o name) || exit
-    [ -z "$there" ] || { echo there; contents "$1"; }
-    exit 0
+    [ -n "$there" ] || exit 0
+    echo there
+    contents "$1"
+    [ $? -le 1 ]
 """
 )
 _DELETE_IF_EMPTY: Final = (
@@ -91,7 +98,9 @@ _DELETE_IF_EMPTY: Final = (
     there=$(kubectl get namespace "$namespace" --ignore-not-found -o name) || exit
     [ -n "$there" ] || exit 0
     end=$(( $(date +%s) + seconds ))
-    while held=$(contents "$namespace"); do
+    while :; do
+        held=$(contents "$namespace")
+        case $? in 0) ;; 1) break ;; *) exit 1 ;; esac
         [ "$(date +%s)" -lt "$end" ] || {{ printf '%s\\n' $held; exit {NOT_EMPTY}; }}
         sleep 1
     done

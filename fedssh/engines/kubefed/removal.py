@@ -44,22 +44,25 @@ _OBJECTS: Final = f"""
 # Where KubeFed's controller still runs it takes its finalizers off itself; where it does not, nobody else will.
 _DELETE_ALL: Final = """
     strip='{"metadata":{"finalizers":null}}'
-    left() { kubectl get "$1" -A -o "jsonpath={range .items[*]}{.metadata.namespace} {.metadata.name}{'\\n'}{end}" ||
-        exit; }
+    left() { kubectl get "$1" -A -o "jsonpath={range .items[*]}{.metadata.namespace} {.metadata.name}{'\\n'}{end}"; }
     remove() {
         kubectl delete "$1" --all --all-namespaces --wait=false || return
         end=$(( $(date +%s) + patience ))
-        while found=$(left "$1") && [ -n "$found" ]; do
+        while :; do
+            found=$(left "$1") || return
+            [ -n "$found" ] || return 0
             [ "$(date +%s)" -lt "$end" ] || break
             sleep 1
         done
         # Its webhook, which would be asked, may be gone as well; all that it watches over is going.
-        [ -z "$found" ] || kubectl delete validatingwebhookconfigurations/validations.core.kubefed.io \\
-            mutatingwebhookconfigurations/mutation.core.kubefed.io --ignore-not-found || exit
+        kubectl delete validatingwebhookconfigurations/validations.core.kubefed.io \\
+            mutatingwebhookconfigurations/mutation.core.kubefed.io --ignore-not-found || return
         printf '%s\\n' "$found" | while read -r namespace name; do
-            [ -z "$name" ] || kubectl -n "$namespace" patch "$1" "$name" --type=merge --patch="$strip" || exit
+            kubectl -n "$namespace" patch "$1" "$name" --type=merge --patch="$strip" || :  # it may just have gone
         done
+        found=$(left "$1") && [ -z "$found" ]
     }
+    [ $# -gt 0 ] || { echo "its kinds cannot be listed" >&2; exit 1; }
     for kind; do remove "$kind" || exit; done
 """
 

@@ -149,21 +149,23 @@ def _remote_commands(
 ) -> list[tuple[Step, Command]]:
     """Return the commands of all steps, each with its step; the access that the login itself has goes last."""
     last = leaver.traces.access if leaver.is_engines else leaver.own
+    owner = next((one.name for one in last if one.kind == "ClusterRole"), "")
+    access = next((step for step in steps if isinstance(step, RemoveAccess)), None)
+    if access is None or not owner:  # nothing of what is removed is the login's own
+        last, owner = (), ""
+    is_namespace_last = bool(owner) and leaver.is_engines
     commands: list[tuple[Step, Command]] = []
-    access: Step | None = None
     for step in steps:
         if isinstance(step, RemoveAccess):
-            access = step
             first = [one for one in step.objects if one not in last]
             if first:
                 commands.append((step, delete_command(first, target=target, wait_seconds=DELETE_SECONDS)))
-        elif not (isinstance(step, RemoveNamespace) and leaver.is_engines):
+        elif not (isinstance(step, RemoveNamespace) and is_namespace_last):
             commands += [(step, command) for command in _commands(step, engine, target, is_host=False)]
-    owner = next((one.name for one in last if one.kind == "ClusterRole"), "")
     if access is None or not owner:
         return commands
     with_it = [one for one in last if not (one.kind == "ClusterRole" and one.name == owner)]
-    if leaver.is_engines and any(isinstance(step, RemoveNamespace) for step in steps) and leaver.traces.namespace:
+    if is_namespace_last and any(isinstance(step, RemoveNamespace) for step in steps) and leaver.traces.namespace:
         with_it.append(leaver.traces.namespace)
     return [*commands, (access, delete_with_command(owner, with_it, target=target))]
 

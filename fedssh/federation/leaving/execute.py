@@ -91,8 +91,10 @@ class _Leaving:
             self._journal.begin(removal.cluster, removal.removal.running)
             uninstall(self._host, removal)
             self._journal.done(removal)
-        for copies in _of(steps, RemoveCopies):
-            command = remove_copies_command(self._file.path, also_clean=copies.also_clean)
+        # Also where the host has to stay: whoever has left has left tokens in them.
+        for copies in _of(stage.steps, RemoveCopies):
+            also_clean = copies.also_clean and not self._journal.errors
+            command = remove_copies_command(self._file.path, also_clean=also_clean)
             remove_copies(self._host, copies, command)
             self._journal.done(copies)
 

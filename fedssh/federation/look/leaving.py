@@ -14,7 +14,7 @@ from fedssh.errors import AuthenticationError, ConfigurationError, FedsshError, 
 from fedssh.federation.facts import HostFacts
 from fedssh.federation.leaving.facts import Leaver, LeavingFacts, Way
 from fedssh.federation.look.host import look_at_host
-from fedssh.federation.look.members import unless_foreign_login
+from fedssh.federation.look.members import FOREIGN_LOGIN, unless_foreign_login
 from fedssh.federation.look.proof import check_temporary, in_rounds, survey, temporary_kubeconfig
 from fedssh.federation.threads import as_they_end, at_once, contained
 from fedssh.kubernetes.account import CLUSTER_NAMESPACE, left_command
@@ -128,9 +128,14 @@ def look_after(
     gone = {
         name: replace(before[name], own=(), traces=type(leaver.traces)())
         for name, leaver in after.leavers.items()
-        if leaver.way == "host" and leaver.error and name in done
+        if leaver.way == "host" and leaver.error and name in done and _is_refused(leaver.error)
     }
     return replace(after, leavers={**after.leavers, **gone})
+
+
+def _is_refused(error: FedsshError) -> bool:
+    """Whether an API server has answered that it does not know a credential, or that it may do nothing any more."""
+    return any(word in error.message for word in ("Unauthorized", "must be logged in", "orbidden"))
 
 
 def _look_at_host(shell: Shell, wishes: Wishes, engine: Engine, *, known: LeavingFacts | None = None) -> LeavingFacts:
@@ -178,7 +183,8 @@ def _choose(wishes: Wishes, facts: LeavingFacts, engine: Engine) -> tuple[list[s
     listed = {cluster.name for cluster in wishes.inventory.members}
     document = facts.host.known.document
     accounts = [engine.account_base(account) for account in facts.traces.secrets.values() if account]
-    held = {account.partition("/")[2].removesuffix(f"-{host}") for account in accounts}
+    names = [account.partition("/")[2] for account in accounts]
+    held = {name.removesuffix(f"-{host}") for name in names if name.endswith(f"-{host}")}
     # A context that only bears a name of no cluster's is nobody's trace: fedssh must have written its cluster.
     marked = {
         name for name in document.names("contexts") if document.find("clusters", engine.entry_names(name).cluster)
@@ -264,6 +270,8 @@ def _identify(shell: Shell, cluster: Cluster) -> str:
     # A raw request is one request: kubectl would else ask for all API groups first, for as long each.
     ask = kubectl("get", "--raw", path, target=target, request_timeout_seconds=_ANSWER_SECONDS)
     (result,) = shell.run(unless_foreign_login(ask, target))
+    if result.code == FOREIGN_LOGIN:
+        raise StepError("its kubeconfig logs in by a program or a file", machine=cluster.name, step=STEP)
     if not result.ok:
         raise explain(result, machine=cluster.name, step=STEP)
     try:

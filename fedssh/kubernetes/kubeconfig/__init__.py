@@ -195,7 +195,8 @@ class Kubeconfig:
         if old is None or existing is None or found is None or not isinstance(found[1], yaml.MappingNode):
             return False
         if not old:
-            return self.remove("contexts", name)
+            value = plain(found[1])
+            return self.remove("contexts", name) and self._leave_current(name, value)
         others = [one for one in _extensions(found[1]) if one.get("name") != _EXTENSION]
         found[1].value = [pair for pair in found[1].value if pair[0].value != "extensions"]
         if others:
@@ -204,6 +205,17 @@ class Kubeconfig:
         self._index.pop("contexts", None)
         if self.current_context == name:
             replace(self._root, "current-context", represent(old))
+        return True
+
+    def _leave_current(self, name: str, value: Mapping[str, Any]) -> bool:
+        """Let another context that leads where ``name`` did be the current one, where that was it."""
+        if self.current_context == name:
+            for other, node in self._entries("contexts"):
+                body = entry(node, "context")
+                about = plain(body[1]) if body else {}
+                if isinstance(about, dict) and all(about.get(key) == value.get(key) for key in ("cluster", "user")):
+                    replace(self._root, "current-context", represent(other))
+                    break
         return True
 
     def _current(self, name: str) -> tuple[yaml.MappingNode, tuple[yaml.Node, yaml.MappingNode]]:

@@ -84,7 +84,8 @@ FAKE = """
     shift 2  # the kubeconfig and the context
     case $1 in
         get) [ -z "$GONE" ] && echo uid-1 || exit 1 ;;
-        patch) cat >>{log}; printf '%s\\n' "$@" >>{log} ;;
+        patch) cat >>{log}; printf '%s\\n' "$@" >>{log}
+            [ -z "$DENIED" ] || { echo "Error from server ($DENIED): x" >&2; exit 1; } ;;
         delete) printf '%s ' "$@" >>{log} ;;
     esac
 """
@@ -99,6 +100,7 @@ def test_a_login_deletes_what_it_lives_by_all_at_once(
     install_tool(tmp_path / "bin", "kubectl", FAKE.replace("{log}", str(log)))
     monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
     monkeypatch.setenv("GONE", gone)
+    monkeypatch.setenv("DENIED", "NotFound")  # of one that is gone already
     target = Target(kubeconfig="/k", context="c")
     (done,) = local.run(delete_with_command("member1", [BINDING, ACCOUNT], target=target))
     assert done.ok is not bool(gone)
@@ -112,3 +114,24 @@ def test_a_login_deletes_what_it_lives_by_all_at_once(
     ]
     assert '"name": "member1", "namespace": "default"' in said
     assert said.endswith("delete clusterrole/member1 --wait=false ")
+
+
+def test_what_could_not_hang_on_the_role_keeps_the_role(
+    local: LocalShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without it, nobody could remove the rest."""
+    log = tmp_path / "log"
+    install_tool(tmp_path / "bin", "kubectl", FAKE.replace("{log}", str(log)))
+    monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
+    monkeypatch.setenv("GONE", "")
+    monkeypatch.setenv("DENIED", "Forbidden")
+    (done,) = local.run(delete_with_command("member1", [BINDING], target=Target(kubeconfig="/k", context="c")))
+    assert not done.ok
+    assert "Forbidden" in done.stderr
+    assert "delete clusterrole" not in log.read_text()
+
+
+def test_a_name_that_a_machine_tells_is_quoted() -> None:
+    """An administrator pastes these lines."""
+    (line,) = delete_by_hand([core("Secret", "x; reboot", "a b")])
+    assert line == "kubectl -n 'a b' delete --ignore-not-found 'secret/x; reboot'"

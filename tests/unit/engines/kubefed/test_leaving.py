@@ -250,3 +250,17 @@ def test_the_namespaces_contents_are_told_only_where_it_is_there(
     monkeypatch.setenv("GONE", "yes")
     (done,) = local.run(command)
     assert (done.ok, done.stdout) == (True, "")
+
+
+@pytest.mark.parametrize("broken", ["api-resources", "get pods,configmaps"])
+def test_a_namespace_whose_contents_are_not_known_stays(
+    broken: str, local: LocalShell, kubectl: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kubectl that fails has not said that nothing is in it."""
+    log = kubectl(f'case $* in *"{broken}"*) exit 1 ;; esac\n{NAMESPACE}')
+    monkeypatch.setenv("CONTENTS", USUAL)
+    monkeypatch.setenv("GONE", "")
+    (done,) = local.run(empty_namespace_command("shop", target=HOST, wait_seconds=0))
+    assert done.code not in {0, NOT_EMPTY}
+    assert not local.run(member_trace_commands([], target=HOST)[2])[0].ok
+    assert "delete" not in log.read_text()

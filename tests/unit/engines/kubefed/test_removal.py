@@ -138,8 +138,8 @@ KUBECTL = """
 shift 2
 printf '%s\\n' "$*" >>{log}
 case $* in
-    *api-resources*) printf 'federatedsecrets.types.kubefed.io\\nsecrets\\n' ;;
-    get*) [ -e {stuck} ] && echo "shop web" ;;
+    *api-resources*) [ -z "$UNKNOWN" ] || exit 1; printf 'federatedsecrets.types.kubefed.io\\nsecrets\\n' ;;
+    get*) [ -z "$BROKEN" ] || exit 1; [ -e {stuck} ] && echo "shop web" ;;
     *patch*) rm -f {stuck} ;;
 esac
 exit 0
@@ -172,3 +172,15 @@ def test_fault_52_no_finalizer_is_left_stuck(
         assert patched[0].startswith("-n shop patch federatedsecrets.types.kubefed.io web --type=merge")
         waited = sum(line.startswith("get") for line in said)
         assert (waited > 10) == serves
+
+
+@pytest.mark.parametrize("broken", ["BROKEN", "UNKNOWN"])
+def test_what_cannot_be_listed_is_not_taken_for_gone(
+    broken: str, local: LocalShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the release would go, and finalizers would be stuck for ever."""
+    log, tools = tmp_path / "log", tmp_path / "bin"
+    install_tool(tools, "kubectl", KUBECTL.replace("{log}", str(log)).replace("{stuck}", str(tmp_path / "stuck")))
+    monkeypatch.setenv("PATH", path_with(tools))
+    monkeypatch.setenv(broken, "yes")
+    assert not local.run(replace(WHOLE, objects=(WEB,), serves=False).removals(target=HOST)[0].command)[0].ok

@@ -76,6 +76,7 @@ def test_a_member_that_fails_keeps_its_way_and_the_host_stays() -> None:
     assert "member1 has not left" in journal.errors["fedhost"].message
     assert "member2" not in journal.errors
     assert contexts(made) == ["fedhost", "member1"]
+    assert made.done[-1] == ("fedhost", "removal of copies of the kubeconfig")
     assert "deleted secret/member2.fedssh on the host" in journal.changes["member2"]
     assert not [change for change in journal.changes["member1"] if "secret" in change]
 

@@ -63,6 +63,7 @@ def test_who_is_meant() -> None:
     assert names("member1", clusters=joined, others=("eu-*", "us-*")) == (["member1", "eu-1", "eu-2"], ("us-*",))
     held = {"x": "kube-federation-system/lost-fedhost-fedssh", "y": ""}
     assert names("member1", others=("lost", "member*"), secrets=held) == (["member1", "lost"], ())
+    assert names("member1", others=("l*",), secrets={"x": "kube-federation-system/lost-elsewhere"})[1] == ("l*",)
     assert names("member1", others=("fedhost", "nobody")) == (["member1"], ("fedhost", "nobody"))
 
 

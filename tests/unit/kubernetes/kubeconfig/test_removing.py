@@ -104,6 +104,10 @@ def test_the_current_context_is_the_administrators() -> None:
     """It follows the host's context back, and stays where somebody has chosen another one."""
     text = put(KUBEADM, "member1")
     assert yaml.safe_load(take(text, "member1"))["current-context"] == "kubernetes-admin@kubernetes"
+    alias = put(KUBEADM, "member1", how="alias").replace(
+        "current-context: kubernetes-admin@kubernetes", "current-context: fedhost"
+    )
+    assert yaml.safe_load(take(alias, "member1"))["current-context"] == "kubernetes-admin@kubernetes"
     chosen = text.replace("current-context: fedhost", "current-context: other")
     assert yaml.safe_load(take(chosen, "member1"))["current-context"] == "other"
 
