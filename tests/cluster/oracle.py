@@ -38,6 +38,22 @@ _FORGET: Final = """
         -n default -l app.kubernetes.io/managed-by=fedssh
 """
 _CLEAN: Final = f"/opt/recorded/kubectl delete namespace {NAMESPACE} --ignore-not-found"
+# Whatever joins by hand have left: accounts, their rights, and Secrets for them.
+_SWEEP: Final = f"""
+    kubectl() {{ /opt/recorded/kubectl "$@"; }}
+    kubectl get clusterrolebindings,clusterroles -o name | grep kubefed-controller-manager: |
+        xargs -r /opt/recorded/kubectl delete
+    if [ "$1" = host ]; then
+        kubectl -n {NAMESPACE} delete kubefedclusters --all 2>/dev/null
+        kubectl -n {NAMESPACE} delete secrets --field-selector=type=Opaque
+        kubectl -n {NAMESPACE} get serviceaccounts -o name | grep -- -fedhost | xargs -r /opt/recorded/kubectl \\
+            -n {NAMESPACE} delete
+        rm -rf /root/.kube/config.fedssh* /root/.kube/.fedssh-proof-* /tmp/tmp.*
+    else
+        kubectl delete namespace {NAMESPACE} --ignore-not-found
+    fi
+    :
+"""
 _UNINSTALL: Final = f"""
     kubectl() {{ /opt/recorded/kubectl "$@"; }}
     kubectl -n {NAMESPACE} delete federatedtypeconfigs --all
@@ -145,6 +161,14 @@ class Federation:
         machines = [self.host, *(one for one in self.lab.members if one.name in names)]
         each(
             lambda one: one.check("sh", "-c", _FORGET_ON_HOST if one is self.host else _FORGET, "sh", *names), machines
+        )
+
+    def sweep(self) -> None:
+        """Make it as if no cluster had ever joined, by whatever way; KubeFed stays."""
+        self.forget("fedhost", "member1", "member2")
+        each(
+            lambda one: one.check("sh", "-c", _SWEEP, "sh", "host" if one is self.host else "member"),
+            self.lab.machines,
         )
 
     def uninstall(self) -> None:

@@ -26,7 +26,8 @@ DEAD_SECONDS = 60
 
 @pytest.fixture
 def both(federation: Federation, fedssh: Callable[..., Run]) -> Iterator[Federation]:
-    """Both members have joined."""
+    """Both members have joined, and there is nothing of any other join."""
+    federation.sweep()
     done = fedssh("federate", "--all")
     assert done.code == 0, done.stderr
     yield federation
@@ -48,8 +49,7 @@ def is_gone(federation: Federation, name: str) -> None:
 
 def test_the_whole_life_leaves_no_trace(bare: Federation, fedssh: Callable[..., Run]) -> None:
     """After federate and unfederate --all --uninstall every object and every file is what it was before."""
-    for machine in bare.lab.machines:
-        machine.exec("sh", "-c", "rm -f /root/.kube/config.fedssh* /tmp/tmp.*")
+    bare.sweep()
     before = read_everything(bare.lab)
     assert fedssh("federate", "--all").code == 0
     assert fedssh("federate", "--all").code == 0

@@ -113,15 +113,21 @@ def remove_copies(shell: Shell, step: RemoveCopies, command: Command) -> None:
         raise failure(result, machine=step.cluster, step="remove the copies")
 
 
-def uninstall(shell: Shell, step: Uninstall) -> None:
+def uninstall(shell: Shell, step: Uninstall) -> str:
     """Take a part of the engine off the host.
+
+    Returns:
+        What keeps it there, or "".
 
     Raises:
         StepError: It could not be (3).
     """
     (result,) = shell.run(step.removal.command, timeout_seconds=UNINSTALL_SECONDS)
+    if result.code == NOT_EMPTY:
+        return _stays(result)
     if not result.ok:
         raise failure(result, machine=shell.name, step="uninstall", hint=f"By hand: {step.removal.by_hand}")
+    return ""
 
 
 def _commands(step: Step, engine: Engine, target: Target, *, is_host: bool) -> list[Command]:
@@ -178,11 +184,11 @@ def _end(results: Sequence[Result], name: str) -> End:
     failed = [result for result in results if not result.ok and result.code != NOT_EMPTY]
     if failed:
         return explain(failed[0], machine=name, step=_STEP)
-    full = [result for result in results if result.code == NOT_EMPTY]
-    said = [f"{result.command.title.rpartition(' ')[2]} stays: it also holds {_held(result)}" for result in full]
-    return "; ".join(said) or None
+    return "; ".join(_stays(result) for result in results if result.code == NOT_EMPTY) or None
 
 
-def _held(result: Result) -> str:
+def _stays(result: Result) -> str:
+    """Return that a namespace stays, and what keeps it."""
     things = visible(result.stdout).split()
-    return ", ".join(things[:_MOST_NAMED]) + (" and more" if len(things) > _MOST_NAMED else "")
+    held = ", ".join(things[:_MOST_NAMED]) + (" and more" if len(things) > _MOST_NAMED else "")
+    return f"{result.command.title.rpartition(' ')[2]} stays: it also holds {held}"

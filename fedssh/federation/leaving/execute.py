@@ -89,8 +89,10 @@ class _Leaving:
         self._write([step for step in steps if isinstance(step, RemoveEntries | RestoreContext)])
         for removal in _of(steps, Uninstall):
             self._journal.begin(removal.cluster, removal.removal.running)
-            uninstall(self._host, removal)
-            self._journal.done(removal)
+            if kept := uninstall(self._host, removal):
+                self._journal.find([notice(removal.cluster, kept)])
+            else:
+                self._journal.done(removal)
         # Also where the host has to stay: whoever has left has left tokens in them.
         for copies in _of(stage.steps, RemoveCopies):
             also_clean = copies.also_clean and not self._journal.errors
