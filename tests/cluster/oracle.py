@@ -60,7 +60,7 @@ _UNINSTALL: Final = f"""
     /opt/recorded/helm -n {NAMESPACE} uninstall kubefed --no-hooks
     kubectl get crd -o name | grep 'kubefed.io$' | xargs -r /opt/recorded/kubectl delete &
     {_CLEAN} &
-    rm -f /usr/local/bin/kubefedctl
+    rm -f /usr/local/bin/kubefedctl /usr/local/bin/.kubefedctl.fedssh
     wait
 """
 
