@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NAMESPACE: Final = "kube-federation-system"
 MISSED: Final = 60
-"""How many of the writes, each 200 ms and more after the one before, may come as one on a busy machine: twelve seconds."""
+"""How many of the writes, 200 ms apart, may come as one where the machine is busy: twelve seconds."""
 
 ENOUGH: Final = "/root/enough"
 _WRITE: Final = """
