@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from fedssh.errors import FedsshError, StepError, UnknownOutcomeError
 from fedssh.federation.access_rules import check_access
@@ -19,7 +19,7 @@ from fedssh.federation.act.kubeconfig import write_entries
 from fedssh.federation.grants import Undo, undo_of
 from fedssh.federation.look.advice import seek_advice
 from fedssh.federation.look.proof import prove, survey
-from fedssh.federation.outcomes import Outcome
+from fedssh.federation.outcomes import Outcome, proven_clusters
 from fedssh.federation.steps import (
     AwaitReady,
     CloseFile,
@@ -35,6 +35,7 @@ from fedssh.federation.steps import (
     Step,
     TestContext,
     WriteEntries,
+    of_kind,
 )
 from fedssh.federation.threads import as_they_end, at_once
 from fedssh.federation.wishes import wanted_endpoint
@@ -52,8 +53,6 @@ if TYPE_CHECKING:
     from fedssh.federation.wishes import Wishes
     from fedssh.kubernetes.credentials import Endpoint
     from fedssh.shell import Shell
-
-S = TypeVar("S", bound=Step)
 
 
 def execute(
@@ -114,14 +113,14 @@ class _Run:
     def do(self, stage: Stage) -> None:
         """Execute the steps of a stage, all of a kind in one go, as far as their clusters still take part."""
         steps = [step for step in stage.steps if step.cluster not in self._journal.errors]
-        self._prepare(_of(steps, Grant), _of(steps, Install))
-        self._prove(_of(steps, Prove))
+        self._prepare(of_kind(steps, Grant), of_kind(steps, Install))
+        self._prove(of_kind(steps, Prove))
         self._write([step for step in steps if isinstance(step, NameContext | WriteEntries | CloseFile)])
-        self._try_contexts(_of(steps, TestContext))
-        self._revoke(_of(steps, RevokeToken))
-        self._join(_of(steps, Join))
-        self._settle(_of(steps, Correct), _of(steps, Label))
-        self._end(_of(steps, Reconnect), _of(steps, AwaitReady))
+        self._try_contexts(of_kind(steps, TestContext))
+        self._revoke(of_kind(steps, RevokeToken))
+        self._join(of_kind(steps, Join))
+        self._settle(of_kind(steps, Correct), of_kind(steps, Label))
+        self._end(of_kind(steps, Reconnect), of_kind(steps, AwaitReady))
 
     def end_early(self, error: FedsshError) -> None:
         """Undo the grants where the host has failed; not where nobody knows what it has done."""
@@ -130,10 +129,12 @@ class _Run:
 
     def outcome(self) -> Outcome:
         """Return how the federation is now."""
-        uids = {name: member.cluster_uid for name, member in self._facts.members.items()}
-        uids[self._facts.host.name] = self._facts.host.cluster_uid
-        proven = [name for name, proof in self._proofs.items() if proof.holds_for(uids.get(name, ""))]
-        return Outcome(is_known=True, clusters=self._clusters, proven=frozenset(proven), version=self._installed)
+        return Outcome(
+            is_known=True,
+            clusters=self._clusters,
+            proven=proven_clusters(self._facts, self._proofs),
+            version=self._installed,
+        )
 
     def _prepare(self, grants: Sequence[Grant], installs: Sequence[Install]) -> None:
         """Let the members grant access while the host installs the engine."""
@@ -337,7 +338,3 @@ class _Run:
                     self._journal.left(name, line)
             else:
                 self._journal.undone(undos[name][0], outcome)
-
-
-def _of(steps: Sequence[Step], kind: type[S]) -> list[S]:
-    return [step for step in steps if isinstance(step, kind)]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from fedssh.engines.protocol import Engine, JoinedCluster
     from fedssh.errors import FedsshError
-    from fedssh.federation.facts import HostFacts
+    from fedssh.federation.facts import Facts, HostFacts, Proof
     from fedssh.federation.journal import Journal
     from fedssh.federation.plan import Plan
     from fedssh.federation.report import Role
@@ -67,6 +67,13 @@ def report_clusters(
         )
         for name in names
     )
+
+
+def proven_clusters(facts: Facts, proofs: Mapping[str, Proof]) -> frozenset[str]:
+    """Return the clusters whose proof, by the engine's own credential, holds for the cluster that is meant."""
+    uids = {name: member.cluster_uid for name, member in facts.members.items()}
+    uids[facts.host.name] = facts.host.cluster_uid
+    return frozenset(name for name, proof in proofs.items() if proof.holds_for(uids.get(name, "")))
 
 
 def tls_words(host: HostFacts, engine: Engine) -> dict[str, str]:

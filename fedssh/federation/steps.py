@@ -6,10 +6,10 @@ How a grant is undone is told in ``grants``.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from fedssh.engines.protocol import Part
 
@@ -326,6 +326,14 @@ class AwaitReady(Step):
     def text(self) -> str:
         """What would be done."""
         return "wait until it is Ready"
+
+
+S = TypeVar("S", bound=Step)
+
+
+def of_kind(steps: Sequence[Step], kind: type[S]) -> list[S]:
+    """Return those of the steps that are of a kind."""
+    return [step for step in steps if isinstance(step, kind)]
 
 
 def _taking(taken: tuple[str, ...]) -> str:

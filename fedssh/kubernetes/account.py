@@ -169,9 +169,8 @@ def own_objects(member: str) -> tuple[ObjectName, ...]:
 
 def left_command(member: str, *, target: Target) -> Command:
     """Return the command that prints which objects of fedssh's for a member are there, for ``parse_names``."""
-    labels = ",".join(f"{key}={value}" for key, value in {"name": member, **MANAGED_BY}.items())
     kinds = "clusterrolebindings,clusterroles,serviceaccounts,secrets"
-    return kubectl("get", kinds, "-A", f"--selector={labels}", "-o", COLUMNS, target=target)
+    return kubectl("get", kinds, "-A", f"--selector={_selector(member)}", "-o", COLUMNS, target=target)
 
 
 def objects_command(member: str, *, target: Target) -> Command:

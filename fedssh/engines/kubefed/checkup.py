@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from fedssh.engines.kubefed.install import NAMESPACE, WEBHOOK
+from fedssh.engines.kubefed.install import NAMESPACE, WEBHOOK, WEBHOOKS
 from fedssh.engines.kubefed.journey import journeys_command
 from fedssh.engines.kubefed.log import check_log, log_command
 from fedssh.engines.kubefed.pods import HALTS, check_pods, finding
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
     from fedssh.inventory import Inventory
 
 _STEP: Final = "look at KubeFed"
-_WEBHOOKS: Final = {
-    "validations.core.kubefed.io": "validatingwebhookconfiguration",
-    "mutation.core.kubefed.io": "mutatingwebhookconfiguration",
-}
 _MOST_NAMED: Final = 6
 _LONGEST_VERSION: Final = 40
 
@@ -45,7 +41,7 @@ def checkup_commands(*, target: Target) -> list[Command]:
         kubectl("get", "pods", where, "-o", "json", target=target),
         kubectl(
             "get",
-            *(f"{kind}/{name}" for name, kind in _WEBHOOKS.items()),
+            *(f"{kind}/{name}" for name, kind in WEBHOOKS.items()),
             "--ignore-not-found",
             "-o",
             "json",
@@ -142,7 +138,7 @@ def _webhook_findings(webhooks: Result, endpoints: Result, host: str, *, now: st
         return
     there = {str(section(item, "metadata").get("name")): item for item in items}
     hint = f"Have Helm put it back on the host: helm -n {NAMESPACE} get manifest kubefed | kubectl apply -f -"
-    for name, kind in _WEBHOOKS.items():
+    for name, kind in WEBHOOKS.items():
         if name in there:
             yield from _webhook_certificate(there[name], name, host, now=now)
         else:

@@ -27,6 +27,11 @@ OWNER: Final = "fedssh"
 
 WEBHOOK: Final = "kubefed-admission-webhook"
 CONTROLLER: Final = "kubefed-controller-manager"
+WEBHOOKS: Final = {
+    "validations.core.kubefed.io": "validatingwebhookconfiguration",
+    "mutation.core.kubefed.io": "mutatingwebhookconfiguration",
+}
+"""The configurations by which the API server asks KubeFed's webhook, and their kinds."""
 
 ROLLOUT_SECONDS: Final = 300
 """How long KubeFed's images may take to be pulled and started."""

@@ -13,6 +13,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from fedssh.engines.kubefed.install import NAMESPACE
+from fedssh.engines.kubefed.residue import BINDING
 from fedssh.engines.protocol import NOT_EMPTY, HostTraces, MemberTraces
 from fedssh.errors import visible
 from fedssh.kubernetes.kubectl import Target, explain, kubectl, parse_items, section
@@ -48,7 +49,6 @@ USUAL_TYPES: Final = (
 
 _STEP: Final = "look at the federation"
 _SECONDS: Final = 5
-_ROLE: Final = "kubefed-controller-manager:"
 _ACCOUNT: Final = re.compile(r"system:serviceaccount:([a-z0-9-]{1,63}):([a-z0-9.-]{1,253})")
 _TYPE: Final = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9.-]{1,253})?")
 
@@ -210,12 +210,12 @@ def parse_member_traces(results: Sequence[Result], accounts: Iterable[str], *, m
         if not result.ok:
             raise explain(result, machine=machine, step="look at the member")
     wanted = _with_alternates(accounts)
-    roles = {_ROLE + account.partition("/")[2] for account in wanted}
-    roles |= {f"{_ROLE}{NAMESPACE}:healthcheck-{account.partition('/')[2]}" for account in wanted}
+    roles = {BINDING + account.partition("/")[2] for account in wanted}
+    roles |= {f"{BINDING}{NAMESPACE}:healthcheck-{account.partition('/')[2]}" for account in wanted}
     found: list[ObjectName] = []
     for line in access.stdout.splitlines():
         kind, place, name, *subjects = _fields(line, 3)
-        if name in roles or (name.startswith(_ROLE) and subjects and {*subjects} <= wanted):
+        if name in roles or (name.startswith(BINDING) and subjects and {*subjects} <= wanted):
             found.append(rbac(kind, name, place))
     # Bindings first: with the last of them the account's rights are gone.
     found.sort(key=lambda one: not one.kind.endswith("Binding"))
@@ -239,7 +239,7 @@ def expected_traces(account: str) -> MemberTraces:
     namespace, _, name = account.partition("/")
     kinds = ("ClusterRoleBinding", "ClusterRole")
     return MemberTraces(
-        access=(*(rbac(kind, _ROLE + name) for kind in kinds), core("ServiceAccount", name, namespace)),
+        access=(*(rbac(kind, BINDING + name) for kind in kinds), core("ServiceAccount", name, namespace)),
         namespace=core("Namespace", NAMESPACE),
     )
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from fedssh.engines.kubefed import kubefedctl
-from fedssh.engines.kubefed.install import NAMESPACE, OWNER, RELEASE, REPOSITORY
+from fedssh.engines.kubefed.install import NAMESPACE, OWNER, RELEASE, REPOSITORY, WEBHOOKS
 from fedssh.engines.kubefed.leaving import empty_namespace_command
 from fedssh.engines.protocol import Removal
 from fedssh.errors import RefusedError, visible
@@ -55,8 +55,7 @@ _DELETE_ALL: Final = """
             sleep 1
         done
         # Its webhook, which would be asked, may be gone as well; all that it watches over is going.
-        kubectl delete validatingwebhookconfigurations/validations.core.kubefed.io \\
-            mutatingwebhookconfigurations/mutation.core.kubefed.io --ignore-not-found || return
+        kubectl delete $webhooks --ignore-not-found || return
         printf '%s\\n' "$found" | while read -r namespace name; do
             kubectl -n "$namespace" patch "$1" "$name" --type=merge --patch="$strip" || :  # it may just have gone
         done
@@ -246,7 +245,8 @@ def _knows_repository(result: Result) -> bool:
 
 def _delete_all(kinds: str, patience_seconds: int, *, target: Target) -> Command:
     """Return the command that deletes all objects of some kinds, which are given in shell syntax."""
-    text = f"{led_to(target)}patience=$1; set -- {kinds}\n" + _DELETE_ALL
+    webhooks = " ".join(f"{kind}s/{name}" for name, kind in WEBHOOKS.items())
+    text = f"{led_to(target)}patience=$1 webhooks='{webhooks}'; set -- {kinds}\n" + _DELETE_ALL
     return script(text, str(patience_seconds), title="kubectl delete")
 
 

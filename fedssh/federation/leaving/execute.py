@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from fedssh.errors import FedsshError, StepError
 from fedssh.federation.act.kubeconfig import rewrite
@@ -21,7 +21,7 @@ from fedssh.federation.leaving.steps import (
     Uninstall,
     Withdraw,
 )
-from fedssh.federation.steps import Step
+from fedssh.federation.steps import Step, of_kind
 from fedssh.federation.threads import as_they_end
 from fedssh.kubernetes.kubeconfig.entries import remove_member
 from fedssh.kubernetes.kubeconfig.file import remove_copies_command
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from fedssh.federation.wishes import Wishes
     from fedssh.kubernetes.kubeconfig import Kubeconfig
     from fedssh.shell import Shell
-
-S = TypeVar("S", bound=Step)
 
 _ON_CLUSTERS = (RemoveAccess, LetGo, DeleteWorkloads, RemoveNamespace)
 
@@ -83,18 +81,18 @@ class _Leaving:
         """Execute the steps of a stage, as far as their clusters still take part."""
         self._keep_host(stage)
         steps = [step for step in stage.steps if step.cluster not in self._journal.errors]
-        self._withdraw(_of(steps, Withdraw))
+        self._withdraw(of_kind(steps, Withdraw))
         self._clear([step for step in steps if isinstance(step, _ON_CLUSTERS)])
-        self._forget(_of(steps, Forget))
+        self._forget(of_kind(steps, Forget))
         self._write([step for step in steps if isinstance(step, RemoveEntries | RestoreContext)])
-        for removal in _of(steps, Uninstall):
+        for removal in of_kind(steps, Uninstall):
             self._journal.begin(removal.cluster, removal.removal.running)
             if kept := uninstall(self._host, removal):
                 self._journal.find([notice(removal.cluster, kept)])
             else:
                 self._journal.done(removal)
         # Also where the host has to stay: whoever has left has left tokens in them.
-        for copies in _of(stage.steps, RemoveCopies):
+        for copies in of_kind(stage.steps, RemoveCopies):
             also_clean = copies.also_clean and not self._journal.errors
             command = remove_copies_command(self._file.path, also_clean=also_clean)
             remove_copies(self._host, copies, command)
@@ -189,7 +187,3 @@ class _Leaving:
         )
         for step in steps:
             self._journal.done(step)
-
-
-def _of(steps: Sequence[Step], kind: type[S]) -> list[S]:
-    return [step for step in steps if isinstance(step, kind)]

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from fedssh.engines.protocol import MemberTraces
 from fedssh.errors import AuthenticationError, ConfigurationError, FedsshError, StepError
 from fedssh.federation.facts import HostFacts
 from fedssh.federation.leaving.facts import Leaver, LeavingFacts, Way
@@ -126,7 +127,7 @@ def look_after(
     after = look_again(machines, replace(host, leavers=before), engine)
     # Who is entered by a credential that ends with its account cannot be entered any more, and that is the proof.
     gone = {
-        name: replace(before[name], own=(), traces=type(leaver.traces)())
+        name: replace(before[name], own=(), traces=MemberTraces())
         for name, leaver in after.leavers.items()
         if leaver.way == "host" and leaver.error and name in done and _is_refused(leaver.error)
     }

@@ -17,7 +17,7 @@ from fedssh.federation.act.joins import await_ready
 from fedssh.federation.act.kubeconfig import write_entries
 from fedssh.federation.act.rotation import NewTokens, make_tokens, revoke, swap, unmake_tokens
 from fedssh.federation.look.proof import REFUSAL_SECONDS, await_refusal, survey
-from fedssh.federation.outcomes import Outcome
+from fedssh.federation.outcomes import Outcome, proven_clusters
 from fedssh.federation.steps import AwaitReady, Prove, Reconnect, WriteEntries
 from fedssh.federation.threads import as_they_end, at_once
 from fedssh.federation.wishes import wanted_endpoint
@@ -128,10 +128,12 @@ class _Run:
 
     def outcome(self) -> Outcome:
         """Return how the federation is now."""
-        uids = {name: member.cluster_uid for name, member in self._facts.members.items()}
-        uids[self._facts.host.name] = self._facts.host.cluster_uid
-        proven = [name for name, proof in self._proofs.items() if proof.holds_for(uids.get(name, ""))]
-        return Outcome(is_known=True, clusters=self._clusters, proven=frozenset(proven), version=self._version)
+        return Outcome(
+            is_known=True,
+            clusters=self._clusters,
+            proven=proven_clusters(self._facts, self._proofs),
+            version=self._version,
+        )
 
     def _make(self, names: Sequence[str], steps: Sequence[Step]) -> None:
         for name in names:
