@@ -237,10 +237,11 @@ class EngineState(Protocol):
         """Return the stages that install a part: one execution each, one after the other while they succeed."""
         ...
 
-    def join_command(self, name: str, inventory: Inventory, *, target: Target) -> Command:
-        """Return the command that joins a cluster, by the entries that ``entry_names`` names.
+    def join_command(self, name: str, inventory: Inventory, *, target: Target, member: Target) -> Command:
+        """Return the command that joins a cluster.
 
-        ``target`` is the host cluster; its context bears the host's name.
+        ``target`` is the host cluster; its context bears the host's name. ``member`` is the cluster that joins, as the
+        host reaches it, by a context of the name that ``entry_names`` gives it.
         """
         ...
 
@@ -285,6 +286,10 @@ class Engine(Protocol):
 
     def entry_names(self, cluster: str) -> EntryNames:
         """Return how a member's entries are called in the host's kubeconfig."""
+        ...
+
+    def member_of(self, cluster_entry: str) -> str:
+        """Return the member whose cluster entry of ``entry_names`` bears that name, or ""."""
         ...
 
     def tool_commands(self) -> list[Command]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fedssh.errors import FedsshError, RefusedError
 from fedssh.federation.findings import Finding, Seek, refused
-from fedssh.kubernetes.account import account_name, delete_token
+from fedssh.kubernetes.account_tokens import account_name, delete_token
 
 if TYPE_CHECKING:
     from fedssh.federation.facts import Proof

@@ -6,39 +6,36 @@ undone again; from then on, what is half done is finished by the next run.
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fedssh.errors import FedsshError, StepError, UnknownOutcomeError
 from fedssh.federation.access_rules import check_access
-from fedssh.federation.act.grants import grant_access, revoke_tokens, undo_grant
+from fedssh.federation.access_steps import (
+    CloseFile,
+    Grant,
+    MintToken,
+    NameContext,
+    Prove,
+    RemoveCopies,
+    RevokeToken,
+    TestContext,
+    WriteEntries,
+)
+from fedssh.federation.act.grants import grant_access, mint_token, revoke_tokens, undo_grant
 from fedssh.federation.act.installation import install_part
 from fedssh.federation.act.joins import await_ready, correct_and_label, join_clusters, try_contexts
-from fedssh.federation.act.kubeconfig import write_entries
+from fedssh.federation.act.kubeconfig import remove_copies, write_entries
 from fedssh.federation.grants import Undo, undo_of
 from fedssh.federation.look.advice import seek_advice
 from fedssh.federation.look.proof import prove, survey
 from fedssh.federation.outcomes import Outcome, proven_clusters
-from fedssh.federation.steps import (
-    AwaitReady,
-    CloseFile,
-    Correct,
-    Grant,
-    Install,
-    Join,
-    Label,
-    NameContext,
-    Prove,
-    Reconnect,
-    RevokeToken,
-    Step,
-    TestContext,
-    WriteEntries,
-    of_kind,
-)
+from fedssh.federation.steps import AwaitReady, Correct, Install, Join, Label, Reconnect, Step, of_kind
 from fedssh.federation.threads import as_they_end, at_once
 from fedssh.federation.wishes import wanted_endpoint
+from fedssh.kubernetes.account_tokens import MINTED_SECONDS
 from fedssh.kubernetes.credentials import Credential
 from fedssh.kubernetes.kubectl import Target
 from fedssh.sensitive import Sensitive
@@ -53,6 +50,10 @@ if TYPE_CHECKING:
     from fedssh.federation.wishes import Wishes
     from fedssh.kubernetes.credentials import Endpoint
     from fedssh.shell import Shell
+
+
+FRESH_SECONDS: Final = MINTED_SECONDS / 2
+"""How old a token may be that ends by itself when a join begins: the rest of its time is the join's."""
 
 
 def execute(
@@ -105,6 +106,7 @@ class _Run:
             name: facts.members[name].token or Sensitive("") for name in self._members
         }
         self._undo: dict[str, tuple[Grant, Undo]] = {}
+        self._asked_at: dict[str, float] = {}
         self._since: dict[str, str] = {}
         self._clusters: Mapping[str, JoinedCluster] = self._state.clusters
         self._proofs: dict[str, Proof] = dict(facts.engine)
@@ -113,9 +115,10 @@ class _Run:
     def do(self, stage: Stage) -> None:
         """Execute the steps of a stage, all of a kind in one go, as far as their clusters still take part."""
         steps = [step for step in stage.steps if step.cluster not in self._journal.errors]
-        self._prepare(of_kind(steps, Grant), of_kind(steps, Install))
+        self._prepare(of_kind(steps, Grant), of_kind(steps, MintToken), of_kind(steps, Install))
         self._prove(of_kind(steps, Prove))
         self._write([step for step in steps if isinstance(step, NameContext | WriteEntries | CloseFile)])
+        self._remove_copies(of_kind(steps, RemoveCopies))
         self._try_contexts(of_kind(steps, TestContext))
         self._revoke(of_kind(steps, RevokeToken))
         self._join(of_kind(steps, Join))
@@ -136,9 +139,10 @@ class _Run:
             version=self._installed,
         )
 
-    def _prepare(self, grants: Sequence[Grant], installs: Sequence[Install]) -> None:
+    def _prepare(self, grants: Sequence[Grant], mints: Sequence[MintToken], installs: Sequence[Install]) -> None:
         """Let the members grant access while the host installs the engine."""
         tasks: dict[str, Callable[[], Sensitive | None]] = {step.cluster: partial(self._grant, step) for step in grants}
+        tasks |= {step.cluster: partial(self._mint, step.cluster) for step in mints}
         if installs:
             tasks[self._host.name] = partial(self._install, installs)
         for name, outcome in as_they_end(tasks):
@@ -154,9 +158,15 @@ class _Run:
         self._journal.begin(name, "granting access")
         undo = undo_of(step, self._facts.members[name])
         self._undo |= {name: (step, undo)} if undo else {}
+        self._asked_at[name] = time.monotonic()
         token = grant_access(self._machines[name], step, self._members[name])
         self._journal.done(step)
         return token
+
+    def _mint(self, name: str) -> Sensitive:
+        self._journal.begin(name, "asking for a token")
+        self._asked_at[name] = time.monotonic()
+        return mint_token(self._machines[name], self._members[name])
 
     def _install(self, steps: Sequence[Install]) -> None:
         for step in steps:
@@ -176,7 +186,8 @@ class _Run:
         """Try, from the host, every access that has been granted; what does not hold is taken back."""
         if not steps:
             return
-        names = [step.cluster for step in steps]
+        self._renew_tokens([step.cluster for step in steps])
+        names = [step.cluster for step in steps if step.cluster not in self._journal.errors]
         for name in names:
             self._journal.begin(name, f"proving the access from {self._host.name}")
         proofs = prove(self._host, {name: self._credential(name) for name in names}, kubeconfig=self._path)
@@ -216,6 +227,11 @@ class _Run:
             for step in steps:
                 self._journal.done(step)
 
+    def _remove_copies(self, steps: Sequence[RemoveCopies]) -> None:
+        for step in steps:
+            remove_copies(self._host, step, path=self._path)
+            self._journal.done(step)
+
     def _try_contexts(self, steps: Sequence[TestContext]) -> None:
         if steps:
             self._undo.clear()
@@ -238,8 +254,11 @@ class _Run:
     def _join(self, steps: Sequence[Join]) -> None:
         if not steps:
             return
+        self._renew_tokens([step.cluster for step in steps])
+        steps = [step for step in steps if step.cluster not in self._journal.errors]
         for step in steps:
             self._journal.begin(step.cluster, "joining")
+        ephemeral = {step.cluster: self._credential(step.cluster) for step in steps if self._is_ephemeral(step.cluster)}
         ends, self._clusters = join_clusters(
             self._host,
             steps,
@@ -247,6 +266,7 @@ class _Run:
             engine=self._engine,
             state=self._state,
             target=self._named,
+            ephemeral=ephemeral,
         )
         for step in steps:
             end = ends[step.cluster]
@@ -255,6 +275,19 @@ class _Run:
             else:
                 self._since[step.cluster] = end
                 self._journal.done(step)
+
+    def _renew_tokens(self, names: Sequence[str]) -> None:
+        """Ask for new tokens where those that end by themselves might end while they are used."""
+        now = time.monotonic()
+        old = [name for name in names if self._is_ephemeral(name) and now - self._asked_at[name] >= FRESH_SECONDS]
+        for name, outcome in at_once({name: partial(self._mint, name) for name in old}).items():
+            if isinstance(outcome, FedsshError):
+                self._journal.fail(name, outcome)
+            else:
+                self._tokens[name] = outcome
+
+    def _is_ephemeral(self, name: str) -> bool:
+        return name in self._members and self._members[name].is_ephemeral
 
     def _settle(self, corrections: Sequence[Correct], labels: Sequence[Label]) -> None:
         corrected, failed = correct_and_label(self._host, corrections, labels, engine=self._engine, target=self._named)

@@ -106,6 +106,8 @@ class MemberFacts:
         logs_in_by_program: Whether its kubeconfig would run a program or read a file to log in. Its API was not asked
             then.
         old_kubectl: Why its kubectl is too old, or None.
+        kubectl: Its kubectl's version, or "".
+        kubernetes: Its cluster's version, or "".
         cluster_uid: The UID of its namespace kube-system, which tells one cluster from another; or "".
         clock: What its clock said, in seconds since 1970; 0 when it said nothing.
         objects: Those of the account's objects that are there, by ``kind/name``.
@@ -126,6 +128,8 @@ class MemberFacts:
     has_proxy_url: bool = False
     logs_in_by_program: bool = False
     old_kubectl: FedsshError | None = None
+    kubectl: str = ""
+    kubernetes: str = ""
     cluster_uid: str = ""
     clock: float = 0
     objects: Mapping[str, FoundObject] = field(default_factory=dict)

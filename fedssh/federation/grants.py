@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from fedssh.federation.steps import Grant
-from fedssh.kubernetes.account import is_remade, references, token_secret
+from fedssh.federation.access_steps import Grant
+from fedssh.kubernetes.account import is_remade, references
+from fedssh.kubernetes.account_tokens import token_secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,15 +34,17 @@ class Undo:
         return bool(self.created or self.taken)
 
 
-def needed_grant(member: MemberFacts, *, adopt: bool) -> Grant | None:
+def needed_grant(member: MemberFacts, *, adopt: bool, is_stored: bool = True) -> Grant | None:
     """Return the step by which a member grants what it lacks; None where everything is as it should be.
 
     Args:
         member: What was found on it.
         adopt: Whether objects that are not fedssh's are taken over.
+        is_stored: Whether its token is to lie in a Secret there.
     """
     name, objects = member.name, member.objects
-    wanted = references(name, member.number)
+    number = member.number if is_stored else member.last_number
+    wanted = references(name, number, is_stored=is_stored)
     created = tuple(reference for reference in wanted if reference not in objects)
     foreign = tuple(reference for reference in wanted if reference in objects and not objects[reference].is_ours)
     mended = tuple(
@@ -52,7 +55,7 @@ def needed_grant(member: MemberFacts, *, adopt: bool) -> Grant | None:
     taken = foreign if adopt else ()
     secret = _secret_of(member)
     # A Secret that has outlived its ServiceAccount holds a token that means nothing any more.
-    is_stale = f"serviceaccount/{name}" in created and secret in objects
+    is_stale = is_stored and f"serviceaccount/{name}" in created and secret in objects
     anew = {
         *(reference for reference in taken if is_remade(reference)),
         *(reference for reference in mended if objects[reference].is_fixed),
@@ -64,7 +67,7 @@ def needed_grant(member: MemberFacts, *, adopt: bool) -> Grant | None:
         reasons = [f"there is no account {name}"]
     reasons += [f"{reference}: {', '.join(objects[reference].differences)}" for reference in mended]
     reasons += [f"{reference} is to be taken over" for reference in taken]
-    if secret in objects and not has_token and secret not in anew:
+    if is_stored and secret in objects and not has_token and secret not in anew:
         reasons.append(f"there is no token in {secret}")
     if is_stale:
         reasons.append(f"{secret} is of an account that is gone")
@@ -72,7 +75,8 @@ def needed_grant(member: MemberFacts, *, adopt: bool) -> Grant | None:
         return None
     return Grant(
         cluster=name,
-        number=member.number,
+        number=number,
+        is_stored=is_stored,
         why="; ".join(reasons),
         needs="the rights of its token are proven when it is there",
         created=created,
@@ -80,6 +84,13 @@ def needed_grant(member: MemberFacts, *, adopt: bool) -> Grant | None:
         taken=taken,
         anew=tuple(reference for reference in wanted if reference in anew),
     )
+
+
+def stored_secrets(member: MemberFacts) -> tuple[str, ...]:
+    """Return the names of the Secrets of fedssh's on a member that hold, or may hold, a token."""
+    newest = member.objects.get(_secret_of(member))
+    numbers = [*member.other_tokens, *([member.number] if newest and newest.is_ours else [])]
+    return tuple(token_secret(member.name, number) for number in sorted(numbers))
 
 
 def keeps_token(member: MemberFacts, grant: Grant | None) -> bool:

@@ -5,23 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fedssh.federation.grants import needed_grant
-from fedssh.federation.steps import (
-    AwaitReady,
-    Correct,
-    Grant,
-    Install,
-    Join,
-    Label,
-    Prove,
-    Reconnect,
-    RevokeToken,
-    Step,
-    TestContext,
-)
+from fedssh.federation.access_steps import Grant, MintToken, Prove, RemoveCopies, RevokeToken, TestContext, WriteCluster
+from fedssh.federation.grants import needed_grant, stored_secrets
+from fedssh.federation.steps import AwaitReady, Correct, Install, Join, Label, Reconnect, Step, of_kind
 from fedssh.federation.wishes import wanted_endpoint
-from fedssh.federation.writes import NEW_TOKEN, plan_writes
-from fedssh.kubernetes.account import token_secret
+from fedssh.federation.writes import EPHEMERAL, NEW_TOKEN, plan_writes
+from fedssh.kubernetes.account_tokens import token_secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -87,13 +76,16 @@ def plan_federate(wishes: Wishes, facts: Facts, engine: Engine) -> Plan:
         return Plan()
     host, names = facts.host, [cluster.name for cluster in wishes.members]
     endpoints = {cluster.name: wanted_endpoint(cluster, wishes, facts, engine) for cluster in wishes.members}
-    found = {name: needed_grant(facts.members[name], adopt=wishes.adopt) for name in names}
+    ephemeral = [cluster.name for cluster in wishes.members if cluster.is_ephemeral]
+    found = {
+        name: needed_grant(facts.members[name], adopt=wishes.adopt, is_stored=name not in ephemeral) for name in names
+    }
     granted = {name: grant for name, grant in found.items() if grant}
     grants = list(granted.values())
     installs = _installs(wishes.inventory, host)
-    proofs = [Prove(cluster=grant.cluster, why="its access is new or was mended") for grant in grants]
     writes = plan_writes(wishes, facts, engine, endpoints, granted)
-    contexts = {host.name: host.name, **{name: engine.entry_names(name).context for name in names}}
+    contexts = {host.name: host.name}
+    contexts |= {name: engine.entry_names(name).context for name in names if name not in ephemeral}
     tests = [
         TestContext(cluster=name, why="as an administrator would", context=context)
         for name, context in contexts.items()
@@ -103,11 +95,23 @@ def plan_federate(wishes: Wishes, facts: Facts, engine: Engine) -> Plan:
         servers = {host.name: host.server, **servers}
     joins = _joins(servers, facts, granted, engine, waits=bool(installs))
     corrections = _corrections(endpoints, joins, host, engine)
+    # Without a stored token, there is one only where it is needed.
+    mints = [
+        MintToken(cluster=step.cluster, why="no token of fedssh's is kept")
+        for step in joins
+        if step.cluster in ephemeral and step.cluster not in granted
+    ]
+    proofs = [Prove(cluster=step.cluster, why="its access is new or was mended") for step in grants]
+    proofs += [Prove(cluster=step.cluster, why="its token is a new one") for step in mints]
     labels = _labels(wishes.inventory, list(servers), host)
     changed = {step.cluster for step in (*joins, *corrections)}
     ends = _ends(list(servers), changed, host, engine)
-    revokes = _revokes([facts.members[name] for name in names])
-    return _plan([*grants, *installs], proofs, writes, tests, revokes, joins, [*corrections, *labels], ends)
+    revokes = _revokes([facts.members[name] for name in names if name not in ephemeral])
+    revokes += _revokes_of_all([facts.members[name] for name in ephemeral])
+    copies = _copies(writes, revokes, ephemeral, host)
+    return _plan(
+        [*grants, *mints, *installs], proofs, writes, copies, tests, revokes, joins, [*corrections, *labels], ends
+    )
 
 
 def has_joined(name: str, server: str, cluster_uid: str, facts: Facts) -> bool:
@@ -141,6 +145,22 @@ def _revokes(members: Sequence[MemberFacts]) -> list[RevokeToken]:
             why = "an earlier rotation stopped half-way"
             steps.append(RevokeToken(cluster=member.name, why=why, secrets=secrets))
     return steps
+
+
+def _revokes_of_all(members: Sequence[MemberFacts]) -> list[RevokeToken]:
+    """Return the stored tokens of members that are to have none."""
+    found = {member.name: stored_secrets(member) for member in members}
+    return [RevokeToken(cluster=name, why=EPHEMERAL, secrets=secrets) for name, secrets in found.items() if secrets]
+
+
+def _copies(
+    writes: Sequence[Step], revokes: Sequence[RevokeToken], ephemeral: Sequence[str], host: HostFacts
+) -> list[RemoveCopies]:
+    """Return the step that removes the copies of the host's kubeconfig which hold tokens that are not to be kept."""
+    names = [step.cluster for step in of_kind(writes, WriteCluster) if step.is_closed]
+    names += [step.cluster for step in revokes if step.cluster in ephemeral and step.cluster not in names]
+    why = f"the token of {', '.join(names)} is in them"
+    return [RemoveCopies(cluster=host.name, why=why)] if names else []
 
 
 def _joins(

@@ -13,8 +13,10 @@ from fedssh.federation.grants import keeps_token, needed_grant
 from fedssh.federation.notices import member_notices
 from fedssh.federation.threads import contained
 from fedssh.federation.wishes import find_mark, wanted_endpoint, wanted_server
+from fedssh.kubernetes.account_tokens import OLDEST_FOR_MINTING
 from fedssh.kubernetes.endpoint import check_server
 from fedssh.kubernetes.kubeconfig.entries import find_foreign
+from fedssh.versions import parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,20 +115,19 @@ def _check_member(
         foreign = find_foreign(state.document, engine.entry_names(name), source=state.file.path)
         if foreign:
             yield refused(name, RefusedError(f"{host.name}: {foreign.message}", machine=name, hint=foreign.hint))
-    grant = needed_grant(member, adopt=wishes.adopt)
-    if member.bad_token and not (grant and grant.anew):
+    grant = needed_grant(member, adopt=wishes.adopt, is_stored=not cluster.is_ephemeral)
+    if member.bad_token and not (cluster.is_ephemeral or (grant and grant.anew)):
         yield refused(name, member.bad_token)
     yield from member_notices(member, endpoint, host, engine)
     proof = facts.access.get(name)
     if proof is None:
         return
-    if grant is None:
+    if grant is None and not cluster.is_ephemeral:
         yield from check_access(proof, name, endpoint, member.cluster_uid, host=host.name)
     else:
         # The rights, and a new token's identity, are proven when they are there.
-        error, seek = refuse_access(
-            proof, name, endpoint, member.cluster_uid, host=host.name, token_stays=keeps_token(member, grant)
-        )
+        token_stays = not cluster.is_ephemeral and keeps_token(member, grant)
+        error, seek = refuse_access(proof, name, endpoint, member.cluster_uid, host=host.name, token_stays=token_stays)
         if error:
             yield refused(name, error, seek)
     yield from _check_joined(cluster, member, facts)
@@ -137,7 +138,32 @@ def _own_problems(member: MemberFacts, wishes: Wishes) -> list[FedsshError]:
     # Where kubectl has not been let in, or goes by a proxy, what it could not find out is not the reason.
     if login := login_problem(member):
         return [login]
-    return [*member.gaps, *filter(None, [member.old_kubectl, _foreign_object(member, wishes)])]
+    problems = [member.old_kubectl, _foreign_object(member, wishes)]
+    if wishes.inventory.member(member.name).is_ephemeral and not member.gaps:
+        problems.append(_too_old_to_mint(member))
+    return [*member.gaps, *filter(None, problems)]
+
+
+def _too_old_to_mint(member: MemberFacts) -> RefusedError | None:
+    """Return why a member cannot do without a stored token, or None."""
+    oldest = ".".join(map(str, OLDEST_FOR_MINTING))
+    secrets = "an older one gives every ServiceAccount a token Secret without an end"
+    told = (
+        ("Kubernetes", member.kubernetes, secrets),
+        ("kubectl", member.kubectl, "an older one cannot ask for a token"),
+    )
+    for what, said, why in told:
+        version = parse_version(said)
+        if version and version[:2] >= OLDEST_FOR_MINTING:
+            continue
+        found = said or "of an unknown version"
+        return RefusedError(
+            f"credentials: ephemeral needs {what} {oldest} or newer, and its {what} is {found}: {why}",
+            machine=member.name,
+            step=LOOK_STEP,
+            hint=f"Write members.{member.name}.credentials: stored",
+        )
+    return None
 
 
 def _check_joined(cluster: Cluster, member: MemberFacts, facts: Facts) -> Iterator[Finding]:

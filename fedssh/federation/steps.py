@@ -1,6 +1,6 @@
 """The steps of a plan: what would be done to a cluster, why, and what it depends on. Values without secrets.
 
-How a grant is undone is told in ``grants``.
+Those by which the host gets its access to members are in ``access_steps``.
 """
 
 from __future__ import annotations
@@ -47,41 +47,6 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grant(Step):
-    """Let a member grant access.
-
-    Attributes:
-        created: The objects that are not there yet, as ``kind/name``.
-        taken: Those that are somebody else's and are taken over.
-        mended: Those of fedssh's own that others have changed, and that are made what they were.
-        anew: Those that have to be deleted first, since they cannot be changed where they are.
-        number: That of the token Secret among them.
-    """
-
-    created: tuple[str, ...] = ()
-    mended: tuple[str, ...] = ()
-    taken: tuple[str, ...] = ()
-    anew: tuple[str, ...] = ()
-    number: int = 1
-    kind: ClassVar[str] = "grant"
-
-    @property
-    def text(self) -> str:
-        """What would be done."""
-        return f"grant access{_taking(self.taken)}"
-
-    @property
-    def done(self) -> str:
-        """How it is reported."""
-        return f"granted access{_taking(self.taken)}"
-
-    @property
-    def takes_over(self) -> bool:
-        """Whether objects of somebody else's are among those that it changes."""
-        return bool(self.taken)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Install(Step):
     """Install a part of the engine on the host, or wait for it."""
 
@@ -97,130 +62,6 @@ class Install(Step):
     def done(self) -> str:
         """How it is reported."""
         return self.part.done
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prove(Step):
-    """Try an access from the host that has just been granted."""
-
-    kind: ClassVar[str] = "prove"
-
-    @property
-    def text(self) -> str:
-        """What would be done."""
-        return "prove the access from the host"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NameContext(Step):
-    """Let the host's context bear its name.
-
-    Attributes:
-        old: The current context.
-        is_alias: Whether a second context is added beside it.
-    """
-
-    old: str
-    is_alias: bool
-    kind: ClassVar[str] = "name-context"
-
-    @property
-    def text(self) -> str:
-        """What would be done."""
-        return self._say("add", "rename")
-
-    @property
-    def done(self) -> str:
-        """How it is reported."""
-        return self._say("added", "renamed")
-
-    def _say(self, add: str, rename: str) -> str:
-        if self.is_alias:
-            return f"{add} the context {self.cluster} beside {self.old}"
-        return f"{rename} the context {self.old} to {self.cluster}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WriteEntries(Step):
-    """Write a member's entries into the host's kubeconfig.
-
-    Attributes:
-        context: The member's context.
-        taken: The entries that are somebody else's and are taken over, as in "user member1".
-    """
-
-    context: str
-    taken: tuple[str, ...] = ()
-    kind: ClassVar[str] = "write-context"
-
-    @property
-    def text(self) -> str:
-        """What would be done."""
-        return f"write context {self.context}{_taking(self.taken)}"
-
-    @property
-    def done(self) -> str:
-        """How it is reported."""
-        return f"wrote context {self.context}{_taking(self.taken)}"
-
-    @property
-    def takes_over(self) -> bool:
-        """Whether entries of somebody else's are among those that it writes."""
-        return bool(self.taken)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CloseFile(Step):
-    """Let nobody but its owner read the host's kubeconfig."""
-
-    path: str
-    kind: ClassVar[str] = "close-file"
-
-    @property
-    def text(self) -> str:
-        """What would be done."""
-        return f"close {self.path} to others"
-
-    @property
-    def done(self) -> str:
-        """How it is reported."""
-        return f"closed {self.path} to others"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TestContext(Step):
-    """List a cluster's nodes through its context, as an administrator would."""
-
-    context: str
-    kind: ClassVar[str] = "test-context"
-    __test__: ClassVar[bool] = False  # no test of pytest's
-
-    @property
-    def text(self) -> str:
-        """What would be done."""
-        return f"list the nodes through the context {self.context}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RevokeToken(Step):
-    """Delete token Secrets of a member's account that are not in use any more.
-
-    Attributes:
-        secrets: Their names.
-    """
-
-    secrets: tuple[str, ...]
-    kind: ClassVar[str] = "revoke-token"
-
-    @property
-    def text(self) -> str:
-        """What would be done."""
-        return "revoke the old token"
-
-    @property
-    def done(self) -> str:
-        """How it is reported."""
-        return "revoked the old token"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -334,7 +175,3 @@ S = TypeVar("S", bound=Step)
 def of_kind(steps: Sequence[Step], kind: type[S]) -> list[S]:
     """Return those of the steps that are of a kind."""
     return [step for step in steps if isinstance(step, kind)]
-
-
-def _taking(taken: tuple[str, ...]) -> str:
-    return f", taking over {', '.join(taken)}" if taken else ""

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from fedssh.federation.access_steps import CloseFile, NameContext, WriteCluster, WriteEntries
 from fedssh.federation.grants import keeps_token
-from fedssh.federation.steps import CloseFile, NameContext, Step, WriteEntries
-from fedssh.kubernetes.account import NAMESPACE
+from fedssh.federation.steps import Step
+from fedssh.kubernetes.account_tokens import NAMESPACE
 from fedssh.kubernetes.credentials import Credential
 from fedssh.kubernetes.kubeconfig.entries import foreign_names, put_member
+from fedssh.sensitive import Sensitive
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fedssh.engines.protocol import Engine
+    from fedssh.federation.access_steps import Grant
     from fedssh.federation.facts import Facts, MemberFacts
-    from fedssh.federation.steps import Grant
     from fedssh.federation.wishes import Wishes
     from fedssh.kubernetes.credentials import Endpoint
     from fedssh.kubernetes.kubeconfig import Kubeconfig
     from fedssh.kubernetes.kubeconfig.entries import EntryNames
 
+EPHEMERAL: Final = "hosts.yaml says credentials: ephemeral"
+_OTHERWISE: Final = "its entries are not as fedssh writes them"
 NEW_TOKEN: Final = "the new token is proven from the host first"  # noqa: S105  (no secret)
 
 
@@ -45,6 +49,9 @@ def plan_writes(
     for cluster in wishes.members:
         member = facts.members[cluster.name]
         names, endpoint = engine.entry_names(cluster.name), endpoints[cluster.name]
+        if cluster.is_ephemeral:
+            steps += _write_cluster(member, document, names, endpoint, adopt=wishes.adopt)
+            continue
         if member.token is None or not keeps_token(member, granted.get(cluster.name)):
             steps.append(_write_new_token(member, document, names))
             continue
@@ -58,6 +65,23 @@ def plan_writes(
         why = f"it can be read by others ({file.mode})"
         steps.append(CloseFile(cluster=name, why=why, path=file.path))
     return steps
+
+
+def _write_cluster(
+    member: MemberFacts, document: Kubeconfig, names: EntryNames, endpoint: Endpoint, *, adopt: bool
+) -> list[Step]:
+    """Return what is to be written of a member whose token is kept nowhere."""
+    taken = foreign_names(document, names)
+    is_closed = document.has("users", names.user)
+    credential = Credential(endpoint=endpoint, token=Sensitive(""))
+    why = EPHEMERAL if is_closed else _why_cluster(document, names, member, endpoint) or _OTHERWISE
+    uid = member.cluster_uid
+    is_changed = put_member(
+        document, names, credential, cluster_uid=uid, namespace=NAMESPACE, adopt=adopt, is_stored=False
+    )
+    if not is_changed:
+        return []
+    return [WriteCluster(cluster=member.name, why=why, context=names.context, taken=taken, is_closed=is_closed)]
 
 
 def _write_new_token(member: MemberFacts, document: Kubeconfig, names: EntryNames) -> WriteEntries:
@@ -80,14 +104,21 @@ def _why_written(document: Kubeconfig, names: EntryNames, member: MemberFacts, c
     ]
     if missing:
         return missing[0]
-    server, trust = credential.endpoint.server, credential.endpoint.trust
-    fields, mark = document.find("clusters", names.cluster) or ({}, {})
     user, _ = document.find("users", names.user) or ({}, {})
+    why = _why_cluster(document, names, member, credential.endpoint)
+    return why or "its token is another one" * (user.get("token") != credential.token.reveal()) or _OTHERWISE
+
+
+def _why_cluster(document: Kubeconfig, names: EntryNames, member: MemberFacts, endpoint: Endpoint) -> str:
+    """Return what is different in a member's cluster, or ""."""
+    if not document.has("clusters", names.cluster):
+        return f"there is no cluster {names.cluster}"
+    trust = endpoint.trust
+    fields, mark = document.find("clusters", names.cluster) or ({}, {})
     differences = {
-        f"its address was {fields.get('server')}": fields.get("server") != server,
+        f"its address was {fields.get('server')}": fields.get("server") != endpoint.server,
         "it is verified by another certificate now": fields.get("certificate-authority-data", "") != trust.ca,
         f"it was verified by tls: {mark.get('tls')}": mark.get("tls") != trust.word,
         "it was another cluster": mark.get("cluster-uid") != member.cluster_uid,
-        "its token is another one": user.get("token") != credential.token.reveal(),
     }
-    return next((why for why, holds in differences.items() if holds), "its entries are not as fedssh writes them")
+    return next((why for why, holds in differences.items() if holds), "")

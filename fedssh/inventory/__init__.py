@@ -16,6 +16,7 @@ from fedssh.errors import ConfigurationError
 from fedssh.inventory.hostsfile import (
     RELEASED_CHARTS,
     ClusterSection,
+    Credentials,
     HostContext,
     HostKeyPolicy,
     MachineSection,
@@ -64,6 +65,7 @@ class Cluster:
         server_name: The name that its certificate is checked against, where its address is not in it.
         pin: The fingerprint of the certificate that it must present, with ``tls: pin``; None takes the one that its
             own machine is presented.
+        credentials: Whether fedssh's own token for it is kept, or made for each use and ends by itself.
     """
 
     name: str
@@ -75,6 +77,12 @@ class Cluster:
     ca_file: Path | None = None
     server_name: str | None = None
     pin: str | None = None
+    credentials: Credentials = "stored"
+
+    @property
+    def is_ephemeral(self) -> bool:
+        """Whether no token of fedssh's is kept for it."""
+        return self.credentials == "ephemeral"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,6 +219,7 @@ def parse_inventory(text: str, *, path: Path) -> Inventory:
             ca_file=_local(section.ca_file, path.parent),
             server_name=section.server_name,
             pin=section.pin,
+            credentials=section.credentials or hosts.defaults.credentials or "stored",
         )
 
     kubefed, host = hosts.kubefed, hosts.host

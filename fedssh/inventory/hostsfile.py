@@ -37,6 +37,7 @@ RELEASED_CHARTS: Final = "https://raw.githubusercontent.com/kubernetes-sigs/kube
 HostContext = Literal["rename", "alias"]
 HostKeyPolicy = Literal["strict", "accept-new", "off"]
 Tls = Literal["ca", "system", "pin", "insecure"]
+Credentials = Literal["stored", "ephemeral"]
 
 
 KUBERNETES_OWN: Final = {
@@ -73,6 +74,12 @@ class MachineSection(Section):
     sudo: bool | None = None
 
 
+class DefaultsSection(MachineSection):
+    """What holds for all machines, and for all members, that do not say otherwise."""
+
+    credentials: Credentials | None = None
+
+
 class ClusterSection(MachineSection):
     """A cluster, by the machine that administers it."""
 
@@ -89,6 +96,7 @@ class MemberSection(ClusterSection):
     ca_file: LocalPath | None = None
     server_name: ServerName | None = None
     pin: Pin | None = None
+    credentials: Credentials | None = None
 
     @model_validator(mode="after")
     def _one_trust(self) -> Self:
@@ -122,14 +130,14 @@ class HostsFile(Section):
     """The clusters that fedssh federates, and how their machines are reached."""
 
     kubefed: KubeFedSection = KubeFedSection()
-    defaults: MachineSection = MachineSection()
+    defaults: DefaultsSection = DefaultsSection()
     host: HostSection
     members: dict[Name, MemberSection] = {}
 
 
 _SECTIONS: Final[dict[str, type[Section]]] = {
     "kubefed": KubeFedSection,
-    "defaults": MachineSection,
+    "defaults": DefaultsSection,
     "host": HostSection,
     "members": MemberSection,
 }

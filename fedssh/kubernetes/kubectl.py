@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from fedssh.errors import StepError
+from fedssh.errors import StepError, visible
 from fedssh.shell import Command, Result, command, failure
 from fedssh.versions import parse_version
 
@@ -91,6 +91,26 @@ def version_command() -> Command:
     return kubectl("version", "--client", "--output=json")
 
 
+def versions_command(*, target: Target) -> Command:
+    """Return the command that prints kubectl's version and its cluster's; where that does not answer, its own alone.
+
+    ``check_version``, ``own_version`` and ``cluster_version`` read the answer.
+    """
+    return kubectl("version", "--output=json", target=target)
+
+
+def own_version(result: Result) -> str:
+    """Return kubectl's own version from the answer to one of the two, or ""."""
+    said = re.search(r'"gitVersion": ?"([^"]{1,60})"', result.stdout)
+    return visible(said[1]) if said else ""
+
+
+def cluster_version(result: Result) -> str:
+    """Return the cluster's version from the answer to ``versions_command``, as in ``v1.33.1``, or ""."""
+    said = re.search(r'"serverVersion":\s?\{[^{}]{0,2000}"gitVersion":\s?"([^"]{1,60})"', result.stdout)
+    return visible(said[1]) if said else ""
+
+
 def check_version(result: Result, *, machine: str, step: str) -> None:
     """Check that kubectl is there and new enough; one that does not tell its version is let through.
 
@@ -99,8 +119,7 @@ def check_version(result: Result, *, machine: str, step: str) -> None:
     """
     if result.code == NOT_FOUND:
         raise missing_tool("kubectl", machine=machine, step=step)
-    said = re.search(r'"gitVersion": ?"([^"]{1,60})"', result.stdout)
-    version = parse_version(said[1]) if said else None
+    version = parse_version(own_version(result))
     if version and version[:2] < OLDEST_VERSION:
         found, oldest = (".".join(map(str, numbers)) for numbers in (version[:2], OLDEST_VERSION))
         raise StepError(

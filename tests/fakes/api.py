@@ -71,6 +71,7 @@ class Api:
         rights: Whether roles count: without, nobody may do everything.
         changes: What was applied or deleted, in order.
         seconds: How many objects were ever created: the seconds of their creation times.
+        minted: The tokens that were asked for and kept nowhere, with the account and which of its name it was.
     """
 
     ca: str
@@ -78,14 +79,15 @@ class Api:
     rights: bool = True
     changes: list[str] = field(default_factory=list)
     seconds: int = 0
+    minted: dict[str, tuple[str, int]] = field(default_factory=dict)
     _serials: dict[str, int] = field(default_factory=dict)
     _applied: Objects = field(default_factory=dict)
 
     def kubectl(self, call: Call) -> Answer:
         """Do what kubectl's verb says."""
         match call.key[1]:
-            case "get":
-                return self._get(call)
+            case "get" | "create":
+                return self._get(call) if call.key[1] == "get" else self._mint_for(call.names[1])
             case "patch" | "remove":
                 return self._add_subject(call) if call.key[1] == "patch" else self._remove_subject(call)
             case "apply":
@@ -129,8 +131,12 @@ class Api:
     def account(self, token: str) -> str:
         """Return whose token it is, as in ``system:serviceaccount:default:member1``; "" for one that is not valid.
 
-        A token is valid while a Secret holds it, and the account that it was minted for is there.
+        A token is valid while the account that it was minted for is there; one of a Secret's, while that holds it.
         """
+        name, serial = self.minted.get(token, ("", 0))
+        reference = f"serviceaccount/{name}"
+        if reference in self.objects and self._serials[reference] == serial:
+            return self._subject(name)
         for item in self.objects.values():
             name = _account_of(item)
             if name and _held(item) == base64_of(token) and self._mint(name, item) == token:
@@ -227,6 +233,14 @@ class Api:
             name = _account_of(item)
             if f"serviceaccount/{name}" in self.objects and not _held(item):
                 item["data"] = {"token": base64_of(self._mint(name, item)), "ca.crt": self.ca}
+
+    def _mint_for(self, name: str) -> Answer:
+        reference = f"serviceaccount/{name}"
+        if reference not in self.objects:
+            return error(f'Error from server (NotFound): serviceaccounts "{name}" not found')
+        token = token_of(self._subject(name), secret=f"none-{len(self.minted)}")
+        self.minted[token] = (name, self._serials[reference])
+        return Answer(f"{token}\n")
 
     def _mint(self, name: str, item: dict[str, Any]) -> str:
         """Return the token of an account in a Secret."""

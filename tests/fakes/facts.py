@@ -12,7 +12,8 @@ from fedssh.engines.protocol import JoinedCluster
 from fedssh.federation.facts import Facts, HostFacts, HostState, MemberFacts, Proof
 from fedssh.federation.wishes import Wishes
 from fedssh.inventory import parse_inventory
-from fedssh.kubernetes.account import FoundObject, account_name, references
+from fedssh.kubernetes.account import FoundObject, references
+from fedssh.kubernetes.account_tokens import account_name
 from fedssh.kubernetes.credentials import Endpoint, Trust
 from fedssh.kubernetes.helm import Release
 from fedssh.kubernetes.kubeconfig.file import KubeconfigFile

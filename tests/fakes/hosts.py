@@ -81,6 +81,7 @@ class Host:
         presented: What the members' servers present, by the address that openssl connects to.
         clock: What its clock says.
         writes: How often its kubeconfig was written.
+        copies: The copies of earlier kubeconfigs.
         release: What Helm lists.
         serves: Whether KubeFed's Deployments are available.
         kubefedctl: The version that is on the machine, or "".
@@ -98,6 +99,7 @@ class Host:
     presented: dict[str, str] = field(default_factory=dict)
     clock: int = 1_000_000
     writes: int = 0
+    copies: list[str] = field(default_factory=list)
     release: str = "[]"
     serves: bool = False
     kubefedctl: str = ""
@@ -248,12 +250,12 @@ class Host:
         return Answer(f'{found}kubefedctl version: version.Info{{Version:"v{self.kubefedctl}", GitCommit:""}}\n')
 
     def _join(self, call: Call) -> Answer:
-        tool, name, *_ = call.names
+        tool, kubeconfigs, name, *_ = call.names
         if not self.kubefedctl or tool != "/usr/local/bin/kubefedctl":
             return error(f"sh: {tool}: not found", code=127)
         if not (self._is_installed and self.serves):
             return error("F1123 10:00:00.000000 1 join.go:1] no KubeFed\n")
-        found = _context(self.kubeconfig, call.flags["--cluster-context"])
+        found = _context(self._proof if kubeconfigs else self.kubeconfig, call.flags["--cluster-context"])
         cluster = self.cluster_at(found[0]["server"]) if found else None
         if found is None or cluster is None:
             return error(f"F1123 10:00:00.000000 1 join.go:1] no way to {name}\n")
@@ -267,9 +269,13 @@ class Host:
     def _file(self, call: Call) -> Answer:
         if call.key[1] == "read":
             return Answer(f"{PATH}\n{self.mode}\n{self.kubeconfig}")
+        if call.key[1] == "uncopy":
+            self.copies = [copy for copy in self.copies if "managed-by: fedssh" not in copy]
+            return Answer()
         expected, text = call.names[1], call.stdin
         if hashlib.sha256(self.kubeconfig.encode()).hexdigest() != expected:
             return Answer(code=76)
+        self.copies.append(self.kubeconfig)
         self.kubeconfig, self.writes, self.mode = text, self.writes + 1, "-rw-------"
         return Answer(hashlib.sha256(text.encode()).hexdigest())
 

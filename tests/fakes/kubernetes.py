@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["CA", "Member", "account_token", "argv_of", "base64_of", "ca_of", "error", "stdin_of", "token_of"]
 
 UNAUTHORIZED: Final = "error: You must be logged in to the server (Unauthorized)"
-KUBECTL_VERSION: Final = '{"clientVersion": {"gitVersion": "v1.33.13"}}'
+KUBECTL_VERSION: Final = '{"clientVersion": {"gitVersion": "v1.33.13"}, "serverVersion": {"gitVersion": "v1.33.13"}}'
 
 
 def ca_of(pem: str) -> str:

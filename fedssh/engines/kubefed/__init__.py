@@ -90,6 +90,7 @@ __all__ = [
     "let_go_command",
     "list_commands",
     "make_account_commands",
+    "member_of",
     "member_trace_commands",
     "next_account",
     "parse_accounts",
@@ -119,10 +120,17 @@ TITLE: Final = "KubeFed"
 CLUSTER_TITLE: Final = "KubeFedCluster"
 HOST_JOINS: Final = True
 
+_REMOTE: Final = "kubefed-remote-"
+
 
 def entry_names(cluster: str) -> EntryNames:
     """Return how a member's entries are called in the host's kubeconfig: as KubeFed's users call them by hand."""
-    return EntryNames(context=cluster, cluster=f"kubefed-remote-{cluster}", user=f"kubefed-{cluster}")
+    return EntryNames(context=cluster, cluster=f"{_REMOTE}{cluster}", user=f"kubefed-{cluster}")
+
+
+def member_of(cluster_entry: str) -> str:
+    """Return the member whose cluster entry of ``entry_names`` bears that name, or ""."""
+    return cluster_entry.removeprefix(_REMOTE) if cluster_entry.startswith(_REMOTE) else ""
 
 
 def broken_credential_hint() -> str:

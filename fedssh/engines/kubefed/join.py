@@ -23,10 +23,12 @@ _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _STEP: Final = "join"
 
 
-def join_command(name: str, *, tool: str, target: Target) -> Command:
-    """Return the command that joins the cluster of the context ``name``, and prints the host's time when it is done.
+def join_command(name: str, *, tool: str, target: Target, member: Target) -> Command:
+    """Return the command that joins a cluster, and prints the host's time when it is done.
 
-    ``tool`` is kubefedctl's path; ``target`` is the host cluster; its context bears the host's name.
+    ``tool`` is kubefedctl's path; ``target`` is the host cluster; its context bears the host's name. ``member`` is the
+    cluster, by a context that is called ``name``. Where that stands in another kubeconfig, kubefedctl reads both, as
+    kubectl would (``KUBECONFIG``); what is in both is taken from the member's.
 
     kubefedctl is told everything that it would otherwise make up: without ``--host-cluster-name`` a context name with
     an ``@`` breaks it, without ``--secret-name`` every run leaves one more Secret (kubefed#1009). With
@@ -34,21 +36,22 @@ def join_command(name: str, *, tool: str, target: Target) -> Command:
     cannot be one that KubeFed itself chooses. One failure is retried: the webhook may be a moment behind its rollout.
     Nothing can be made in a namespace that is being deleted, as after an unjoin: it is waited for.
     """
-    there = Target(kubeconfig=target.kubeconfig, context=name)
-    phase = kubectl("get", "namespace", NAMESPACE, "--ignore-not-found", "-o", "jsonpath={.status.phase}", target=there)
+    phase = kubectl(
+        "get", "namespace", NAMESPACE, "--ignore-not-found", "-o", "jsonpath={.status.phase}", target=member
+    )
     gone = kubectl(
-        "wait", "--for=delete", f"namespace/{NAMESPACE}", f"--timeout={TERMINATING_SECONDS}s", target=there,
+        "wait", "--for=delete", f"namespace/{NAMESPACE}", f"--timeout={TERMINATING_SECONDS}s", target=member,
         request_timeout_seconds=0,
     )  # fmt: skip
     reasons = kubectl(
         "get", "namespace", NAMESPACE, "-o",
-        'jsonpath={range .status.conditions[?(@.status=="True")]}{.message}{"\\n"}{end}', target=there,
+        'jsonpath={range .status.conditions[?(@.status=="True")]}{.message}{"\\n"}{end}', target=member,
     )  # fmt: skip
     # From now on KubeFed uses the account that the join has made. One that a rotation had put in its place has no
     # rights any more: a join writes the subjects of its bindings anew.
     account = next_account(f"{name}-{target.context}")
     removed = kubectl(
-        "delete", "serviceaccount", account, "--ignore-not-found", f"--namespace={NAMESPACE}", target=there
+        "delete", "serviceaccount", account, "--ignore-not-found", f"--namespace={NAMESPACE}", target=member
     )
     text = f"""
         if [ "$({phase.line} 2>/dev/null)" = Terminating ] && ! {gone.line} >/dev/null 2>&1; then
@@ -58,18 +61,21 @@ def join_command(name: str, *, tool: str, target: Target) -> Command:
     """
     text += """
         tool=$1; shift
+        [ -z "$1" ] || export KUBECONFIG="$1"; shift
         join() { "$tool" join "$@" --error-on-existing=false --v=2; }
         join "$@" >/dev/null 2>&1 || { sleep 3; join "$@" >/dev/null; } || exit
     """
+    is_one = member.kubeconfig == target.kubeconfig
     text += f"{removed.line} >/dev/null 2>&1 || :\n"
     return script(
         text + NOW,
         tool,
+        "" if is_one else f"{member.kubeconfig}:{target.kubeconfig}",
         name,
         f"--cluster-context={name}",
         f"--host-cluster-context={target.context}",
         f"--host-cluster-name={target.context}",
-        f"--kubeconfig={target.kubeconfig}",
+        *([f"--kubeconfig={target.kubeconfig}"] if is_one else []),
         f"--kubefed-namespace={NAMESPACE}",
         f"--secret-name={name}.fedssh",
         title="kubefedctl join",

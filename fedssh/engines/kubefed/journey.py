@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from fedssh.kubernetes.account import MANAGED_BY
+from fedssh.kubernetes.account_tokens import MANAGED_BY
 from fedssh.kubernetes.kubectl import Target, kubectl, render_list
 from fedssh.shell import Command, script
 

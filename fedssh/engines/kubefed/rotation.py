@@ -18,13 +18,8 @@ from fedssh.engines.kubefed.install import NAMESPACE
 from fedssh.engines.kubefed.leaving import ALTERNATE, account_base
 from fedssh.engines.protocol import EngineAccount
 from fedssh.errors import StepError
-from fedssh.kubernetes.account import (
-    MANAGED_BY,
-    apply_command,
-    decode_token,
-    parse_filled_in,
-    token_command,
-)
+from fedssh.kubernetes.account import apply_command
+from fedssh.kubernetes.account_tokens import MANAGED_BY, decode_token, parse_filled_in, token_command
 from fedssh.kubernetes.kubectl import Target, explain, kubectl, parse_created, parse_items, section
 from fedssh.kubernetes.tokens import token_subject
 from fedssh.shell import script

@@ -91,13 +91,15 @@ class KubeFedState:
         """Return the stages that install a part: one execution each, one after the other while they succeed."""
         return install.part_stages(part, inventory.kubefed, self.release, target=target)
 
-    def join_command(self, name: str, inventory: Inventory, *, target: Target) -> Command:
-        """Return the command that joins the cluster of the context ``name``, by the kubefedctl of the right version.
+    def join_command(self, name: str, inventory: Inventory, *, target: Target, member: Target) -> Command:
+        """Return the command that joins a cluster by the kubefedctl of the right version.
 
         It is called by its path: another one may stand before it on PATH.
         """
         right = [tool.path for tool in self.tools if tool.version == self.wanted_version(inventory)]
-        return join.join_command(name, tool=[*right, f"{kubefedctl.FOLDER}/kubefedctl"][0], target=target)
+        return join.join_command(
+            name, tool=[*right, f"{kubefedctl.FOLDER}/kubefedctl"][0], target=target, member=member
+        )
 
     def _nobodys(self) -> RefusedError:
         return self._refused(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fedssh.errors import StepError
-from fedssh.kubernetes.account import TOKEN_WAIT_SECONDS, grant_commands, parse_grant, undo_commands
+from fedssh.kubernetes.account import grant_commands, parse_grant, undo_commands
+from fedssh.kubernetes.account_tokens import TOKEN_WAIT_SECONDS, mint_command, parse_minted
 from fedssh.kubernetes.kubectl import Target, explain
 
 if TYPE_CHECKING:
+    from fedssh.federation.access_steps import Grant, RevokeToken
     from fedssh.federation.grants import Undo
-    from fedssh.federation.steps import Grant, RevokeToken
     from fedssh.inventory import Cluster
     from fedssh.sensitive import Sensitive
     from fedssh.shell import Shell
@@ -26,8 +27,22 @@ def grant_access(shell: Shell, step: Grant, cluster: Cluster) -> Sensitive:
     target = Target(kubeconfig=cluster.kubeconfig or "")
     # What others have changed is theirs to the API server: without force, applying it again is a conflict.
     force = bool(step.taken or step.mended)
-    commands = grant_commands(cluster.name, step.number, anew=step.anew, force=force, target=target)
-    return parse_grant(shell.run(*commands, timeout_seconds=60 + TOKEN_WAIT_SECONDS), cluster.name, step.number)
+    name, number, is_stored = cluster.name, step.number, step.is_stored
+    commands = grant_commands(name, number, is_stored=is_stored, anew=step.anew, force=force, target=target)
+    results = shell.run(*commands, timeout_seconds=60 + TOKEN_WAIT_SECONDS)
+    return parse_grant(results, name, number, is_stored=is_stored)
+
+
+def mint_token(shell: Shell, cluster: Cluster) -> Sensitive:
+    """Ask a member for a token that ends after ten minutes.
+
+    Raises:
+        StepError: It gives none (3).
+        RefusedError: What came is not the account's (6).
+    """
+    target = Target(kubeconfig=cluster.kubeconfig or "")
+    (result,) = shell.run(mint_command(cluster.name, target=target))
+    return parse_minted(result, cluster.name)
 
 
 def revoke_tokens(shell: Shell, step: RevokeToken, cluster: Cluster) -> None:

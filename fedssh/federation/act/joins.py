@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fedssh.federation.look.proof import in_rounds
+from fedssh.federation.look.proof import check_temporary, in_rounds, temporary_kubeconfig
 from fedssh.federation.threads import contained
 from fedssh.kubernetes.kubectl import Target, explain, has_lost_context, kubectl
 
@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
     from fedssh.engines.protocol import Engine, EngineState, JoinedCluster
     from fedssh.errors import FedsshError
-    from fedssh.federation.steps import AwaitReady, Correct, Join, Label, Reconnect, TestContext
+    from fedssh.federation.access_steps import TestContext
+    from fedssh.federation.steps import AwaitReady, Correct, Join, Label, Reconnect
     from fedssh.inventory import Inventory
+    from fedssh.kubernetes.credentials import Credential
     from fedssh.shell import Command, Result, Shell
 
 
@@ -38,19 +40,48 @@ def try_contexts(shell: Shell, steps: Sequence[TestContext], *, kubeconfig: str)
 
 
 def join_clusters(
-    shell: Shell, steps: Sequence[Join], inventory: Inventory, *, engine: Engine, state: EngineState, target: Target
+    shell: Shell,
+    steps: Sequence[Join],
+    inventory: Inventory,
+    *,
+    engine: Engine,
+    state: EngineState,
+    target: Target,
+    ephemeral: Mapping[str, Credential],
 ) -> tuple[dict[str, str | FedsshError], Mapping[str, JoinedCluster]]:
     """Join several clusters at once.
+
+    Args:
+        shell: The host.
+        steps: Who joins.
+        inventory: What hosts.yaml says.
+        engine: What federates.
+        state: What was found of it.
+        target: The host cluster; the others have their contexts in the same kubeconfig.
+        ephemeral: The credentials of those that have none there, by cluster. They lie on the host while they join.
 
     Returns:
         For each the host's time at the end of its join, or why it failed; and all clusters as they are then.
 
     Raises:
-        StepError: The clusters cannot be listed (3).
+        StepError: The clusters cannot be listed, or the credentials not be written (3).
     """
-    stages = in_rounds([state.join_command(step.cluster, inventory, target=target) for step in steps])
+    contexts = {step.cluster: engine.entry_names(step.cluster).context for step in steps}
+    credentials = {contexts[name]: credential for name, credential in ephemeral.items()}
+    path, write, remove = temporary_kubeconfig(credentials, target.kubeconfig)
+    members = {
+        name: Target(kubeconfig=path if name in ephemeral else target.kubeconfig, context=context)
+        for name, context in contexts.items()
+    }
+    joins = [state.join_command(name, inventory, target=target, member=member) for name, member in members.items()]
+    stages = in_rounds(joins)
     listing = engine.list_commands(target=target)
-    results = shell.run(*stages, listing, timeout_seconds=engine.JOIN_SECONDS * len(stages))
+    around = ([write], [remove]) if ephemeral else ([], [])
+    seconds = engine.JOIN_SECONDS * len(stages)
+    results = shell.run(*around[0], *stages, *around[1], listing, timeout_seconds=seconds)
+    if ephemeral:
+        check_temporary(results.pop(0), machine=shell.name)
+        results.pop(len(steps))
     joined, listed = results[: len(steps)], results[len(steps) :]
     ends = {
         step.cluster: contained(step.cluster, partial(engine.parse_join, result, machine=step.cluster))

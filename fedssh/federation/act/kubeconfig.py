@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final
 
 from fedssh.errors import StepError
-from fedssh.kubernetes.account import NAMESPACE
+from fedssh.kubernetes.account_tokens import NAMESPACE
 from fedssh.kubernetes.kubeconfig.entries import put_member
 from fedssh.kubernetes.kubeconfig.file import (
     check_kubectls_lock,
@@ -16,14 +16,17 @@ from fedssh.kubernetes.kubeconfig.file import (
     parse_file,
     parse_write,
     read_command,
+    remove_copies_command,
     write_command,
 )
 from fedssh.sensitive import Sensitive
+from fedssh.shell import failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from fedssh.engines.protocol import Engine
+    from fedssh.federation.access_steps import RemoveCopies
     from fedssh.federation.facts import HostFacts
     from fedssh.federation.machines import Connect
     from fedssh.inventory import Inventory, Machine
@@ -68,7 +71,8 @@ def write_entries(
         host: What was found there.
         inventory: What hosts.yaml says.
         engine: How the entries are called.
-        accesses: Each member's credential and its cluster's UID; all proven.
+        accesses: Each member's credential and its cluster's UID; all proven. The token of one whose credentials are
+            ephemeral is not written.
         adopt: Whether kubeconfig entries that fedssh did not write are taken over.
         begin: Told of the file when it is going to be written.
 
@@ -82,7 +86,13 @@ def write_entries(
         changed = [document.name_host_context(inventory.host.name, how=inventory.host_context)]
         changed += [
             put_member(
-                document, engine.entry_names(name), credential, cluster_uid=uid, namespace=NAMESPACE, adopt=adopt
+                document,
+                engine.entry_names(name),
+                credential,
+                cluster_uid=uid,
+                namespace=NAMESPACE,
+                adopt=adopt,
+                is_stored=not inventory.member(name).is_ephemeral,
             )
             for name, (credential, uid) in accesses.items()
         ]
@@ -138,6 +148,17 @@ def rewrite(
         step="write the kubeconfig",
         hint="Run this again when it is left alone.",
     )
+
+
+def remove_copies(shell: Shell, step: RemoveCopies, *, path: str) -> None:
+    """Remove copies of the host's kubeconfig, which is at ``path``.
+
+    Raises:
+        StepError: One could not be removed (3).
+    """
+    (result,) = shell.run(remove_copies_command(path, also_clean=step.also_clean))
+    if not result.ok:
+        raise failure(result, machine=step.cluster, step="remove the copies")
 
 
 def _kubectls_lock(shell: Shell, file: KubeconfigFile) -> Held:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from fedssh.engines.protocol import Engine
     from fedssh.federation.leaving.facts import Leaver
-    from fedssh.federation.leaving.steps import Forget, RemoveCopies, Uninstall, Withdraw
+    from fedssh.federation.leaving.steps import Forget, Uninstall, Withdraw
     from fedssh.federation.steps import Step
     from fedssh.shell import Command, Result, Shell
 
@@ -100,17 +100,6 @@ def clear_from_host(
         ]
         ends[name] = contained(name, partial(_all_ends, of_step, name))
     return ends
-
-
-def remove_copies(shell: Shell, step: RemoveCopies, command: Command) -> None:
-    """Remove copies of the host's kubeconfig.
-
-    Raises:
-        StepError: One could not be removed (3).
-    """
-    (result,) = shell.run(command)
-    if not result.ok:
-        raise failure(result, machine=step.cluster, step="remove the copies")
 
 
 def uninstall(shell: Shell, step: Uninstall) -> str:

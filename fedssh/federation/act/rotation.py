@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 from fedssh.engines.protocol import NOW, EngineAccount
 from fedssh.errors import StepError
 from fedssh.federation.look.proof import in_rounds
-from fedssh.kubernetes.account import TOKEN_WAIT_SECONDS, new_token_commands, parse_grant, token_secret, undo_commands
+from fedssh.kubernetes.account import new_token_commands, parse_grant, undo_commands
+from fedssh.kubernetes.account_tokens import TOKEN_WAIT_SECONDS, token_secret
 from fedssh.kubernetes.kubectl import Target, explain
 from fedssh.shell import Command
 

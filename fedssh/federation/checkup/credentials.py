@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from fedssh.engines.protocol import CheckFinding
 from fedssh.errors import FedsshError
 from fedssh.federation.checkup.network import judge_end
-from fedssh.kubernetes.account import token_secret
+from fedssh.federation.grants import stored_secrets
+from fedssh.kubernetes.account_tokens import token_secret
 from fedssh.kubernetes.certificates import valid_until
 from fedssh.kubernetes.tokens import NEVER, token_end
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from fedssh.engines.protocol import Engine
     from fedssh.federation.checkup.facts import Checkup
+    from fedssh.federation.facts import Facts, MemberFacts
     from fedssh.sensitive import Sensitive
 
 OLD_DAYS = 365
@@ -45,6 +47,8 @@ def check_tokens(checkup: Checkup, engine: Engine) -> Iterator[CheckFinding]:
     if checkup.facts is None:
         return
     for name, member in checkup.facts.members.items():
+        if checkup.wishes.inventory.member(name).is_ephemeral:
+            yield from _judge_ephemeral(name, member, checkup.facts, engine)
         if not member.token:
             continue
         found = checkup.clusters.get(name)
@@ -54,6 +58,27 @@ def check_tokens(checkup: Checkup, engine: Engine) -> Iterator[CheckFinding]:
     for name, cluster in checkup.facts.host.clusters.items():
         if cluster.token and (name in checkup.names or not checkup.is_limited):
             yield _judge_token(name, f"{engine.TITLE}'s token", cluster.issued, cluster.token, checkup)
+
+
+def _judge_ephemeral(name: str, member: MemberFacts, facts: Facts, engine: Engine) -> Iterator[CheckFinding]:
+    """Return whether a token is kept that should not be."""
+    state = facts.host.state
+    user = engine.entry_names(name).user
+    places = [f"secret/{secret} on it" for secret in stored_secrets(member)]
+    if state and state.document.find("users", user):
+        places.append(f"the user {user} in {state.file.path} on {facts.host.name}")
+    if places:
+        yield CheckFinding(
+            cluster=name,
+            topic="credentials",
+            state="problem",
+            text=f"hosts.yaml says credentials: ephemeral, and a token of fedssh's is kept: {', '.join(places)}",
+            leads_to="whoever reads it there has all rights until it is revoked",
+            hint=f"fedssh federate --member {name} revokes it.",
+        )
+    elif member.objects:
+        text = "no token of fedssh's is kept for it; it asks for one of ten minutes where it needs one"
+        yield CheckFinding(cluster=name, topic="credentials", state="ok", text=text)
 
 
 def check_kubeconfig(checkup: Checkup) -> Iterator[CheckFinding]:

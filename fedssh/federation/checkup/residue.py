@@ -56,7 +56,9 @@ def _check_objects(
             state="notice",
             text=f"objects of fedssh's are there, and it has not joined: {named}",
             since=min(thing.since for thing in objects),
-            leads_to="a token that never ends, with all rights, lies there; federate goes on with it",
+            leads_to="a token that never ends, with all rights, lies there; federate goes on with it"
+            if any(thing.reference.startswith("secret/") for thing in objects)
+            else "whoever may ask for tokens of its ServiceAccount has all rights there",
             hint=f"fedssh federate --member {name}, or fedssh unfederate --member {name}",
         )
         return
@@ -136,19 +138,16 @@ def _check_entries(checkup: Checkup, engine: Engine) -> Iterator[CheckFinding]:
     if checkup.facts is None or state is None or checkup.facts.host.gaps:
         return
     inventory, joined = checkup.wishes.inventory, checkup.facts.host.clusters
-    for context in state.document.names("contexts"):
-        if context == inventory.host.name or context in joined:
+    for entry in state.document.names("clusters"):
+        name = engine.member_of(entry)
+        if not name or name in joined or state.document.find("clusters", entry) is None:
             continue
-        names = engine.entry_names(context)
-        if names.context != context or state.document.find("clusters", names.cluster) is None:
-            continue
+        has_token = state.document.find("users", engine.entry_names(name).user) is not None
         yield CheckFinding(
-            cluster=context if context in checkup.names else inventory.host.name,
+            cluster=name if name in checkup.names else inventory.host.name,
             topic="residue",
             state="notice",
-            text=f"{state.file.path} has a context {context} of fedssh's, and {context} has not joined",
-            leads_to="the token in it, if the member still accepts it, has all rights there",
-            hint=f"fedssh federate --member {context}, or remove it there: "
-            f"kubectl config delete-context {context}; kubectl config delete-cluster {names.cluster}; "
-            f"kubectl config delete-user {names.user}",
+            text=f"{state.file.path} has entries of fedssh's for {name}, and {name} has not joined",
+            leads_to="the token in them, if the member still accepts it, has all rights there" if has_token else "",
+            hint=f"fedssh federate --member {name}, or fedssh unfederate --member {name}",
         )

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from fedssh.errors import FedsshError, StepError
-from fedssh.federation.act.kubeconfig import rewrite
-from fedssh.federation.act.leaving import clear, clear_from_host, forget, remove_copies, uninstall, withdraw
+from fedssh.federation.access_steps import RemoveCopies
+from fedssh.federation.act.kubeconfig import remove_copies, rewrite
+from fedssh.federation.act.leaving import clear, clear_from_host, forget, uninstall, withdraw
 from fedssh.federation.findings import notice
 from fedssh.federation.leaving.steps import (
     DeleteWorkloads,
     Forget,
     LetGo,
     RemoveAccess,
-    RemoveCopies,
     RemoveEntries,
     RemoveNamespace,
     RestoreContext,
@@ -24,7 +25,6 @@ from fedssh.federation.leaving.steps import (
 from fedssh.federation.steps import Step, of_kind
 from fedssh.federation.threads import as_they_end
 from fedssh.kubernetes.kubeconfig.entries import remove_member
-from fedssh.kubernetes.kubeconfig.file import remove_copies_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -94,8 +94,7 @@ class _Leaving:
         # Also where the host has to stay: whoever has left has left tokens in them.
         for copies in of_kind(stage.steps, RemoveCopies):
             also_clean = copies.also_clean and not self._journal.errors
-            command = remove_copies_command(self._file.path, also_clean=also_clean)
-            remove_copies(self._host, copies, command)
+            remove_copies(self._host, replace(copies, also_clean=also_clean), path=self._file.path)
             self._journal.done(copies)
 
     def _keep_host(self, stage: Stage) -> None:

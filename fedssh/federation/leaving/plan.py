@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from fedssh.federation.access_steps import RemoveCopies
 from fedssh.federation.leaving.steps import (
     DeleteWorkloads,
     Forget,
     LetGo,
     RemoveAccess,
-    RemoveCopies,
     RemoveEntries,
     RemoveNamespace,
     RestoreContext,
@@ -101,8 +101,10 @@ def _entries(leavers: Sequence[Leaver], facts: LeavingFacts, engine: Engine) -> 
     document, host, steps = facts.host.known.file.document(), facts.host.name, list[Step]()
     for leaver in leavers:
         names = engine.entry_names(leaver.name)
+        has_context = document.has("contexts", names.context)
         if leaver.name != host and remove_member(document, names):
-            steps.append(RemoveEntries(cluster=leaver.name, why="fedssh wrote it", context=names.context))
+            entry = f"context {names.context}" if has_context else f"cluster {names.cluster}"
+            steps.append(RemoveEntries(cluster=leaver.name, why="fedssh wrote it", entry=entry))
         elif leaver.name == host and (old := document.old_host_context(host)) is not None:
             why = "fedssh renamed it" if old else "fedssh added it"
             steps.append(RestoreContext(cluster=host, why=why, old=old))

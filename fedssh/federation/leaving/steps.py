@@ -133,20 +133,24 @@ class Forget(Step):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveEntries(Step):
-    """Remove a member's entries from the host's kubeconfig."""
+    """Remove a member's entries from the host's kubeconfig.
 
-    context: str
+    Attributes:
+        entry: That by which they are known, as in "context member1".
+    """
+
+    entry: str
     kind: ClassVar[str] = "remove-context"
 
     @property
     def text(self) -> str:
         """What would be done."""
-        return f"remove the context {self.context} from the host's kubeconfig"
+        return f"remove the {self.entry} from the host's kubeconfig"
 
     @property
     def done(self) -> str:
         """How it is reported."""
-        return f"removed the context {self.context} from the host's kubeconfig"
+        return f"removed the {self.entry} from the host's kubeconfig"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,30 +174,6 @@ class RestoreContext(Step):
         if self.old:
             return f"{rename} the context {self.cluster} back to {self.old}"
         return f"{remove} the context {self.cluster}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveCopies(Step):
-    """Remove copies of the host's kubeconfig.
-
-    Attributes:
-        also_clean: Whether those from before fedssh's first entry go, too, and the lock's file with them.
-        is_told: Whether there are any, and not only the lock that this run has taken.
-    """
-
-    also_clean: bool
-    is_told: bool = True
-    kind: ClassVar[str] = "remove-copies"
-
-    @property
-    def text(self) -> str:
-        """What would be done."""
-        return "remove the copies of the host's kubeconfig" + ("" if self.also_clean else " that hold tokens")
-
-    @property
-    def done(self) -> str:
-        """How it is reported."""
-        return self.text.replace("remove", "removed", 1) if self.is_told else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from fedssh.federation.look.members import FOREIGN_LOGIN, parse_presented, unles
 from fedssh.federation.look.proof import TEMPORARY_NAME, in_rounds
 from fedssh.federation.threads import at_once
 from fedssh.federation.wishes import wanted_server
-from fedssh.kubernetes.account import MANAGED_BY
+from fedssh.kubernetes.account_tokens import MANAGED_BY
 from fedssh.kubernetes.certificates import asking_argv, from_base64
 from fedssh.kubernetes.endpoint import check_server
 from fedssh.kubernetes.kubectl import Target, kubectl

@@ -164,7 +164,8 @@ def _see_proofs(shell: Shell, wishes: Wishes, facts: Facts, engine: Engine) -> F
             continue
         endpoint = contained(cluster.name, partial(wanted_endpoint, cluster, wishes, facts, engine))
         if not isinstance(endpoint, FedsshError):
-            token = member.token or Sensitive("")
+            # Where no token is kept, one that is still there is going to be revoked: it proves nothing.
+            token = (None if cluster.is_ephemeral else member.token) or Sensitive("")
             tried[f"access.{cluster.name}"] = Credential(endpoint=endpoint, token=token)
     meant, others = _engines_credentials(wishes, facts, engine)
     proofs = survey(shell, tried, meant, others, kubeconfig=facts.host.known.file.path)

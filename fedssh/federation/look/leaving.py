@@ -186,10 +186,8 @@ def _choose(wishes: Wishes, facts: LeavingFacts, engine: Engine) -> tuple[list[s
     accounts = [engine.account_base(account) for account in facts.traces.secrets.values() if account]
     names = [account.partition("/")[2] for account in accounts]
     held = {name.removesuffix(f"-{host}") for name in names if name.endswith(f"-{host}")}
-    # A context that only bears a name of no cluster's is nobody's trace: fedssh must have written its cluster.
-    marked = {
-        name for name in document.names("contexts") if document.find("clusters", engine.entry_names(name).cluster)
-    }
+    # An entry of somebody else's that only bears such a name is nobody's trace.
+    marked = {engine.member_of(entry) for entry in document.names("clusters") if document.find("clusters", entry)}
     there = [name for name in dict.fromkeys([*facts.host.clusters, *held, *marked]) if name not in {*listed, host, ""}]
     names = [cluster.name for cluster in wishes.members]
     unknown = []

@@ -11,27 +11,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fedssh.errors import FedsshError, RefusedError, StepError
 from fedssh.federation.facts import MemberFacts, Presented
-from fedssh.kubernetes.account import (
-    decode_token,
-    find_tokens,
-    objects_command,
-    parse_cluster_uid,
-    parse_objects,
-    parse_token,
-    secrets_command,
-)
+from fedssh.kubernetes.account import objects_command, parse_cluster_uid, parse_objects
+from fedssh.kubernetes.account_tokens import decode_token, find_tokens, parse_token, secrets_command
 from fedssh.kubernetes.certificates import parse_chain
 from fedssh.kubernetes.kubectl import (
     NOT_FOUND,
     Target,
     check_version,
+    cluster_version,
     kubectl,
     missing_tool,
+    own_version,
     parse_created,
     parse_items,
     parse_object,
     section,
-    version_command,
+    versions_command,
 )
 from fedssh.shell import Command, Result, command, last_words, script
 
@@ -98,7 +93,7 @@ def member_commands(cluster: Cluster) -> list[Command]:
         ),
         unless_foreign_login(objects_command(cluster.name, target=target), target),
         unless_foreign_login(secrets_command(cluster.name, target=target), target),
-        version_command(),
+        unless_foreign_login(versions_command(target=target), target),
         command("date", "+%s"),
         *([_presented_command(cluster, target)] if cluster.tls == "pin" and not cluster.pin else []),
     ]
@@ -127,6 +122,8 @@ def parse_member(results: Sequence[Result], cluster: Cluster) -> MemberFacts:
         has_proxy_url=bool(stanza.get("proxy-url")),
         logs_in_by_program=foreign_login,
         old_kubectl=_old_kubectl(version, machine=name),
+        kubectl=own_version(version),
+        kubernetes=cluster_version(version),
         cluster_uid=parse_cluster_uid(found),
         clock=parse_clock(clock),
         objects=parse_objects(found, name, tokens.number),

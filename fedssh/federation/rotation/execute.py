@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 from fedssh.errors import FedsshError, StepError, UnknownOutcomeError
 from fedssh.federation.access_rules import check_access
+from fedssh.federation.access_steps import Prove, WriteEntries
 from fedssh.federation.act.joins import await_ready
 from fedssh.federation.act.kubeconfig import write_entries
 from fedssh.federation.act.rotation import NewTokens, make_tokens, revoke, swap, unmake_tokens
 from fedssh.federation.look.proof import REFUSAL_SECONDS, await_refusal, survey
 from fedssh.federation.outcomes import Outcome, proven_clusters
-from fedssh.federation.steps import AwaitReady, Prove, Reconnect, WriteEntries
+from fedssh.federation.steps import AwaitReady, Reconnect
 from fedssh.federation.threads import as_they_end, at_once
 from fedssh.federation.wishes import wanted_endpoint
 from fedssh.kubernetes.credentials import Credential

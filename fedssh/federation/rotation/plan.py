@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fedssh.federation.access_steps import Prove, RevokeToken, WriteEntries
 from fedssh.federation.plan import Plan, Stage
 from fedssh.federation.rotation.steps import (
     MakeCredential,
@@ -12,8 +13,8 @@ from fedssh.federation.rotation.steps import (
     RevokeCredential,
     SwapCredential,
 )
-from fedssh.federation.steps import AwaitReady, Prove, Reconnect, RevokeToken, Step, WriteEntries
-from fedssh.kubernetes.account import token_secret
+from fedssh.federation.steps import AwaitReady, Reconnect, Step
+from fedssh.kubernetes.account_tokens import token_secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

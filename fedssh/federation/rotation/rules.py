@@ -61,7 +61,8 @@ def _check_member(cluster: Cluster, wishes: Wishes, facts: Facts, engine: Engine
     if is_own:
         yield from _check_own(cluster, wishes, facts, engine)
     else:
-        yield notice(name, f"fedssh has no access of its own there: {engine.TITLE}'s credential alone is rotated")
+        why = "no token of fedssh's is kept for it" if cluster.is_ephemeral else "fedssh has no access of its own there"
+        yield notice(name, f"{why}: {engine.TITLE}'s credential alone is rotated")
 
 
 def _check_own(cluster: Cluster, wishes: Wishes, facts: Facts, engine: Engine) -> Iterator[Finding]:

@@ -118,11 +118,11 @@ class Kubeconfig:
         replace(existing, _SINGULAR[section], body)
         return True
 
-    def remove(self, section: Section, name: str) -> bool:
-        """Remove an entry that fedssh owns; return whether there was one."""
+    def remove(self, section: Section, name: str, *, adopt: bool = False) -> bool:
+        """Remove an entry that fedssh owns, or, with ``adopt``, anybody's; return whether there was one."""
         existing = self._find(section, name)
         sequence = entry(self._root, section)
-        if existing is None or sequence is None or self.has_foreign(section, name):
+        if existing is None or sequence is None or (self.has_foreign(section, name) and not adopt):
             return False
         sequence[1].value.remove(existing)
         self._index.pop(section, None)

@@ -50,6 +50,7 @@ def put_member(
     cluster_uid: str,
     namespace: str,
     adopt: bool = False,
+    is_stored: bool = True,
 ) -> bool:
     """Write a member's user, cluster and context.
 
@@ -61,6 +62,7 @@ def put_member(
             is verified.
         namespace: The context's namespace.
         adopt: Whether entries of these names that fedssh did not write are taken over.
+        is_stored: Whether its token is kept there. Else its cluster stands there alone, to tell which one it is.
 
     Returns:
         Whether anything changed.
@@ -70,13 +72,17 @@ def put_member(
     """
     context = {"cluster": names.cluster, "user": names.user, "namespace": namespace}
     mark = {"tls": credential.endpoint.trust.word, "cluster-uid": cluster_uid}
-    changed = [
-        document.put("users", names.user, {"token": credential.token.reveal()}, keep_unknown=False, adopt=adopt),
-        document.put(
-            "clusters", names.cluster, _stanza(credential.endpoint), keep_unknown=True, adopt=adopt, mark=mark
-        ),
-        document.put("contexts", names.context, context, keep_unknown=True, adopt=adopt),
-    ]
+    changed = []
+    if is_stored:
+        token = {"token": credential.token.reveal()}
+        changed.append(document.put("users", names.user, token, keep_unknown=False, adopt=adopt))
+    else:
+        changed.append(document.remove("contexts", names.context, adopt=adopt))
+        changed.append(document.remove("users", names.user, adopt=adopt))
+    stanza = _stanza(credential.endpoint)
+    changed.append(document.put("clusters", names.cluster, stanza, keep_unknown=True, adopt=adopt, mark=mark))
+    if is_stored:
+        changed.append(document.put("contexts", names.context, context, keep_unknown=True, adopt=adopt))
     return any(changed)
 
 

@@ -15,6 +15,7 @@ from fedssh import documents
 from fedssh.engines import load_engine
 from fedssh.engines.protocol import CheckFinding, EngineAccount, JoinedCluster, MemberTraces, Part
 from fedssh.errors import FedsshError, RefusedError, StepError
+from fedssh.federation.access_steps import TestContext
 from fedssh.federation.facts import Facts, HostFacts, HostState, MemberFacts, Proof
 from fedssh.federation.findings import refusals
 from fedssh.federation.leaving.facts import Leaver, LeavingFacts
@@ -23,7 +24,7 @@ from fedssh.federation.outcomes import exit_code
 from fedssh.federation.plan import Plan, plan_federate, plan_prepare
 from fedssh.federation.report import ClusterReport
 from fedssh.federation.rules import check_host, check_members
-from fedssh.federation.steps import Join, TestContext
+from fedssh.federation.steps import Join
 from fedssh.federation.wishes import Wishes
 from fedssh.inventory import parse_inventory
 from fedssh.kubernetes import kubeconfig
@@ -82,9 +83,10 @@ class ArmadaState:
         assert inventory.host.name
         return [[kubectl("apply", target=target)]]
 
-    def join_command(self, name: str, inventory: Inventory, *, target: Target) -> Command:
+    def join_command(self, name: str, inventory: Inventory, *, target: Target, member: Target) -> Command:
         """Return how a cluster joins: by plain objects."""
         assert inventory.host.name
+        assert member.context == f"ship-{name}"
         return kubectl("create", "ship", name, target=target)
 
 
@@ -102,6 +104,10 @@ class Armada(LeavingArmada):
     def entry_names(self, cluster: str) -> EntryNames:
         """Return other names than those of the cluster."""
         return EntryNames(context=f"ship-{cluster}", cluster=f"hull-{cluster}", user=f"crew-{cluster}")
+
+    def member_of(self, cluster_entry: str) -> str:
+        """Return whose hull it is."""
+        return cluster_entry.removeprefix("hull-") if cluster_entry.startswith("hull-") else ""
 
     def tool_commands(self) -> list[Command]:
         """Return none: it has no tools."""

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from fedssh.errors import RefusedError
-from fedssh.federation.grants import keeps_token, needed_grant, undo_of
-from fedssh.federation.steps import Grant
+from fedssh.federation.access_steps import Grant
+from fedssh.federation.grants import keeps_token, needed_grant, stored_secrets, undo_of
 from fedssh.kubernetes.account import references
 from fedssh.sensitive import Sensitive
 from tests.fakes.facts import fresh, member, thing
@@ -36,6 +36,28 @@ def test_nothing_is_needed_where_all_is_as_it_should_be() -> None:
     """And the token that is there stays."""
     assert grant() is None
     assert keeps_token(member(), None)
+
+
+def test_without_a_stored_token_no_secret_is_wanted() -> None:
+    """One that is there is no reason for a grant, nor is one that is missing or wrong."""
+    assert needed_grant(member(), adopt=False, is_stored=False) is None
+    assert needed_grant(member(**with_objects(secret=None), token=None), adopt=False, is_stored=False) is None
+    wrong = thing(differences=("type is other",), is_fixed=True)
+    assert needed_grant(member(**with_objects(secret=wrong), token=None), adopt=False, is_stored=False) is None
+    found = needed_grant(fresh(), adopt=False, is_stored=False)
+    assert found
+    assert (found.created, found.is_stored) == ((ACCOUNT, ROLE, BINDING), False)
+    gone = needed_grant(member(**with_objects(account=None)), adopt=False, is_stored=False)
+    assert gone
+    assert (gone.created, gone.anew) == ((ACCOUNT,), ())
+
+
+def test_the_secrets_that_hold_tokens_are_fedsshs_own() -> None:
+    """The newest and the older ones; not one of somebody else's."""
+    seen = member(number=3, other_tokens={1: None, 2: None}, objects={"secret/member1-fedssh-3": thing()})
+    assert stored_secrets(seen) == ("member1-fedssh-1", "member1-fedssh-2", "member1-fedssh-3")
+    assert stored_secrets(fresh()) == ()
+    assert stored_secrets(fresh(objects={SECRET: thing(is_ours=False)})) == ()
 
 
 def test_a_member_without_an_account_needs_all_of_it() -> None:

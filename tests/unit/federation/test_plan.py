@@ -6,21 +6,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fedssh.engines import load_engine
+from fedssh.federation.access_steps import CloseFile, Grant, NameContext, Prove, TestContext, WriteEntries
 from fedssh.federation.facts import Proof
 from fedssh.federation.plan import Plan, has_joined, plan_federate, plan_prepare
-from fedssh.federation.steps import (
-    AwaitReady,
-    CloseFile,
-    Correct,
-    Grant,
-    Join,
-    Label,
-    NameContext,
-    Prove,
-    Reconnect,
-    TestContext,
-    WriteEntries,
-)
+from fedssh.federation.steps import AwaitReady, Correct, Join, Label, Reconnect
 from fedssh.kubernetes.credentials import Credential, Endpoint, Trust
 from fedssh.kubernetes.kubeconfig import parse_kubeconfig
 from fedssh.kubernetes.kubeconfig.entries import put_member

@@ -289,3 +289,45 @@ def test_a_rule_that_breaks_is_the_failure_of_its_member() -> None:
     """Not the end of all others."""
     strange = MemberFacts(name="member1", server=SERVER, ca=CA, objects=None)  # type: ignore[arg-type]  # on purpose
     assert refusal(facts(strange)).message.startswith("a bug in fedssh (AttributeError at rules.py:")
+
+
+EPHEMERAL = ", credentials: ephemeral"
+
+
+@pytest.mark.parametrize(
+    ("kubernetes", "kubectl", "words"),
+    [
+        ("v1.23.17", "v1.33.1", "needs Kubernetes 1.24 or newer, and its Kubernetes is v1.23.17"),
+        ("v1.9.11", "v1.33.1", "its Kubernetes is v1.9.11"),
+        ("", "v1.33.1", "its Kubernetes is of an unknown version"),
+        ("who knows", "v1.33.1", "its Kubernetes is who knows"),
+        ("v1.24.0", "v1.23.4", "needs kubectl 1.24 or newer, and its kubectl is v1.23.4"),
+    ],
+)
+def test_fault_59_an_old_member_cannot_do_without_a_stored_token(kubernetes: str, kubectl: str, words: str) -> None:
+    """It is refused before anything is changed, with the reason, and what to write instead."""
+    error = refusal(facts(fresh(kubernetes=kubernetes, kubectl=kubectl)), EPHEMERAL)
+    assert words in error.message
+    assert error.exit_code == 6
+    assert error.hint == "Write members.member1.credentials: stored"
+    assert refusals(check(facts(fresh(kubernetes=kubernetes, kubectl=kubectl)))) == {}
+
+
+@pytest.mark.parametrize("kubernetes", ["v1.24.0", "v1.33.9+k3s1", "v2.0.0"])
+def test_a_newer_member_can(kubernetes: str) -> None:
+    """From Kubernetes 1.24 on."""
+    assert refusals(check(facts(fresh(kubernetes=kubernetes, kubectl="v1.24.0")), EPHEMERAL)) == {}
+
+
+def test_a_stored_token_that_is_wrong_does_not_matter_where_none_is_kept() -> None:
+    """It is going to be deleted."""
+    new = {"kubernetes": "v1.33.1", "kubectl": "v1.33.1"}
+    wrong = member(token=None, bad_token=RefusedError("not its token", machine="member1"), **new)
+    assert refusals(check(facts(wrong, access=Proof()), EPHEMERAL)) == {}
+
+
+def test_an_address_that_does_not_work_is_refused_all_the_same() -> None:
+    """It was tried without a token."""
+    new = {"kubernetes": "v1.33.1", "kubectl": "v1.33.1"}
+    error = refusal(facts(member(**new), access=Proof(problem="no route to host")), EPHEMERAL)
+    assert "does not get through" in error.message

@@ -69,8 +69,8 @@ members:
 """
     name = "expected a name of lower-case letters, digits and '-' (at most 63), such as member1"
     known = (
-        "address, api_server, ca_file, host_key_policy, identity_file, known_hosts, kubeconfig, labels, pin, port, "
-        "server_name, sudo, tls, user"
+        "address, api_server, ca_file, credentials, host_key_policy, identity_file, known_hosts, kubeconfig, labels, "
+        "pin, port, server_name, sudo, tls, user"
     )
     assert mistakes(text) == [
         "hosts.yaml:1:1: hots: unknown key; did you mean 'host'?",

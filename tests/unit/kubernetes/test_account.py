@@ -14,17 +14,15 @@ from fedssh.federation.look.members import member_commands, parse_member
 from fedssh.federation.wishes import wanted_server
 from fedssh.inventory import Cluster, Machine
 from fedssh.kubernetes.account import (
-    account_name,
-    delete_token,
     grant_commands,
     manifests,
     objects_command,
     parse_grant,
     parse_objects,
-    parse_token,
     references,
     undo_commands,
 )
+from fedssh.kubernetes.account_tokens import account_name, delete_token, parse_token
 from fedssh.kubernetes.kubectl import Target, parse_items
 from fedssh.shell import Result
 from tests.fakes.kubernetes import CA, Member, account_token, base64_of, token_of
@@ -95,8 +93,8 @@ def test_a_look_changes_nothing_and_reads_no_key() -> None:
     assert "jsonpath={.clusters[0].cluster}" in view
     calls = [call for command in member_commands(CLUSTER) for call in calls_in(command)]
     assert not any(call.mutates for call in calls)
-    clusters = [call for call in calls if call.key[0] == "kubectl" and call.key[1] != "version"]
-    assert len(clusters) == 5  # the two that ask the API look before at how the kubeconfig logs in
+    clusters = [call for call in calls if call.key[0] == "kubectl"]
+    assert len(clusters) == 7  # the three that ask the API look before at how the kubeconfig logs in
     assert all("--kubeconfig=/etc/a b" in call.argv for call in clusters)
     assert any(set(call.names) >= REFERENCES for call in clusters)
     assert set(argv_of(objects_command("member1", target=THERE))) >= REFERENCES
@@ -414,7 +412,7 @@ def test_the_token_is_waited_for(
     )
     make_clock(tmp_path / "bin")
     monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
-    monkeypatch.setattr("fedssh.kubernetes.account.TOKEN_WAIT_SECONDS", 2)
+    monkeypatch.setattr("fedssh.kubernetes.account_tokens.TOKEN_WAIT_SECONDS", 2)
     (done,) = local.run(grant()[1])
     assert (done.code, done.stdout) == (0, "{}\n")
     assert len(count.read_text()) == min(empty_answers + 1, 3)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HOST = Target(kubeconfig="/root/.kube/config", context="fedhost")
+MEMBER = Target(kubeconfig=HOST.kubeconfig, context="member1")
 TOOL = "/opt/my tools/kubefedctl"
 
 # What klog.Fatal leaves: kubefedctl's reason, then all its goroutines.
@@ -29,10 +30,11 @@ created by k8s.io/klog/v2.init.0
 
 def test_kubefedctl_is_told_everything_it_would_make_up() -> None:
     """Names of the host and of the Secret, and that an existing join is no error."""
-    argv = argv_of(join_command("member1", tool=TOOL, target=HOST))
+    argv = argv_of(join_command("member1", tool=TOOL, target=HOST, member=MEMBER))
     assert argv == [
         "sh",
         TOOL,
+        "",
         "member1",
         "--cluster-context=member1",
         "--host-cluster-context=fedhost",
@@ -41,6 +43,24 @@ def test_kubefedctl_is_told_everything_it_would_make_up() -> None:
         "--kubefed-namespace=kube-federation-system",
         "--secret-name=member1.fedssh",
     ]
+
+
+def test_a_members_own_kubeconfig_is_read_beside_the_hosts(
+    local: LocalShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only their paths are in the environment; what is in both is taken from the member's."""
+    own = Target(kubeconfig="/root/.kube/.fedssh-proof-x", context="member1")
+    tool = install_tool(tmp_path / "bin", "kubefedctl", f'echo "$KUBECONFIG $*" >>{tmp_path}/log')
+    install_tool(tmp_path / "bin", "kubectl", f'echo "$*" >>{tmp_path}/asked')
+    monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
+    (done,) = local.run(join_command("member1", tool=str(tool), target=HOST, member=own))
+    assert done.ok
+    said = (tmp_path / "log").read_text()
+    assert said.startswith("/root/.kube/.fedssh-proof-x:/root/.kube/config join member1 --cluster-context=member1 ")
+    assert "--kubeconfig" not in said
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert asked
+    assert all("--kubeconfig=/root/.kube/.fedssh-proof-x --context=member1" in line for line in asked)
 
 
 @pytest.mark.parametrize(("failures", "code", "calls"), [(0, 0, 1), (1, 0, 2), (2, 7, 2)])
@@ -57,7 +77,7 @@ def test_a_join_is_tried_twice(
     )
     install_tool(tmp_path / "bin", "sleep", "")
     monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
-    (done,) = local.run(join_command("member1", tool=str(tool), target=HOST))
+    (done,) = local.run(join_command("member1", tool=str(tool), target=HOST, member=MEMBER))
     assert (done.code, len(log.read_text().splitlines())) == (code, calls)
     assert "join member1 --cluster-context=member1" in log.read_text()
     assert "--error-on-existing=false --v=2" in log.read_text()
@@ -106,7 +126,7 @@ def test_a_namespace_that_does_not_go_is_told(
     tool = install_tool(tmp_path / "bin", "kubefedctl", "touch joined")
     monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
     monkeypatch.chdir(tmp_path)
-    (done,) = local.run(join_command("member1", tool=str(tool), target=HOST))
+    (done,) = local.run(join_command("member1", tool=str(tool), target=HOST, member=MEMBER))
     with pytest.raises(StepError, match=r"is being deleted there.* within 30 s: held by a finalizer"):
         parse_join(done, machine="member1")
     assert not (tmp_path / "joined").exists()

@@ -294,7 +294,9 @@ def test_fault_74_the_kubefedctl_that_was_checked_is_the_one_that_joins(
     state = KubeFedState(machine="fedhost", tools=tools)
     inventory = parse_inventory("host: {name: fedhost, address: a}\n", path=tmp_path / "hosts.yaml")
     assert "tool" not in [part.name for part in state.missing(inventory)]
-    (done,) = local.run(state.join_command("member1", inventory, target=Target(context="fedhost")))
+    (done,) = local.run(
+        state.join_command("member1", inventory, target=Target(context="fedhost"), member=Target(context="member1"))
+    )
     assert done.ok
     right = tmp_path / ("own" if own == "0.10.0" else "first") / "kubefedctl"
     assert log.read_text() == f"0.10.0 {right}\n"
@@ -306,5 +308,7 @@ def test_without_the_right_one_it_is_fedsshs_own_that_joins(tmp_path: Path) -> N
     state = KubeFedState(machine="fedhost", tools=(Tool(path="/usr/bin/kubefedctl", version="0.8.1"),))
     (part, *_) = state.missing(inventory)
     assert (part.name, part.why) == ("tool", "/usr/bin/kubefedctl is version 0.8.1")
-    command = state.join_command("member1", inventory, target=Target(context="fedhost"))
+    command = state.join_command(
+        "member1", inventory, target=Target(context="fedhost"), member=Target(context="member1")
+    )
     assert argv_of(command)[1] == "/usr/local/bin/kubefedctl"

@@ -360,3 +360,16 @@ def test_clocks() -> None:
         ("member1", "clocks", "notice"),
         ("fedhost", "clocks", "notice"),
     ]
+
+
+def test_a_token_that_is_kept_and_should_not_be() -> None:
+    """Where it lies, and what removes it; without one it is said that none is kept."""
+    said = {"wishes": wishes(", credentials: ephemeral")}
+    kept = judged(well(), **said)
+    text = "hosts.yaml says credentials: ephemeral, and a token of fedssh's is kept: secret/member1-fedssh-1 on it"
+    assert ("member1", "credentials", "problem", text) in kept
+    found, new = well(), {"kubernetes": "v1.33.1", "kubectl": "v1.33.1"}
+    own = {reference: one for reference, one in member().objects.items() if not reference.startswith("secret/")}
+    bare = replace(found, members={"member1": member(clock=NOW, objects=own, token=None, **new)})
+    assert judged(bare, **said) == []
+    assert any("asks for one of ten minutes" in each.text for each in judge(checkup(bare, **said), ENGINE))

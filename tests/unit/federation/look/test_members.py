@@ -70,7 +70,7 @@ def test_the_login_is_looked_at_in_every_form_that_runs_or_reads() -> None:
     asks = [
         calls for command in member_commands(cluster(kubeconfig="/etc/config")) if len(calls := calls_in(command)) > 1
     ]
-    assert len(asks) == 2
+    assert len(asks) == 3
     for guard, ask in asks:
         _check_guard(guard, ask)
 
@@ -234,6 +234,29 @@ def test_without_kubectl_nothing_else_is_said() -> None:
     results = [result(code=127, stderr="sh: kubectl: not found") for _ in member_commands(cluster())]
     found = parse_member(results, cluster())
     assert [gap.message for gap in found.gaps] == ["kubectl is not there"]
+
+
+@pytest.mark.parametrize(
+    ("printed", "kubectl", "kubernetes"),
+    [
+        (
+            '{"clientVersion": {"gitVersion": "v1.31.2"}, "serverVersion": {"gitVersion": "v1.23.4"}}',
+            "v1.31.2",
+            "v1.23.4",
+        ),
+        ('{"clientVersion": {"gitVersion": "v1.31.2"}}', "v1.31.2", ""),
+        ('{\n  "serverVersion": {\n    "major": "1",\n    "gitVersion": "v1.23.4"\n  }\n}', "v1.23.4", "v1.23.4"),
+        ("", "", ""),
+        ('{"serverVersion": {"gitVersion": 5}}', "", ""),
+    ],
+)
+def test_the_versions_of_kubectl_and_of_its_cluster_are_facts(printed: str, kubectl: str, kubernetes: str) -> None:
+    """Where the cluster does not answer, kubectl tells its own version and fails: that is no gap."""
+    member = Member("member1")
+    member.broken["kubectl", "version"] = Answer(printed, code=0 if kubernetes else 1)
+    found = look(member)
+    assert (found.kubectl, found.kubernetes) == (kubectl, kubernetes)
+    assert found.gaps == ()
 
 
 def test_an_old_kubectl_is_a_fact() -> None:

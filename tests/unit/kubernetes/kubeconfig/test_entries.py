@@ -13,8 +13,10 @@ from fedssh.kubernetes.kubeconfig.entries import (
     EntryNames,
     MemberMark,
     find_foreign,
+    member_credential,
     member_mark,
     put_member,
+    remove_member,
     render_credentials,
     same_certificate,
 )
@@ -141,3 +143,29 @@ def test_credentials_are_rendered_for_nothing_else() -> None:
     assert [entry["name"] for entry in parsed["contexts"]] == ["access.member1", "kubefed.member1"]
     assert parsed["clusters"][1]["cluster"]["certificate-authority-data"] == "Y2E="
     assert "current-context" not in parsed
+
+
+def test_without_a_token_the_cluster_stands_alone() -> None:
+    """With its mark, by which the next run knows which one it is; a context and a user of fedssh's go."""
+    document = parse_kubeconfig("", source="config")
+    put_member(document, NAMES, credential(), cluster_uid="uid", namespace="default")
+    assert put_member(document, NAMES, credential(), cluster_uid="uid", namespace="default", is_stored=False)
+    left = yaml.safe_load(document.render())
+    assert [len(left.get(section) or []) for section in ("clusters", "contexts", "users")] == [1, 0, 0]
+    assert member_mark(document, NAMES) == MemberMark(tls="ca", cluster_uid="uid", ca=CA)
+    assert member_credential(document, NAMES) is None
+    assert not put_member(document, NAMES, credential(), cluster_uid="uid", namespace="default", is_stored=False)
+    assert remove_member(document, NAMES)
+    assert not document.has("clusters", NAMES.cluster)
+
+
+def test_without_a_token_what_others_wrote_stays_unless_it_is_taken_over() -> None:
+    """A user and a context of its names; the cluster's name is refused as always."""
+    text = "users: [{name: kubefed-member1, user: {token: x}}]\ncontexts: [{name: member1, context: {cluster: c}}]\n"
+    document = parse_kubeconfig(text, source="config")
+    put_member(document, NAMES, credential(), cluster_uid="uid", namespace="default", is_stored=False)
+    assert document.has("users", NAMES.user)
+    assert document.has("contexts", NAMES.context)
+    put_member(document, NAMES, credential(), cluster_uid="uid", namespace="default", is_stored=False, adopt=True)
+    assert not document.has("users", NAMES.user)
+    assert not document.has("contexts", NAMES.context)
