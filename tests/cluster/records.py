@@ -14,9 +14,17 @@ if TYPE_CHECKING:
     from lab.machine import Machine
 
 RECORDED: Final = "/var/log/recorded"
+MINTED: Final = "/var/log/minted"
+"""Where the tokens are that kubectl was asked for, a line each: nothing else keeps them."""
+
 # Writes its call down, then becomes the tool, which does not live long enough to collect garbage often.
 _RECORDER: Final = f"""#!/bin/sh
 cat /proc/$$/cmdline /proc/$$/environ >>{RECORDED}
+case "$* " in *" create token "*)
+    token=$(/opt/recorded/%s "$@") || exit
+    echo "$token" | tee -a {MINTED}
+    exit ;;
+esac
 GOGC=400 exec /opt/recorded/%s "$@"
 """
 # A link stays a link: what it leads to looks at the name that it was called by.
@@ -30,6 +38,7 @@ _MOVE: Final = """
 # The tokens first: one that comes in between has been in no call yet.
 _READ: Final = f"""
     /opt/recorded/kubectl get secret -A -o 'jsonpath={{range .items[*]}}{{.data.token}}{{"\\n"}}{{end}}' || exit
+    [ ! -e {MINTED} ] || cat {MINTED}
     echo "--- $(stat -c %s {RECORDED})"
     tail -c +"$(($1 + 1))" {RECORDED}
 """
@@ -39,7 +48,7 @@ _OVERLAP: Final = 4096
 
 def record(machine: Machine, tool: str) -> None:
     """Let a tool's calls be recorded from now on."""
-    machine.check("sh", "-c", _MOVE, "sh", tool, stdin=(_RECORDER % tool).encode())
+    machine.check("sh", "-c", _MOVE, "sh", tool, stdin=(_RECORDER % (tool, tool)).encode())
 
 
 def furnish(lab: Lab) -> None:
@@ -62,7 +71,10 @@ class Records:
         self._seen = dict.fromkeys((one.name for one in lab.machines), 0)
 
     def take(self) -> tuple[list[str], dict[str, str]]:
-        """Return every token of every machine, in base64; and, by machine, what was recorded since the last call."""
+        """Return every token of every machine, and, by machine, what was recorded since the last call.
+
+        The tokens of Secrets are in base64.
+        """
 
         def read(machine: Machine) -> tuple[list[str], str]:
             begin = max(0, self._seen[machine.name] - _OVERLAP)

@@ -158,6 +158,8 @@ def _shown(item: Mapping[str, Any]) -> str:
     if "deletionTimestamp" in metadata:
         told["is going"] = True
     told |= {key: item.get(key) for key in _TELLING.get(kind, ())}
+    if kind == "FederatedTypeConfig":
+        told.pop("finalizers", None)  # KubeFed's controller writes them as soon as it works
     if kind == "Secret":
         told |= {"type": item["type"], "data": sorted(item.get("data") or {})}
     elif kind == "Deployment":
