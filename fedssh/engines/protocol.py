@@ -117,10 +117,12 @@ class HostTraces:
 
     Attributes:
         secrets: The Secrets that hold its credentials: by name, the account as ``namespace/name``, or "".
+        withdrawn: The clusters that were taken out of the federation, as they were then, by name, where that was noted.
         types: The kinds of objects that it puts on clusters, as kubectl names them.
     """
 
     secrets: Mapping[str, str] = field(default_factory=dict)
+    withdrawn: Mapping[str, JoinedCluster] = field(default_factory=dict)
     types: tuple[str, ...] = ()
 
 
@@ -389,6 +391,10 @@ class Engine(Protocol):
 
     def expected_traces(self, account: str) -> MemberTraces:
         """Return what a join leaves on a cluster that nobody can look at."""
+        ...
+
+    def note_command(self, clusters: Sequence[JoinedCluster], *, target: Target) -> Command:
+        """Return the command that notes, beside the credentials, how clusters are reached that are to be taken out."""
         ...
 
     def withdraw_command(self, names: Sequence[str], *, target: Target) -> Command:

@@ -61,6 +61,10 @@ class LeavingArmada:
         assert machine
         return HostTraces(types=("cargoes",))
 
+    def note_command(self, clusters: Sequence[JoinedCluster], *, target: Target) -> Command:
+        """Return how the log is written."""
+        return kubectl("annotate", *(cluster.name for cluster in clusters), target=target)
+
     def member_trace_commands(self, types: Sequence[str], *, target: Target) -> list[Command]:
         """Return one command."""
         return [kubectl("get", ",".join(types), target=target)]

@@ -62,7 +62,7 @@ def joined(name: str = "member1", server: str = SERVER, **said: Any) -> JoinedCl
         "endpoint": Endpoint(server=server, trust=Trust(word="ca", ca=CA)),
         "token": Sensitive("token of KubeFed's"),
         "ready": True,
-        "spec": {"apiEndpoint": server, "caBundle": CA},
+        "spec": {"apiEndpoint": server, "caBundle": CA, "secretRef": {"name": f"{name}.fedssh"}},
     }
     return JoinedCluster(name=name, **{**known, **said})
 

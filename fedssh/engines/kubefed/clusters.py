@@ -138,7 +138,7 @@ def parse_list(results: Sequence[Result], *, machine: str) -> dict[str, JoinedCl
         return {}
     secrets = {_name(secret): secret for secret in parse_items(listed, machine=machine, step=_STEP) if _name(secret)}
     items = parse_items(clusters, machine=machine, step=_STEP)
-    found = [_parse_cluster(item, secrets) for item in items if _name(item)]
+    found = [parse_cluster(item, secrets) for item in items if _name(item)]
     return {cluster.name: cluster for cluster in found}
 
 
@@ -212,7 +212,8 @@ def _name(item: Mapping[str, Any]) -> str:
     return name if isinstance(name, str) and name.isprintable() else ""
 
 
-def _parse_cluster(item: Mapping[str, Any], secrets: Mapping[str, Mapping[str, Any]]) -> JoinedCluster:
+def parse_cluster(item: Mapping[str, Any], secrets: Mapping[str, Mapping[str, Any]]) -> JoinedCluster:
+    """Return what a KubeFedCluster says, with the token in that of the Secrets, by name, to which it refers."""
     spec, metadata, status = section(item, "spec"), section(item, "metadata"), section(item, "status")
     listed = status.get("conditions")
     told_of = listed if isinstance(listed, list) else []

@@ -10,20 +10,22 @@ from __future__ import annotations
 import base64
 import json
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from fedssh.engines.kubefed.clusters import parse_cluster
 from fedssh.engines.kubefed.install import NAMESPACE
 from fedssh.engines.kubefed.residue import BINDING
 from fedssh.engines.protocol import NOT_EMPTY, HostTraces, MemberTraces
 from fedssh.errors import visible
-from fedssh.kubernetes.kubectl import Target, explain, kubectl, parse_items, section
+from fedssh.kubernetes.account import apply_command
+from fedssh.kubernetes.kubectl import Target, explain, kubectl, parse_items, parse_json, section
 from fedssh.kubernetes.objects import COLUMNS, ObjectName, core, led_to, parse_names, rbac
 from fedssh.kubernetes.tokens import token_subject
 from fedssh.sensitive import Sensitive
 from fedssh.shell import Command, Result, script
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from fedssh.engines.protocol import JoinedCluster
 
@@ -47,6 +49,13 @@ USUAL_TYPES: Final = (
 )
 """The types that KubeFed 0.10.0 federates unless told otherwise, for a host that cannot be asked any more."""
 
+NOTED: Final = "fedssh/withdrawn"
+"""The annotation of a Secret that says which cluster it is for, and how that was described, once KubeFed lets it go.
+
+Without it, a run that is killed at that moment would leave a token and nobody who knows what it opens.
+"""
+
+_DESCRIBING: Final = ("apiEndpoint", "caBundle", "disabledTLSValidations", "secretRef")
 _STEP: Final = "look at the federation"
 _SECONDS: Final = 5
 _ACCOUNT: Final = re.compile(r"system:serviceaccount:([a-z0-9-]{1,63}):([a-z0-9.-]{1,253})")
@@ -149,14 +158,31 @@ def parse_host_traces(results: Sequence[Result], *, machine: str) -> HostTraces:
     """
     secrets, types = results
     held: dict[str, str] = {}
+    withdrawn: dict[str, JoinedCluster] = {}
     for secret in parse_items(secrets, machine=machine, step=_STEP):
+        noted = _noted(secret)
+        withdrawn |= {noted.name: noted} if noted else {}
         token = section(secret, "data").get("token")
         if isinstance(token, str):
             held[str(section(secret, "metadata")["name"])] = _account_in(token)
     if not types.ok and "the server doesn't have a resource type" not in types.stderr:
         raise explain(types, machine=machine, step=_STEP)
     found = [line.replace("\t", ".").strip(".") for line in types.stdout.splitlines()]
-    return HostTraces(secrets=held, types=tuple(one for one in found if _TYPE.fullmatch(one)) or USUAL_TYPES)
+    named = tuple(one for one in found if _TYPE.fullmatch(one)) or USUAL_TYPES
+    return HostTraces(secrets=held, withdrawn=withdrawn, types=named)
+
+
+def _noted(secret: Mapping[str, Any]) -> JoinedCluster | None:
+    """Return the cluster that ``note_command`` has noted at a Secret, or None."""
+    metadata = section(secret, "metadata")
+    try:
+        item = parse_json(section(metadata, "annotations").get(NOTED) or "")
+    except (TypeError, ValueError):
+        return None
+    if not isinstance(item, dict) or not section(item, "metadata").get("name"):
+        return None
+    cluster = parse_cluster(item, {str(metadata.get("name")): secret})
+    return cluster if cluster.name and cluster.token else None
 
 
 def _account_in(token: str) -> str:
@@ -242,6 +268,27 @@ def expected_traces(account: str) -> MemberTraces:
         access=(*(rbac(kind, BINDING + name) for kind in kinds), core("ServiceAccount", name, namespace)),
         namespace=core("Namespace", NAMESPACE),
     )
+
+
+def note_command(clusters: Sequence[JoinedCluster], *, target: Target) -> Command:
+    """Return the command that notes at the Secrets of clusters how they are reached; ``parse_host_traces`` reads it."""
+    notes = [
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {
+                "name": section(cluster.spec, "secretRef")["name"],
+                "namespace": NAMESPACE,
+                "annotations": {NOTED: json.dumps({"metadata": {"name": cluster.name}, "spec": _described(cluster)})},
+            },
+        }
+        for cluster in clusters
+    ]
+    return apply_command(notes, force=True, target=target)
+
+
+def _described(cluster: JoinedCluster) -> dict[str, Any]:
+    return {key: cluster.spec[key] for key in _DESCRIBING if key in cluster.spec}
 
 
 def withdraw_command(names: Sequence[str], *, target: Target) -> Command:

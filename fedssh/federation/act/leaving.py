@@ -17,7 +17,7 @@ from fedssh.shell import failure
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from fedssh.engines.protocol import Engine
+    from fedssh.engines.protocol import Engine, JoinedCluster
     from fedssh.federation.leaving.facts import Leaver
     from fedssh.federation.leaving.steps import Forget, Uninstall, Withdraw
     from fedssh.federation.steps import Step
@@ -36,15 +36,28 @@ _STEP: Final = "leave"
 _MOST_NAMED: Final = 5
 
 
-def withdraw(shell: Shell, steps: Sequence[Withdraw], *, engine: Engine, target: Target) -> None:
+def withdraw(
+    shell: Shell, steps: Sequence[Withdraw], clusters: Mapping[str, JoinedCluster], *, engine: Engine, target: Target
+) -> None:
     """Take clusters out of the federation.
+
+    Args:
+        shell: The host.
+        steps: Who is taken out.
+        clusters: The clusters of the federation, by name.
+        engine: What federates.
+        target: The host cluster.
 
     Raises:
         StepError: They could not all be taken out (3).
     """
-    (result,) = shell.run(engine.withdraw_command([step.cluster for step in steps], target=target))
-    if not result.ok:
-        raise explain(result, machine=shell.name, step="take out of the federation")
+    noted = [clusters[step.cluster] for step in steps if step.is_noted]
+    commands = [engine.note_command(noted, target=target)] if noted else []
+    # What could not be noted stays in the federation, where it stands.
+    for command in [*commands, engine.withdraw_command([step.cluster for step in steps], target=target)]:
+        (result,) = shell.run(command)
+        if not result.ok:
+            raise explain(result, machine=shell.name, step="take out of the federation")
 
 
 def forget(shell: Shell, steps: Sequence[Forget], *, engine: Engine, target: Target) -> None:

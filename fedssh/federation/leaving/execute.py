@@ -114,7 +114,7 @@ class _Leaving:
             return
         for step in steps:
             self._journal.begin(step.cluster, "taking it out of the federation")
-        withdraw(self._host, steps, engine=self._engine, target=self._target)
+        withdraw(self._host, steps, self._facts.host.clusters, engine=self._engine, target=self._target)
         for step in steps:
             self._journal.done(step)
 

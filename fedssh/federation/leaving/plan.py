@@ -66,7 +66,8 @@ def named(objects: Sequence[object]) -> str:
 def _withdraw(leaver: Leaver, facts: LeavingFacts) -> list[Step]:
     if leaver.name not in facts.host.clusters:
         return []
-    return [Withdraw(cluster=leaver.name, why="it has joined")]
+    is_noted = leaver.way == "host" and leaver.is_engines
+    return [Withdraw(cluster=leaver.name, why="it has joined", is_noted=is_noted)]
 
 
 def _clear(leaver: Leaver, wishes: Wishes) -> list[Step]:

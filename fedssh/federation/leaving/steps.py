@@ -14,8 +14,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Withdraw(Step):
-    """Take a cluster out of the federation: from then on the engine lets it alone."""
+    """Take a cluster out of the federation: from then on the engine lets it alone.
 
+    Attributes:
+        is_noted: Whether how it is reached is noted first: only the engine knows that, and then nobody would.
+    """
+
+    is_noted: bool = False
     kind: ClassVar[str] = "withdraw"
 
     @property

@@ -188,7 +188,8 @@ def _choose(wishes: Wishes, facts: LeavingFacts, engine: Engine) -> tuple[list[s
     held = {name.removesuffix(f"-{host}") for name in names if name.endswith(f"-{host}")}
     # An entry of somebody else's that only bears such a name is nobody's trace.
     marked = {engine.member_of(entry) for entry in document.names("clusters") if document.find("clusters", entry)}
-    there = [name for name in dict.fromkeys([*facts.host.clusters, *held, *marked]) if name not in {*listed, host, ""}]
+    known = dict.fromkeys([*facts.host.clusters, *facts.traces.withdrawn, *held, *marked])
+    there = [name for name in known if name not in {*listed, host, ""}]
     names = [cluster.name for cluster in wishes.members]
     unknown = []
     for wanted in wishes.others:
@@ -205,7 +206,7 @@ def _choose(wishes: Wishes, facts: LeavingFacts, engine: Engine) -> tuple[list[s
 def _leaver(name: str, wishes: Wishes, facts: LeavingFacts, engine: Engine) -> Leaver:
     host = facts.host.name
     clusters = {cluster.name: cluster for cluster in (wishes.inventory.host, *wishes.members)}
-    joined = facts.host.clusters.get(name)
+    joined = facts.host.clusters.get(name) or facts.traces.withdrawn.get(name)
     usual = engine.usual_account(name, host=host)
     accounts = {usual, engine.account_of(joined, host=host) if joined else usual}
     bases = {engine.account_base(account) for account in accounts}
@@ -233,7 +234,7 @@ def _try_credentials(
         if name == host.name:
             continue
         own = member_credential(document, engine.entry_names(name))
-        joined = host.clusters.get(name)
+        joined = host.clusters.get(name) or facts.traces.withdrawn.get(name)
         theirs = engine.credential(joined, server_name="") if joined else None
         tried |= {f"own.{name}": own} if own else {}
         tried |= {f"engine.{name}": theirs} if theirs and theirs.endpoint.server else {}

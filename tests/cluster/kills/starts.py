@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
 
 from lab.clusters import each
-from tests.cluster.kills.points import CUT_DURING, KILLED_DURING, KINDS
+from tests.cluster.kills.points import CUT_AFTER, CUT_DURING, KILLED_DURING, KINDS
 from tests.cluster.oracle import NAMESPACE
 
 if TYPE_CHECKING:
@@ -95,18 +97,60 @@ def _drop_joins(machine: Machine) -> None:
     machine.check("sh", "-c", _DROP_JOINS)
 
 
+def ephemeral(start: Callable[[Stand], None]) -> Callable[[Stand], None]:
+    """Return what sets up a state, and a second hosts.yaml that keeps no token of fedssh's."""
+
+    def begin(stand: Stand) -> None:
+        start(stand)
+        _write(stand, EPHEMERAL, defaults={"credentials": "ephemeral"})
+
+    return begin
+
+
+def stranger(stand: Stand) -> None:
+    """Set up a member that has joined without a stored token, and a hosts.yaml that does not name it."""
+    ephemeral(installed)(stand)
+    stand.must(*FEDERATE, "--hosts", EPHEMERAL)
+    _write(stand, WITHOUT, members={})
+
+
+def _write(stand: Stand, name: str, **changes: Any) -> None:
+    hosts = yaml.safe_load((stand.folder / "hosts.yaml").read_text())
+    changed = {key: {**hosts[key], **value} if value else value for key, value in changes.items()}
+    (stand.folder / name).write_text(yaml.safe_dump({**hosts, **changed}, sort_keys=False))
+
+
+EPHEMERAL: Final = "ephemeral.yaml"
+WITHOUT: Final = "without.yaml"
+# Killed before an execution is cut before the answer of the one before; a Ctrl-C takes the way of a lost connection.
+FEWER: Final = (KILLED_DURING, CUT_DURING, CUT_AFTER)
+FEWEST: Final = (KILLED_DURING, CUT_DURING)
 FEDERATE: Final = ("federate", "--member", "member1")
 UNFEDERATE: Final = ("unfederate", "--member", "member1", "--yes")
 VERBS: Final = (
     Verb(name="prepare", argv=("prepare",), start=nothing),
     Verb(name="federate", argv=FEDERATE, start=installed),
-    Verb(name="federate, everything new", argv=FEDERATE, start=nothing, kinds=(KILLED_DURING, CUT_DURING)),
-    Verb(name="rotate", argv=("rotate", "--member", "member1"), start=joined("member1")),
-    Verb(name="unfederate", argv=UNFEDERATE, start=joined("member1")),
+    Verb(name="federate, everything new", argv=FEDERATE, start=nothing, kinds=FEWEST),
+    Verb(
+        name="federate, ephemeral",
+        argv=(*FEDERATE, "--hosts", EPHEMERAL),
+        start=ephemeral(installed),
+        kinds=FEWEST,
+    ),
+    Verb(
+        name="federate, from stored to ephemeral",
+        argv=(*FEDERATE, "--hosts", EPHEMERAL),
+        start=ephemeral(joined("member1")),
+        kinds=FEWEST,
+    ),
+    Verb(name="rotate", argv=("rotate", "--member", "member1"), start=joined("member1"), kinds=FEWER),
+    Verb(name="unfederate", argv=UNFEDERATE, start=joined("member1"), kinds=FEWER),
+    Verb(name="unfederate, not in hosts.yaml", argv=(*UNFEDERATE, "--hosts", WITHOUT), start=stranger, kinds=FEWEST),
     Verb(
         name="unfederate --all --uninstall",
         argv=("unfederate", "--all", "--uninstall", "--yes"),
         start=joined("member1", "member2"),
+        kinds=FEWEST,
     ),
 )
 TOGETHER: Final = (

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fedssh.engines.kubefed.leaving import (
+    NOTED,
     USUAL_TYPES,
     account_base,
     account_of,
@@ -14,6 +15,7 @@ from fedssh.engines.kubefed.leaving import (
     forget_command,
     let_go_command,
     member_trace_commands,
+    note_command,
     parse_host_traces,
     parse_member_traces,
     secrets_of,
@@ -264,3 +266,39 @@ def test_a_namespace_whose_contents_are_not_known_stays(
     assert done.code not in {0, NOT_EMPTY}
     assert not local.run(member_trace_commands([], target=HOST)[2])[0].ok
     assert "delete" not in log.read_text()
+
+
+def noted(one: JoinedCluster, **changed: Any) -> Result:
+    """Return the host's Secrets after ``note_command``, with the token, but for what is changed."""
+    (note,) = json.loads(stdin_of(note_command([one], target=HOST)))["items"]
+    assert list(note) == ["apiVersion", "kind", "metadata"]  # what is in it stays
+    secret = {**note, "data": {"token": base64_of(TOKEN)}, **changed}
+    return result(json.dumps({"items": [secret]}))
+
+
+def test_how_a_cluster_is_reached_is_noted_before_it_is_taken_out() -> None:
+    """At its Secret, which holds the token; the next run has both again, and nothing else of the description."""
+    spec: dict[str, Any] = {"apiEndpoint": "https://member1:6443", "caBundle": "QQ==", "secretRef": {"name": "by-hand"}}
+    one = cluster(**spec, proxyURL="x")
+    (found,) = parse_host_traces([noted(one), result("")], machine="fedhost").withdrawn.values()
+    assert (found.name, found.endpoint.server, found.spec) == ("member1", "https://member1:6443", spec)
+    assert found.endpoint.trust == Trust(word="ca", ca="QQ==")
+    assert found.token
+    assert found.token.reveal() == TOKEN
+    assert TOKEN not in stdin_of(note_command([one], target=HOST))
+
+
+@pytest.mark.parametrize(
+    "note", ["", "{", "[]", "5", '{"metadata": 5}', '{"metadata": {"name": 5}, "spec": {}}', "[" * 100_000, None, 5]
+)
+def test_a_note_that_is_none_is_nobodys(note: object) -> None:
+    """Whatever others have written there."""
+    one = cluster(secretRef={"name": "by-hand"})
+    metadata = {"name": "by-hand", "annotations": {NOTED: note}}
+    assert parse_host_traces([noted(one, metadata=metadata), result("")], machine="fedhost").withdrawn == {}
+
+
+def test_without_the_token_a_note_is_of_no_use() -> None:
+    """It opens nothing."""
+    one = cluster(secretRef={"name": "by-hand"})
+    assert parse_host_traces([noted(one, data={}), result("")], machine="fedhost").withdrawn == {}
