@@ -190,6 +190,8 @@ def test_the_executions_are_those_that_are_counted(world: World) -> None:
     counted["`federate`, a member more, KubeFed installed"] = executions(world, "member2")
     world.federate("member1", "member2")
     counted["`federate`, nothing to do"] = executions(world, "member1")
+    world.rotate("member1")
+    counted["`rotate`"] = executions(world, "member1")
     assert told == counted
 
 
