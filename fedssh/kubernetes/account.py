@@ -114,7 +114,10 @@ def references(member: str, number: int = 1, *, is_stored: bool = True) -> list[
 
 
 def own_objects(member: str) -> tuple[ObjectName, ...]:
-    """Return the names of the objects, the rights first: in this order they are deleted."""
+    """Return the names of the objects, the rights first: in this order they are deleted.
+
+    The account's token Secrets are not among them: whatever their numbers are, they go with it.
+    """
     names = [
         ObjectName(
             api_version=manifest["apiVersion"],
@@ -122,7 +125,7 @@ def own_objects(member: str) -> tuple[ObjectName, ...]:
             name=manifest["metadata"]["name"],
             namespace=manifest["metadata"].get("namespace", ""),
         )
-        for manifest in manifests(member)
+        for manifest in manifests(member, is_stored=False)
     ]
     return tuple(sorted(names, key=lambda one: (not one.kind.endswith("Binding"), one.kind != "ClusterRole")))
 

@@ -100,15 +100,18 @@ def fedssh(
     inventory: Mapping[str, Any], tmp_path: Path, runs: list[Run], federation: Federation, known: Known,
     request: pytest.FixtureRequest,
 ) -> Callable[..., Run]:  # fmt: skip
-    """Runs ``fedssh`` with ``inventory``."""
+    """Runs ``fedssh`` with ``inventory``; a Python statement can set one of its constants before."""
 
-    def run(*arguments: str, seconds: float = SECONDS) -> Run:
+    def run(*arguments: str, seconds: float = SECONDS, setting: str = "") -> Run:
         hosts = tmp_path / "hosts.yaml"
         text = yaml.safe_dump(dict(inventory), sort_keys=False)
         if not hosts.exists() or hosts.read_text() != text:  # another run may be reading it
             hosts.write_text(text)
+        program = [str(Path(sys.executable).with_name("fedssh"))]
+        if setting:
+            program = [sys.executable, "-c", f"{setting}\nfrom fedssh.cli import main\nmain()"]
         done = subprocess.run(
-            [str(Path(sys.executable).with_name("fedssh")), *arguments],
+            [*program, *arguments],
             check=False, cwd=tmp_path, capture_output=True, text=True, timeout=seconds, stdin=subprocess.DEVNULL,
             env={**os.environ, "FEDSSH_DEBUG": "1"},
         )  # fmt: skip

@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 import base64
-import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-from tests.cluster.oracle import Run
 from tests.cluster.records import MINTED
 from tests.cluster.test_rotate import accepted, credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
-    from .oracle import Federation
+    from .oracle import Federation, Run
 
 ACCOUNT: Final = [
     "clusterrole.rbac.authorization.k8s.io/member1",
     "clusterrolebinding.rbac.authorization.k8s.io/member1",
     "serviceaccount/member1",
 ]
-# The program with a token that is old as soon as it has been asked for.
-_IMPATIENT: Final = """
-from fedssh.federation import execute
-execute.FRESH_SECONDS = 0
-from fedssh.cli import main
-main()
-"""
+# A token is old as soon as it has been asked for.
+_IMPATIENT: Final = "from fedssh.federation import execute; execute.FRESH_SECONDS = 0"
 # An older cluster, for kubectl's words alone: all else is the real one.
 _OLDER: Final = """#!/bin/sh
 [ "$5" != version ] && [ "$4" != version ] && [ "$3" != version ] && [ "$2" != version ] ||
@@ -129,19 +119,13 @@ def test_from_stored_to_ephemeral_and_back(
 
 
 def test_fault_59_a_token_that_gets_old_in_a_long_run_is_asked_for_anew(
-    unjoined: Federation, inventory: dict[str, Any], runs: list[Run], tmp_path: Path
+    unjoined: Federation, inventory: dict[str, Any], fedssh: Callable[..., Run]
 ) -> None:
     """Before the proof and before the join, where it would not last; the member is Ready, and no token is kept."""
     inventory["members"]["member1"]["credentials"] = "ephemeral"
-    (tmp_path / "hosts.yaml").write_text(yaml.safe_dump(inventory, sort_keys=False))
     marks, before = unjoined.audit_marks(), len(minted(unjoined))
-    command = [sys.executable, "-c", _IMPATIENT, "federate", "--member", "member1"]
-    done = subprocess.run(
-        command, check=False, cwd=tmp_path, capture_output=True, text=True, timeout=240, stdin=subprocess.DEVNULL,
-        env={**os.environ, "FEDSSH_DEBUG": "1"},
-    )  # fmt: skip
-    runs.append(Run(code=done.returncode, stdout=done.stdout, stderr=done.stderr))
-    assert done.returncode == 0, done.stderr
+    done = fedssh("federate", "--member", "member1", setting=_IMPATIENT)
+    assert done.code == 0, done.stderr
     assert len(asked_for(unjoined, marks)) == 3
     assert unjoined.ready()["member1"] == "True"
     assert places(unjoined, *minted(unjoined)[before:]) == []

@@ -123,7 +123,7 @@ class Stand:
         """Disturb a run of a verb at an execution, and run it again; return what is wrong then, "" if nothing is."""
         verb.start(self)
         disturbed = self.run(*verb.argv, disturbance=halfway(kind, execution))
-        problem = _problem_of(disturbed, kind)
+        problem = _problem_of(disturbed, kind, gets_around=verb.gets_around)
         if problem:
             return f"{problem}\n{disturbed.stderr}"
         try:
@@ -152,12 +152,12 @@ def _wait_until_quiet(machine: Machine) -> None:
         time.sleep(0.2)
 
 
-def _problem_of(run: Run, kind: str) -> str:
+def _problem_of(run: Run, kind: str, *, gets_around: bool) -> str:
     """Return what is wrong with how a disturbed run ended."""
     if "Traceback" in run.stderr:
         return "it ended with a traceback"
     if _TOKEN.search(run.stderr + run.stdout):
         return "it has shown a token"
     codes = {KILLED_BEFORE: {-signal.SIGKILL}, KILLED_DURING: {-signal.SIGKILL}, INTERRUPTED: {130}}
-    wanted = codes.get(kind, CUT_CODES)
+    wanted = codes.get(kind, CUT_CODES | ({0} if gets_around else set()))
     return "" if run.code in wanted else f"it ended with {run.code}"

@@ -38,12 +38,14 @@ class Verb:
         argv: The command line; what goes on after the disturbance is the same again.
         start: Sets up the state in which it begins.
         kinds: What is done to it; less than all where most of its executions are other verbs', too.
+        gets_around: Whether a machine whose connection is cut is got around, so that the run may succeed.
     """
 
     name: str
     argv: tuple[str, ...]
     start: Callable[[Stand], None]
     kinds: tuple[str, ...] = KINDS
+    gets_around: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,13 +146,14 @@ VERBS: Final = (
         kinds=FEWEST,
     ),
     Verb(name="rotate", argv=("rotate", "--member", "member1"), start=joined("member1"), kinds=FEWER),
-    Verb(name="unfederate", argv=UNFEDERATE, start=joined("member1"), kinds=FEWER),
+    Verb(name="unfederate", argv=UNFEDERATE, start=joined("member1"), kinds=FEWER, gets_around=True),
     Verb(name="unfederate, not in hosts.yaml", argv=(*UNFEDERATE, "--hosts", WITHOUT), start=stranger, kinds=FEWEST),
     Verb(
         name="unfederate --all --uninstall",
         argv=("unfederate", "--all", "--uninstall", "--yes"),
         start=joined("member1", "member2"),
         kinds=FEWEST,
+        gets_around=True,
     ),
 )
 TOGETHER: Final = (

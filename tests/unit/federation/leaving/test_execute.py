@@ -136,7 +136,7 @@ def test_by_fedsshs_own_credential_that_goes_last() -> None:
         "kubectl delete clusterrole",
     ]
     assert {name for name, _ in made.done} == {"fedhost"}
-    assert "removed the access to it, 7 objects" in journal.changes["member1"]
+    assert "removed the access to it, 6 objects" in journal.changes["member1"]
 
 
 def test_by_the_engines_credential_that_and_its_namespace_go_last() -> None:

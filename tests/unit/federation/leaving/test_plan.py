@@ -105,7 +105,7 @@ def test_fault_51_on_who_is_dead_nothing_is_done_but_on_the_host() -> None:
     assert all(one.where == "member1" and one.commands for one in expected)
     commands = "\n".join(command for one in expected for command in one.commands)
     for word in (
-        "member1-fedssh-1",
+        "serviceaccount/member1",
         "kubefed-controller-manager:member1-fedhost",
         "kube-federation-system",
         "label -f -",
