@@ -1,7 +1,8 @@
 """Disturbs every verb at every remote execution, and prints how many there were and whether all converged.
 
 ``make test-kills``: each worker has a lab of its own and takes its share of the points. Progress is on stderr, the
-table on stdout; the exit code is 1 where a run did not come to the end of an undisturbed one.
+table on stdout; the exit code is 1 where a run did not come to the end of an undisturbed one. At last, verbs for
+different members are run at the same time.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import tempfile
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -24,16 +26,17 @@ from lab.clusters import start_lab, stop_lab
 from lab.errors import LabError
 from tests.cluster.kills.points import KINDS
 from tests.cluster.kills.stand import Stand
-from tests.cluster.kills.starts import VERBS
+from tests.cluster.kills.starts import THREE_AT_ONCE, VERBS
 from tests.cluster.oracle import Federation, quick_inventory
 from tests.cluster.records import furnish
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from tests.cluster.kills.starts import Verb
 
 PREFIX: Final = f"{os.environ.get('FEDSSH_TEST_PREFIX', 'fedssh-test')}-kills"
+NAMES: Final = (*(verb.name for verb in VERBS), THREE_AT_ONCE.name)
 
 
 @dataclass(slots=True)
@@ -55,7 +58,7 @@ def main() -> int:
     """Sweep what the command line asks for; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.cluster.kills", description=__doc__.splitlines()[0])
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--verb", action="append", choices=[verb.name for verb in VERBS], metavar="VERB")
+    parser.add_argument("--verb", action="append", choices=NAMES, metavar="VERB")
     arguments = parser.parse_args()
     verbs = [verb for verb in VERBS if not arguments.verb or verb.name in arguments.verb]
     started, workers = time.monotonic(), arguments.workers
@@ -63,11 +66,15 @@ def main() -> int:
         shares = [pool.submit(_work, verbs, number, workers) for number in range(workers)]
         found = [share.result() for share in shares]
     failures = [failure for results in found for failure in results.failures]
+    is_together = THREE_AT_ONCE.name in (arguments.verb or NAMES)
+    failures += _at_once() if is_together else []
     for verb in verbs:
         counts = {results.executions[verb.name] for results in found}
         if len(counts) > 1:
             failures.append((verb.name, f"its runs differ in the number of executions, some were left out: {counts}"))
     _show(verbs, found)
+    if is_together:
+        print(f"\n{THREE_AT_ONCE.name}: {len(THREE_AT_ONCE.commands)} members, {len(THREE_AT_ONCE.commands)} processes")
     minutes, seconds = divmod(round(time.monotonic() - started), 60)
     print(f"\n{len(failures) or 'None'} did not converge; {minutes} min {seconds} s")
     for where, how in failures:
@@ -75,20 +82,35 @@ def main() -> int:
     return 1 if failures else 0
 
 
-def _work(verbs: Sequence[Verb], number: int, workers: int) -> Results:
-    """Sweep a worker's share of every verb's points, in a lab of its own."""
-    prefix, results = f"{PREFIX}-{number}", Results()
+def _at_once() -> list[tuple[str, str]]:
+    """Run several verbs for different members at the same time, in a lab of its own; return what was wrong."""
+    with _stand(f"{PREFIX}-at-once", members=3) as stand:
+        problem = stand.together(THREE_AT_ONCE.commands, THREE_AT_ONCE.start)
+    print(f"{THREE_AT_ONCE.name}: {problem or 'ended as one after the other'}", file=sys.stderr, flush=True)
+    return [(THREE_AT_ONCE.name, problem)] if problem else []
+
+
+@contextmanager
+def _stand(prefix: str, *, members: int) -> Iterator[Stand]:
+    """Give a lab of its own, and remove it."""
     stop_lab(prefix)
     try:
         with tempfile.TemporaryDirectory() as folder:
-            lab = start_lab(prefix, 2, Path(folder, "lab"))
+            lab = start_lab(prefix, members, Path(folder, "lab"))
             furnish(lab)
             Path(folder, "hosts.yaml").write_text(yaml.safe_dump(quick_inventory(lab), sort_keys=False))
-            stand = Stand(federation=Federation(lab=lab), folder=Path(folder))
-            for verb in verbs:
-                _sweep(stand, verb, results, number, workers)
+            yield Stand(federation=Federation(lab=lab), folder=Path(folder))
     finally:
         stop_lab(prefix)
+
+
+def _work(verbs: Sequence[Verb], number: int, workers: int) -> Results:
+    """Sweep a worker's share of every verb's points, in a lab of its own."""
+    results = Results()
+    if verbs:
+        with _stand(f"{PREFIX}-{number}", members=2) as stand:
+            for verb in verbs:
+                _sweep(stand, verb, results, number, workers)
     return results
 
 
@@ -110,6 +132,8 @@ def _sweep(stand: Stand, verb: Verb, results: Results, number: int, workers: int
 
 
 def _show(verbs: Sequence[Verb], found: Sequence[Results]) -> None:
+    if not verbs:
+        return
     width = max(len(verb.name) for verb in verbs)
     print(f"{'':{width}}  executions  {'  '.join(KINDS)}")
     for verb in verbs:

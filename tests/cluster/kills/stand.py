@@ -18,7 +18,7 @@ from tests.cluster.kills.points import INTERRUPTED, KILLED_BEFORE, KILLED_DURING
 from tests.cluster.oracle import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from lab.machine import Machine
@@ -135,6 +135,22 @@ class Stand:
             return f"the next run ended with {finished.code}:\n{finished.stderr}\nbefore it:\n{disturbed.stderr}"
         different = self.differences_to(reference.end)
         return "\n".join([*different, "the next run:", finished.stderr]) if different else ""
+
+    def together(self, commands: Sequence[tuple[str, ...]], start: Callable[[Stand], None]) -> str:
+        """Run commands one after the other, then, from the same start, at the same time.
+
+        Returns:
+            What is wrong: how one ended, or what is different then; "" if nothing is.
+        """
+        start(self)
+        for argv in commands:
+            self.must(*argv)
+        end = self.end()
+        start(self)
+        codes = self.at_once(commands)
+        if {code for ended in codes for code in ended[:-1]} - {BUSY} or any(ended[-1] for ended in codes):
+            return f"they ended with {codes}"
+        return "\n".join(self.differences_to(end))
 
     def wait_until_quiet(self) -> None:
         """Wait until the machines have nothing of a run: no process that came by SSH, no temporary file, no held lock.

@@ -156,10 +156,13 @@ VERBS: Final = (
         gets_around=True,
     ),
 )
-TOGETHER: Final = (
-    Together(
-        name="federate and unfederate",
-        start=joined("member1"),
-        commands=(("federate", "--member", "member2"), UNFEDERATE),
-    ),
+TWO_AT_ONCE: Final = Together(
+    name="federate and unfederate at once",
+    start=joined("member1"),
+    commands=(("federate", "--member", "member2"), UNFEDERATE),
+)
+THREE_AT_ONCE: Final = Together(
+    name="federate, rotate and unfederate at once",
+    start=joined("member1", "member2"),
+    commands=(("federate", "--member", "member3"), ("rotate", "--member", "member2"), UNFEDERATE),
 )
