@@ -162,6 +162,6 @@ def _choose(inventory: Inventory, verb: Verb, given: Mapping[str, Any]) -> tuple
             "which members? Name them by --member NAME or --label KEY=VALUE, or say --all",
             hint=" or ".join([*(f"--member {member.name}" for member in inventory.members[:_MOST_NAMED]), "--all"]),
         )
-    if verb.always_asks and names and not labels:
+    if verb.takes_strangers and names and not labels:
         return choose_beyond(inventory, names)
     return choose_members(inventory, names, labels), ()

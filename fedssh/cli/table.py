@@ -43,7 +43,8 @@ class Verb:
         common: Those of the common ones that it takes.
         examples: Command lines as somebody would type them.
         has_report: Whether it works on the clusters of hosts.yaml, and ends with a report.
-        always_asks: Whether it asks before it changes anything, and may mean clusters that hosts.yaml does not name.
+        always_asks: Whether it asks before it changes anything.
+        takes_strangers: Whether it may mean clusters that hosts.yaml does not name.
         is_task: Whether ``invoke`` has it, too.
     """
 
@@ -54,6 +55,7 @@ class Verb:
     examples: tuple[str, ...] = ()
     has_report: bool = True
     always_asks: bool = False
+    takes_strangers: bool = False
     is_task: bool = True
 
     @property
@@ -87,6 +89,7 @@ VERBS: Final = (
         flags=(MEMBER, LABEL, ALL, DELETE_WORKLOADS, UNINSTALL, YES, DRY_RUN),
         examples=("fedssh unfederate --member member1 --dry-run", "fedssh unfederate --all --uninstall"),
         always_asks=True,
+        takes_strangers=True,
     ),
     Verb(
         name="status",

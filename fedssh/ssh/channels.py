@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,9 @@ _SLICE_SECONDS = 0.5
 _READ_BYTES = 128 * 1024
 _NOISE_KEPT_BYTES = 4096
 _NOTHING = Sensitive("")
+# What is raised by writing to a connection that has just gone, before Paramiko's own thread has seen that
+# (EOFError: paramiko/packet.py, write_all).
+_GONE = (EOFError, OSError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +81,7 @@ class ShellChannel:
             self._channel.sendall(self._first.reveal().encode() + program)
         except TimeoutError:
             raise
-        except OSError:
+        except _GONE:
             return False
         return True
 
@@ -99,7 +103,8 @@ class ShellChannel:
 
     def end_input(self) -> None:
         """End the sh's stdin."""
-        self._channel.shutdown_write()
+        with suppress(*_GONE):
+            self._channel.shutdown_write()
 
     def wait_for_code(self) -> int | None:
         """Return the sh's exit code once stdout has ended; None if it has none, as after a signal."""
@@ -113,7 +118,8 @@ class ShellChannel:
 
     def close(self) -> None:
         """Close the channel; what runs on it ends as its stdin ends."""
-        self._channel.close()
+        with suppress(*_GONE):
+            self._channel.close()
 
     def _remaining(self) -> float:
         seconds = self._deadline - time.monotonic()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import gc
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ import pytest
 
 from fedssh.errors import StepError, UnreachableError
 from fedssh.shell import command
+from fedssh.ssh.session import Session
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,6 +82,7 @@ def test_fault_12_a_killed_fedssh_leaves_nothing(sshd: Sshd, connections: Connec
 from pathlib import Path
 from fedssh.inventory import Machine
 from fedssh.shell import command
+from fedssh.ssh.session import Session
 from fedssh.ssh import Connections
 shell = Connections().connect(Machine(name="m", address="127.0.0.1", port={sshd.port}, user="root",
     identity_file=Path({str(sshd.identity)!r}), known_hosts=Path({str(sshd.known_hosts)!r})))
@@ -112,3 +115,16 @@ def test_holding_on_a_dead_connection_says_so(sshd: Sshd, connections: Connectio
     sshd.stop()
     with pytest.raises(UnreachableError):
         shell.hold("echo here; cat")
+
+
+def test_a_connection_that_has_just_gone_is_an_end_like_any_other(
+    sshd: Sshd, connections: Connections, tmp_path: Path
+) -> None:
+    """Also in the moment before anybody has been told: what is written then comes to nothing."""
+    shell = connections.connect(sshd.machine())
+    assert isinstance(shell, Session)
+    held = shell.hold(lock(tmp_path / "lock"))
+    shell._link.transport.sock.shutdown(socket.SHUT_WR)
+    held.release()
+    with pytest.raises(UnreachableError):
+        shell.run(command("true"))
