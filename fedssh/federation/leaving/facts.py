@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from fedssh.kubernetes.credentials import Credential
     from fedssh.kubernetes.objects import ObjectName
 
-Way = Literal["machine", "host", "none"]
-"""How a cluster is got at: on its own machine, from the host by a credential that is there, or not at all."""
+Way = Literal["machine", "host", "none", "done"]
+"""How a cluster is got at: on its own machine, from the host by a credential that is there, or not at all.
+
+``done``: an earlier run has got at it from the host, and has removed the credential with the rest.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +36,7 @@ class Leaver:
         error: Why nothing is to be done with it; None otherwise.
         credential: What leads to it from the host; None where nothing does.
         is_engines: Whether that credential is the engine's own, and not fedssh's.
+        is_done: Whether an earlier run has let it go, and what led to it then is refused now.
         uid: Which cluster that credential leads to: the UID of its namespace kube-system, or "".
         accounts: The accounts of its join, as ``namespace/name``.
         own: fedssh's objects on it.
@@ -47,6 +51,7 @@ class Leaver:
     error: FedsshError | None = None
     credential: Credential | None = field(default=None, repr=False)
     is_engines: bool = False
+    is_done: bool = False
     uid: str = ""
     accounts: tuple[str, ...] = ()
     own: tuple[ObjectName, ...] = ()

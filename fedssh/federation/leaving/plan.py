@@ -42,10 +42,12 @@ def plan_unfederate(wishes: Wishes, facts: LeavingFacts, engine: Engine) -> Plan
     leavers = [leaver for leaver in facts.leavers.values() if not leaver.error]
     members = [leaver for leaver in leavers if leaver.name != host]
     own = [leaver for leaver in leavers if leaver.name == host]
+    # What the engine's Secret says of them is wanted to the end; where the engine goes, it goes with it before.
+    noted = [leaver for leaver in members if _is_noted(leaver, facts) and facts.installation is None]
     stages = [
         [step for leaver in members for step in _withdraw(leaver, facts)],
         [step for leaver in members for step in _clear(leaver, wishes)],
-        [step for leaver in members for step in _forget(leaver)],
+        [step for leaver in members if leaver not in noted for step in _forget(leaver)],
         [step for leaver in own for step in _withdraw(leaver, facts)],
         [step for leaver in own for step in _clear(leaver, wishes)],
         [step for leaver in own for step in _forget(leaver)],
@@ -54,7 +56,8 @@ def plan_unfederate(wishes: Wishes, facts: LeavingFacts, engine: Engine) -> Plan
         _entries(leavers, facts, engine),
     ]
     copies = _copies(wishes, facts, is_written=bool(stages[-1]), host_leaves=bool(own))
-    return Plan(stages=tuple(Stage(steps=tuple(steps)) for steps in [*stages, copies] if steps))
+    stages += [copies, [step for leaver in noted for step in _forget(leaver)]]
+    return Plan(stages=tuple(Stage(steps=tuple(steps)) for steps in stages if steps))
 
 
 def named(objects: Sequence[object]) -> str:
@@ -66,13 +69,18 @@ def named(objects: Sequence[object]) -> str:
 def _withdraw(leaver: Leaver, facts: LeavingFacts) -> list[Step]:
     if leaver.name not in facts.host.clusters:
         return []
-    is_noted = leaver.way == "host" and leaver.is_engines
-    return [Withdraw(cluster=leaver.name, why="it has joined", is_noted=is_noted)]
+    return [Withdraw(cluster=leaver.name, why="it has joined", is_noted=_is_noted(leaver, facts))]
+
+
+def _is_noted(leaver: Leaver, facts: LeavingFacts) -> bool:
+    """Whether only the host's credentials lead to a cluster, so that a run which is stopped needs to be told of it."""
+    joined = facts.host.clusters.get(leaver.name)
+    return leaver.name in facts.traces.withdrawn or (leaver.way == "host" and bool(joined and joined.token))
 
 
 def _clear(leaver: Leaver, wishes: Wishes) -> list[Step]:
     """Return what is to be done on a cluster itself; nothing where nobody gets there."""
-    if leaver.way == "none":
+    if leaver.way in {"none", "done"}:
         return []
     name, traces, steps = leaver.name, leaver.traces, list[Step]()
     objects = (*traces.access, *leaver.own)

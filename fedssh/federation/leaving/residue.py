@@ -42,7 +42,7 @@ def _of_step(step: Step, facts: LeavingFacts, engine: Engine) -> Residue:
     host = facts.host.name
     objects = getattr(step, "objects", ())
     leaver = facts.leavers.get(step.cluster)
-    where = step.cluster if leaver and leaver.way != "none" else host
+    where = step.cluster if leaver and leaver.way in {"machine", "host"} else host
     what, commands = step.why, list[str]()
     if isinstance(step, LetGo):
         what, commands = f"the mark of {engine.TITLE} on {named(step.objects)}", [engine.let_go_by_hand()]

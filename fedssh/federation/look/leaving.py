@@ -248,7 +248,10 @@ def _try_credentials(
             if key in proofs and proofs[key].cluster_uid and noted in {"", proofs[key].cluster_uid}
         ]
         if not working:
-            found[name] = leaver
+            # What was let go is refused only when its account is gone: that goes last.
+            is_done = name in facts.traces.withdrawn and name not in host.clusters
+            is_refused = any(key in proofs and proofs[key].is_about_login for key in (f"own.{name}", f"engine.{name}"))
+            found[name] = replace(leaver, is_done=is_done and is_refused)
             continue
         found[name] = replace(
             leaver,
@@ -293,7 +296,7 @@ def _choose_way(leaver: Leaver, seen: object, facts: LeavingFacts, engine: Engin
     host = facts.host
     if leaver.name == host.name:
         return replace(leaver, way="machine")
-    fallback: Way = "host" if leaver.credential else "none"
+    fallback: Way = "host" if leaver.credential else "done" if leaver.is_done else "none"
     if leaver.cluster is None:
         return replace(leaver, way=fallback)
     if isinstance(seen, AuthenticationError | ConfigurationError):

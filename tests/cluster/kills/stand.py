@@ -31,6 +31,8 @@ CUT_CODES: Final = frozenset({3, 4})
 """How a run may end whose connection is cut: the member, or the host, has failed or is unreachable."""
 
 BUSY: Final = 75
+UNKNOWN: Final = 2
+"""How a run ends for a member that neither hosts.yaml nor the host knows: when nothing is left of it."""
 
 _QUIET_SECONDS: Final = 15
 # A JWT, and the base64 of one.
@@ -131,7 +133,8 @@ class Stand:
         except AssertionError as error:
             return f"it has left: {error}"
         finished = self.run(*verb.argv)
-        if finished.code != 0:
+        is_unknown = verb.forgets and finished.code == UNKNOWN
+        if finished.code != 0 and not is_unknown:
             return f"the next run ended with {finished.code}:\n{finished.stderr}\nbefore it:\n{disturbed.stderr}"
         different = self.differences_to(reference.end)
         return "\n".join([*different, "the next run:", finished.stderr]) if different else ""

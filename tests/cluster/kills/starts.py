@@ -39,6 +39,7 @@ class Verb:
         start: Sets up the state in which it begins.
         kinds: What is done to it; less than all where most of its executions are other verbs', too.
         gets_around: Whether a machine whose connection is cut is got around, so that the run may succeed.
+        forgets: Whether nobody knows the member any more when all is done, so that a run after that ends with 2.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Verb:
     start: Callable[[Stand], None]
     kinds: tuple[str, ...] = KINDS
     gets_around: bool = False
+    forgets: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +149,13 @@ VERBS: Final = (
     ),
     Verb(name="rotate", argv=("rotate", "--member", "member1"), start=joined("member1"), kinds=FEWER),
     Verb(name="unfederate", argv=UNFEDERATE, start=joined("member1"), kinds=FEWER, gets_around=True),
-    Verb(name="unfederate, not in hosts.yaml", argv=(*UNFEDERATE, "--hosts", WITHOUT), start=stranger, kinds=FEWEST),
+    Verb(
+        name="unfederate, not in hosts.yaml",
+        argv=(*UNFEDERATE, "--hosts", WITHOUT),
+        start=stranger,
+        kinds=FEWEST,
+        forgets=True,
+    ),
     Verb(
         name="unfederate --all --uninstall",
         argv=("unfederate", "--all", "--uninstall", "--yes"),

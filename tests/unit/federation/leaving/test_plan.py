@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fedssh.engines.protocol import MemberTraces
+from fedssh.engines.protocol import HostTraces, MemberTraces
 from fedssh.errors import AuthenticationError, ConfigurationError, RefusedError, StepError, UnreachableError
 from fedssh.federation.leaving.plan import plan_unfederate
 from fedssh.federation.leaving.residue import left_behind, unseen
 from fedssh.federation.leaving.rules import check_leaving
+from fedssh.federation.leaving.steps import Withdraw
+from tests.fakes.facts import joined
 from tests.fakes.leaving import ENGINE, NAMES, SHOP, WEB, found, host_leaver, leaver, wanted
 
 if TYPE_CHECKING:
@@ -42,6 +44,31 @@ def gone(name: str = "member1", **said: Any) -> Leaver:
 def test_a_member_leaves_step_by_step() -> None:
     """KubeFed lets go before the access ends; the host forgets it last. The copies hold its token."""
     assert kinds(found(leaver())) == [*MEMBER, "remove-copies"]
+
+
+def test_what_the_host_alone_knows_is_noted_first_and_forgotten_last() -> None:
+    """KubeFed's Secret tells the next run how the cluster is reached, and that it was let go: until nothing is left."""
+    steps = plan_unfederate(wanted("member1"), found(leaver(way="host")), ENGINE).steps
+    assert [step.kind for step in steps] == [
+        "withdraw",
+        "remove-access",
+        "let-go",
+        "remove-namespace",
+        "remove-context",
+        "remove-copies",
+        "forget",
+    ]
+    (withdraw, *_) = steps
+    assert isinstance(withdraw, Withdraw)
+    assert withdraw.is_noted
+
+
+def test_what_an_earlier_run_has_let_go_of_needs_the_host_alone() -> None:
+    """Its account is gone, and with it all that was to be removed there: nothing has to be expected on it."""
+    withdrawn = HostTraces(withdrawn={"member1": joined()})
+    facts = found(gone(way="done", secrets=("member1.fedssh",)), clusters=("fedhost",), traces=withdrawn)
+    assert kinds(facts) == ["remove-context", "remove-copies", "forget"]
+    assert unseen(facts, ENGINE) == {}
 
 
 def test_the_host_leaves_last_and_gets_its_name_back() -> None:

@@ -28,6 +28,9 @@ ACCOUNT = "kube-federation-system/member1-fedhost"
         ("another", {}, "none", True),
         (None, {"cluster": None, "credential": credential("member1")}, "host", False),
         (None, {"cluster": None}, "none", False),
+        (None, {"cluster": None, "is_done": True}, "done", False),
+        (UnreachableError("gone"), {"is_done": True}, "done", True),
+        (None, {"cluster": None, "is_done": True, "credential": credential("member1")}, "host", False),
     ],
 )
 def test_fault_51_a_way_is_found_or_it_is_said_why_there_is_none(
