@@ -204,7 +204,7 @@ class _Run:
             kubeconfig=self._path,
         )
         self._journal.find(advised)
-        self._take_back([name for name in names if name in self._journal.errors])
+        self._take_back([step.cluster for step in steps if step.cluster in self._journal.errors])
 
     def _write(self, steps: Sequence[Step]) -> None:
         """Write the host's kubeconfig, once; from then on nothing is undone."""

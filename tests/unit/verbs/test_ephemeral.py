@@ -151,6 +151,24 @@ def test_a_token_that_gets_old_in_a_long_run_is_asked_for_anew(monkeypatch: pyte
     assert minted(there) == 2
 
 
+def test_a_member_that_gives_no_second_token_is_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one was too old for the proof: what was granted is taken back, as after any access that fails."""
+    there = world()
+    monkeypatch.setattr("fedssh.federation.execute.FRESH_SECONDS", 0)
+    member = there.members["member1"]
+
+    def once(call: Call) -> None:
+        if call.is_one_of(TOKEN) and minted(there) > 1:
+            member.broken[TOKEN] = error("etcdserver: request timed out")
+
+    member.before = once
+    failed = by_name(there.federate())["member1"]
+    assert failed.error
+    assert "request timed out" in failed.error.message
+    assert member.objects == {}
+    assert there.host.joined == []
+
+
 def test_what_others_wrote_under_its_name_is_taken_over_and_goes() -> None:
     """Only with --adopt: a context and a token that were written by hand."""
     there = world("")
