@@ -216,10 +216,12 @@ class RemoveCopies(Step):
     """Remove copies of the host's kubeconfig.
 
     Attributes:
+        members: Whose tokens are in them; () for anybody's.
         also_clean: Whether those from before fedssh's first entry go, too, and the lock's file with them.
         is_told: Whether there are any, and not only the lock that this run has taken.
     """
 
+    members: tuple[str, ...] = ()
     also_clean: bool = False
     is_told: bool = True
     kind: ClassVar[str] = "remove-copies"

@@ -28,6 +28,7 @@ from fedssh.federation.act.grants import grant_access, mint_token, revoke_tokens
 from fedssh.federation.act.installation import install_part
 from fedssh.federation.act.joins import await_ready, correct_and_label, join_clusters, try_contexts
 from fedssh.federation.act.kubeconfig import remove_copies, write_entries
+from fedssh.federation.findings import notice
 from fedssh.federation.grants import Undo, undo_of
 from fedssh.federation.look.advice import seek_advice
 from fedssh.federation.look.proof import prove, survey
@@ -224,13 +225,23 @@ class _Run:
                 adopt=self._wishes.adopt,
                 begin=lambda path: self._journal.begin(self._host.name, f"writing {path}"),
             )
+            self._undo.clear()
             for step in steps:
                 self._journal.done(step)
 
     def _remove_copies(self, steps: Sequence[RemoveCopies]) -> None:
+        """Remove copies that hold tokens; one that stays does not keep those tokens from being revoked."""
         for step in steps:
-            remove_copies(self._host, step, path=self._path)
-            self._journal.done(step)
+            if set(step.members) <= set(self._journal.errors):
+                continue
+            try:
+                remove_copies(self._host, step, path=self._path)
+            except UnknownOutcomeError:
+                raise
+            except StepError as error:
+                self._journal.find([notice(step.cluster, f"{error.message}; the tokens in them are revoked")])
+            else:
+                self._journal.done(step)
 
     def _try_contexts(self, steps: Sequence[TestContext]) -> None:
         if steps:
@@ -256,6 +267,8 @@ class _Run:
             return
         self._renew_tokens([step.cluster for step in steps])
         steps = [step for step in steps if step.cluster not in self._journal.errors]
+        if not steps:
+            return
         for step in steps:
             self._journal.begin(step.cluster, "joining")
         ephemeral = {step.cluster: self._credential(step.cluster) for step in steps if self._is_ephemeral(step.cluster)}

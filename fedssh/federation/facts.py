@@ -116,6 +116,7 @@ class MemberFacts:
         token: The token in that Secret, or None.
         token_created: When that Secret was made, as Kubernetes writes it, or "".
         other_tokens: The tokens in the account's other Secrets, by their number; None where there is none in it.
+        generated_secrets: The token Secrets that an old Kubernetes has made for the account by itself.
         bad_token: Why what is in the Secret is not the account's token, or None.
         presented: What its API server presents to the member's own machine; None when nobody has asked.
         accounts: The accounts that the engine may have there, by name; {} where nobody has asked.
@@ -138,6 +139,7 @@ class MemberFacts:
     token: Sensitive | None = None
     token_created: str = ""
     other_tokens: Mapping[int, Sensitive | None] = field(default_factory=dict)
+    generated_secrets: tuple[str, ...] = ()
     bad_token: RefusedError | None = None
     presented: Presented | None = None
     accounts: Mapping[str, EngineAccount] = field(default_factory=dict)

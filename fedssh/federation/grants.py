@@ -87,10 +87,10 @@ def needed_grant(member: MemberFacts, *, adopt: bool, is_stored: bool = True) ->
 
 
 def stored_secrets(member: MemberFacts) -> tuple[str, ...]:
-    """Return the names of the Secrets of fedssh's on a member that hold, or may hold, a token."""
+    """Return the names of the Secrets on a member that hold, or may hold, a token of fedssh's account."""
     newest = member.objects.get(_secret_of(member))
     numbers = [*member.other_tokens, *([member.number] if newest and newest.is_ours else [])]
-    return tuple(token_secret(member.name, number) for number in sorted(numbers))
+    return (*(token_secret(member.name, number) for number in sorted(numbers)), *member.generated_secrets)
 
 
 def keeps_token(member: MemberFacts, grant: Grant | None) -> bool:

@@ -95,19 +95,20 @@ def plan_federate(wishes: Wishes, facts: Facts, engine: Engine) -> Plan:
         servers = {host.name: host.server, **servers}
     joins = _joins(servers, facts, granted, engine, waits=bool(installs))
     corrections = _corrections(endpoints, joins, host, engine)
-    # Without a stored token, there is one only where it is needed.
+    # Without a stored token, there is one only where something is to be changed, which has to be proven first.
+    revokes = _revokes([facts.members[name] for name in names if name not in ephemeral])
+    revokes += _revokes_of_all([facts.members[name] for name in ephemeral])
+    changing = {step.cluster for step in (*joins, *corrections, *writes, *revokes)}
     mints = [
-        MintToken(cluster=step.cluster, why="no token of fedssh's is kept")
-        for step in joins
-        if step.cluster in ephemeral and step.cluster not in granted
+        MintToken(cluster=name, why="no token of fedssh's is kept")
+        for name in ephemeral
+        if name in changing and name not in granted
     ]
     proofs = [Prove(cluster=step.cluster, why="its access is new or was mended") for step in grants]
     proofs += [Prove(cluster=step.cluster, why="its token is a new one") for step in mints]
     labels = _labels(wishes.inventory, list(servers), host)
     changed = {step.cluster for step in (*joins, *corrections)}
     ends = _ends(list(servers), changed, host, engine)
-    revokes = _revokes([facts.members[name] for name in names if name not in ephemeral])
-    revokes += _revokes_of_all([facts.members[name] for name in ephemeral])
     copies = _copies(writes, revokes, ephemeral, host)
     return _plan(
         [*grants, *mints, *installs], proofs, writes, copies, tests, revokes, joins, [*corrections, *labels], ends
@@ -160,7 +161,7 @@ def _copies(
     names = [step.cluster for step in of_kind(writes, WriteCluster) if step.is_closed]
     names += [step.cluster for step in revokes if step.cluster in ephemeral and step.cluster not in names]
     why = f"the token of {', '.join(names)} is in them"
-    return [RemoveCopies(cluster=host.name, why=why)] if names else []
+    return [RemoveCopies(cluster=host.name, why=why, members=tuple(names))] if names else []
 
 
 def _joins(

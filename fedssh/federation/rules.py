@@ -112,7 +112,8 @@ def _check_member(
         return
     if not wishes.adopt:
         state = host.known
-        foreign = find_foreign(state.document, engine.entry_names(name), source=state.file.path)
+        names, is_stored = engine.entry_names(name), not cluster.is_ephemeral
+        foreign = find_foreign(state.document, names, source=state.file.path, is_stored=is_stored)
         if foreign:
             yield refused(name, RefusedError(f"{host.name}: {foreign.message}", machine=name, hint=foreign.hint))
     grant = needed_grant(member, adopt=wishes.adopt, is_stored=not cluster.is_ephemeral)
@@ -138,8 +139,9 @@ def _own_problems(member: MemberFacts, wishes: Wishes) -> list[FedsshError]:
     # Where kubectl has not been let in, or goes by a proxy, what it could not find out is not the reason.
     if login := login_problem(member):
         return [login]
-    problems = [member.old_kubectl, _foreign_object(member, wishes)]
-    if wishes.inventory.member(member.name).is_ephemeral and not member.gaps:
+    is_ephemeral = wishes.inventory.member(member.name).is_ephemeral
+    problems = [member.old_kubectl, _foreign_object(member, wishes, with_secret=not is_ephemeral)]
+    if is_ephemeral and not member.gaps:
         problems.append(_too_old_to_mint(member))
     return [*member.gaps, *filter(None, problems)]
 
@@ -249,9 +251,11 @@ def login_problem(member: MemberFacts) -> RefusedError | None:
     return None
 
 
-def _foreign_object(member: MemberFacts, wishes: Wishes) -> RefusedError | None:
+def _foreign_object(member: MemberFacts, wishes: Wishes, *, with_secret: bool) -> RefusedError | None:
     """Return the refusal for the first object of a wanted name that must not be touched, or None."""
     for reference, found in member.objects.items():
+        if reference.startswith("secret/") and not with_secret:
+            continue
         if found.is_built_in:
             return RefusedError(
                 f"{reference} is Kubernetes' own: changing it would give others its rights",

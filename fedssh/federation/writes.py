@@ -71,8 +71,8 @@ def _write_cluster(
     member: MemberFacts, document: Kubeconfig, names: EntryNames, endpoint: Endpoint, *, adopt: bool
 ) -> list[Step]:
     """Return what is to be written of a member whose token is kept nowhere."""
-    taken = foreign_names(document, names)
-    is_closed = document.has("users", names.user)
+    taken = foreign_names(document, names, is_stored=False)
+    is_closed = document.find("users", names.user) is not None
     credential = Credential(endpoint=endpoint, token=Sensitive(""))
     why = EPHEMERAL if is_closed else _why_cluster(document, names, member, endpoint) or _OTHERWISE
     uid = member.cluster_uid

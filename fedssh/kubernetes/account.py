@@ -74,7 +74,7 @@ def manifests(member: str, number: int = 1, *, is_stored: bool = True) -> list[d
     """
     metadata = {"name": member, "labels": {"name": member, **MANAGED_BY}}
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": member}
-    noted = {"annotations": {GENERATION: str(number)}} if number else {}
+    noted = {"annotations": {GENERATION: str(number)}}
     rights: list[dict[str, Any]] = [
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {**metadata, "namespace": NAMESPACE, **noted}},
         {
@@ -221,10 +221,15 @@ def parse_grant(results: Sequence[Result], member: str, number: int = 1, *, is_s
     return parse_token(found, member=member, number=number)
 
 
-def apply_command(objects: Sequence[Mapping[str, Any]], *, force: bool, target: Target) -> Command:
-    """Return the command that makes objects as fedssh's; with ``force``, fields that belong to others, too."""
+def apply_command(
+    objects: Sequence[Mapping[str, Any]], *, force: bool, target: Target, manager: str = "fedssh"
+) -> Command:
+    """Return the command that makes objects as fedssh's; with ``force``, fields that belong to others, too.
+
+    What ``manager`` has applied before and does not apply now is taken away: each purpose has a manager of its own.
+    """
     # Server-side: nothing is copied into the last-applied annotation (CVE-2023-40029 was such a copy).
-    flags = ["--server-side", "--field-manager=fedssh", *(["--force-conflicts"] * force)]
+    flags = ["--server-side", f"--field-manager={manager}", *(["--force-conflicts"] * force)]
     return kubectl("apply", *flags, "-f", "-", target=target, stdin=Sensitive(render_list(objects)))
 
 

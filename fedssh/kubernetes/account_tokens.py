@@ -54,12 +54,14 @@ class FoundTokens:
         last: The highest number that there is, or has been while the ServiceAccount was there; 0 for none.
         secret: The Secret of that number, as it is there; {} for none.
         others: The other Secrets of fedssh's, by number; a token in them may still work.
+        generated: The names of those that Kubernetes has made for the account by itself, before 1.24.
     """
 
     number: int = 1
     last: int = 0
     secret: Mapping[str, Any] = field(default_factory=dict, repr=False)
     others: Mapping[int, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    generated: tuple[str, ...] = ()
 
 
 def account_name(member: str) -> str:
@@ -97,15 +99,28 @@ def find_tokens(found: list[dict[str, Any]], member: str) -> FoundTokens:
     account = find_item(found, "ServiceAccount", member) or {}
     items = [item for item in found if item.get("kind") == "Secret"]
     secrets = {number: item for item in items if (number := _number(item, member))}
-    noted = _parse_number(section(account, "metadata", "annotations").get(GENERATION))
-    is_ours = _is_ours(account)
+    noted, is_ours = section(account, "metadata", "annotations").get(GENERATION), _is_ours(account)
     # An account without the note is of a fedssh that did not count yet, and has had the Secret of the first number.
-    last = max([noted or int(is_ours), *secrets])
+    last = max([int(is_ours) if noted is None else _parse_number(noted), *secrets])
     # One that somebody else has made under such a name is refused where its name is needed, and left alone elsewhere.
     full = [number for number, item in secrets.items() if section(item, "data").get("token") and _is_ours(item)]
     number = max(full or secrets or [last + 1])
     others = {other: secret for other, secret in secrets.items() if other != number and _is_ours(secret)}
-    return FoundTokens(number=number, last=last, secret=secrets.get(number, {}), others=others)
+    return FoundTokens(
+        number=number,
+        last=last,
+        secret=secrets.get(number, {}),
+        others=others,
+        generated=_generated(account, member) if is_ours else (),
+    )
+
+
+def _generated(account: Mapping[str, Any], member: str) -> tuple[str, ...]:
+    """Return the token Secrets that Kubernetes before 1.24 has made for an account by itself."""
+    listed = account.get("secrets")
+    names = [one.get("name") for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    form = re.compile(rf"{re.escape(member)}-token-[a-z0-9]{{5}}", re.ASCII)
+    return tuple(name for name in names if isinstance(name, str) and form.fullmatch(name))
 
 
 def token_command(secret: str, *, namespace: str, target: Target) -> Command:

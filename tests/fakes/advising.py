@@ -51,7 +51,7 @@ class Tried:
     def _do(self, call: Call) -> Answer:
         if call.key == ("proof", "write"):
             written = yaml.safe_load(call.stdin)
-            self.clusters = {entry["name"]: entry["cluster"] for entry in written["clusters"]}
+            self.clusters = {entry["name"].removeprefix("fedssh."): entry["cluster"] for entry in written["clusters"]}
             self.tokens = {entry["user"]["token"] for entry in written["users"]}
         if call.key != ("proof", "reach"):
             return Answer()

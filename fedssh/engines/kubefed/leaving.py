@@ -284,7 +284,8 @@ def note_command(clusters: Sequence[JoinedCluster], *, target: Target) -> Comman
         }
         for cluster in clusters
     ]
-    return apply_command(notes, force=True, target=target)
+    # Under the name by which a rotation applies the token, that would be taken away.
+    return apply_command(notes, force=True, target=target, manager="fedssh-unfederate")
 
 
 def _described(cluster: JoinedCluster) -> dict[str, Any]:

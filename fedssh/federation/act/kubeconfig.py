@@ -96,7 +96,7 @@ def write_entries(
             )
             for name, (credential, uid) in accesses.items()
         ]
-        return any(changed)
+        return any([*changed, document.mend_current_context(inventory.host.name)])
 
     rewrite(shell, host.known.file, inventory, put, begin=begin)
 

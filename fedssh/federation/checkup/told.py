@@ -76,7 +76,7 @@ def _tell(finding: Finding, topic: Topic | str, checkup: Checkup) -> CheckFindin
 
 def _topic(error: FedsshError) -> Topic:
     """Return to what an error belongs that a rule has found: by its step, and by whether a tool is the matter."""
-    if "is not there" in error.message or "fedssh needs" in error.message:
+    if any(words in error.message for words in ("is not there", "fedssh needs", "ephemeral needs")):
         return "tools"
     if error.step == ACCESS_STEP:
         return "credentials" if "the token" in error.message else "network"

@@ -175,6 +175,7 @@ class _Leaving:
 
         def change(document: Kubeconfig) -> bool:
             changed = [remove_member(document, self._engine.entry_names(name)) for name in names]
+            changed.append(document.mend_current_context(self._name))
             return any([*changed, is_restored and document.restore_host_context(self._name)])
 
         rewrite(

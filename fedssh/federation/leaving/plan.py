@@ -42,8 +42,9 @@ def plan_unfederate(wishes: Wishes, facts: LeavingFacts, engine: Engine) -> Plan
     leavers = [leaver for leaver in facts.leavers.values() if not leaver.error]
     members = [leaver for leaver in leavers if leaver.name != host]
     own = [leaver for leaver in leavers if leaver.name == host]
-    # What the engine's Secret says of them is wanted to the end; where the engine goes, it goes with it before.
-    noted = [leaver for leaver in members if _is_noted(leaver, facts) and facts.installation is None]
+    # What the engine's Secret says of them is wanted to the end, unless the engine or the host's context goes before.
+    stays = facts.installation is None and not own
+    noted = [leaver for leaver in members if stays and _is_noted(leaver, facts)]
     stages = [
         [step for leaver in members for step in _withdraw(leaver, facts)],
         [step for leaver in members for step in _clear(leaver, wishes)],
@@ -110,7 +111,7 @@ def _entries(leavers: Sequence[Leaver], facts: LeavingFacts, engine: Engine) -> 
     document, host, steps = facts.host.known.file.document(), facts.host.name, list[Step]()
     for leaver in leavers:
         names = engine.entry_names(leaver.name)
-        has_context = document.has("contexts", names.context)
+        has_context = document.find("contexts", names.context) is not None
         if leaver.name != host and remove_member(document, names):
             entry = f"context {names.context}" if has_context else f"cluster {names.cluster}"
             steps.append(RemoveEntries(cluster=leaver.name, why="fedssh wrote it", entry=entry))

@@ -19,7 +19,7 @@ from fedssh.federation.wishes import wanted_server
 from fedssh.kubernetes.account_tokens import MANAGED_BY
 from fedssh.kubernetes.certificates import asking_argv, from_base64
 from fedssh.kubernetes.endpoint import check_server
-from fedssh.kubernetes.kubectl import Target, kubectl
+from fedssh.kubernetes.kubectl import Target, cluster_version, kubectl, own_version
 from fedssh.shell import Command, Result, command, last_words, script
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 _SECONDS: Final = 10
 _LONGEST_NUMBER: Final = 10
 _KINDS: Final = "serviceaccounts,secrets,clusterroles.rbac.authorization.k8s.io,clusterrolebindings"
-_VERSION: Final = r'"{}Version":\s*\{{[^}}]*"gitVersion":\s*"([^"]{{1,80}})"'
 
 _READ_TOOLS: Final = """
     printf 'user %s\\n' "$(id -un)"
@@ -178,17 +177,12 @@ def _parse_cluster(results: Sequence[Result]) -> ClusterCheckup:
         is_admin={"yes": True, "no": False}.get(said),
         # A kubeconfig that is not used by anybody is told of by the rules of every run.
         admin_problem="" if said or rights.code == FOREIGN_LOGIN else last_words(rights.stderr, lines=1) or "no answer",
-        kubectl=_version("client", version),
-        kubernetes=_version("server", version),
+        kubectl=own_version(version),
+        kubernetes=cluster_version(version),
         login=tuple(from_base64(login.stdout.strip())),
         objects=tuple(filter(None, map(_parse_thing, things.stdout.splitlines() if things.ok else ()))),
         residue=residue,
     )
-
-
-def _version(whose: str, result: Result) -> str:
-    found = re.search(_VERSION.format(whose), result.stdout)
-    return visible(found[1]) if found else ""
 
 
 def _parse_thing(line: str) -> FoundThing | None:

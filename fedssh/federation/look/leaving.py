@@ -235,7 +235,9 @@ def _try_credentials(
             continue
         own = member_credential(document, engine.entry_names(name))
         joined = host.clusters.get(name) or facts.traces.withdrawn.get(name)
-        theirs = engine.credential(joined, server_name="") if joined else None
+        cluster, mark = leavers[name].cluster, member_mark(document, engine.entry_names(name))
+        server_name = mark.server_name or (cluster.server_name if cluster else None) or ""
+        theirs = engine.credential(joined, server_name=server_name) if joined else None
         tried |= {f"own.{name}": own} if own else {}
         tried |= {f"engine.{name}": theirs} if theirs and theirs.endpoint.server else {}
     proofs = survey(shell, {}, {}, tried, kubeconfig=host.known.file.path, seconds=_ANSWER_SECONDS)

@@ -132,6 +132,7 @@ def parse_member(results: Sequence[Result], cluster: Cluster) -> MemberFacts:
         token=token,
         token_created=parse_created(tokens.secret),
         other_tokens={number: decode_token(secret) for number, secret in tokens.others.items()},
+        generated_secrets=tokens.generated,
         bad_token=bad_token,
         presented=parse_presented(presented[0]) if presented else None,
         gaps=tuple(gaps),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fedssh.engines.protocol import Engine, EngineAccount, JoinedCluster
     from fedssh.federation.facts import Facts, MemberFacts
     from fedssh.federation.wishes import Wishes
+    from fedssh.inventory import Cluster
     from fedssh.sensitive import Sensitive
 
 
@@ -82,13 +83,18 @@ def concerned(wishes: Wishes, engine: Engine) -> list[str]:
     return [*([wishes.inventory.host.name] if wishes.is_all and engine.HOST_JOINS else []), *members]
 
 
-def has_own_access(name: str, facts: Facts, engine: Engine) -> bool:
-    """Whether the host uses an access to a member that fedssh has made: its account there, its entries here."""
+def has_own_access(cluster: Cluster, facts: Facts, engine: Engine) -> bool:
+    """Whether the host uses an access to a member that fedssh has made: its account there, its entries here.
+
+    A token that should not be kept is not replaced by another one.
+    """
+    name = cluster.name
     member, document = facts.members[name], facts.host.known.document
     account = member.objects.get(f"serviceaccount/{name}")
     names = engine.entry_names(name)
     is_here = document.has("users", names.user) and not foreign_names(document, names)
-    return bool(account and account.is_ours and is_here and (member.token or member.bad_token))
+    is_kept = bool(member.token or member.bad_token) and not cluster.is_ephemeral
+    return bool(account and account.is_ours and is_here and is_kept)
 
 
 def find_rotation(name: str, wishes: Wishes, facts: Facts, engine: Engine) -> Rotation:
@@ -97,7 +103,8 @@ def find_rotation(name: str, wishes: Wishes, facts: Facts, engine: Engine) -> Ro
     member = facts.members.get(name)
     clock = member.clock if member else facts.host.clock
     limit = wishes.older_than_seconds
-    if member and has_own_access(name, facts, engine):
+    clusters = {cluster.name: cluster for cluster in wishes.members}
+    if member and has_own_access(clusters[name], facts, engine):
         own = _own_rotation(member, facts, engine)
         if not own.is_half_way and _is_young(member.token_created, clock, limit):
             own, kept = None, ["its token is younger"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from fedssh.errors import FedsshError, RefusedError
 from fedssh.federation.access_rules import refuse_access
 from fedssh.federation.findings import Finding, notice, refused
+from fedssh.federation.grants import stored_secrets
 from fedssh.federation.rotation.facts import concerned, has_own_access
 from fedssh.federation.rules import login_problem
 from fedssh.federation.wishes import wanted_endpoint
@@ -49,7 +50,7 @@ def _check_member(cluster: Cluster, wishes: Wishes, facts: Facts, engine: Engine
     if problems:
         yield from (refused(name, problem) for problem in problems)
         return
-    has_joined, is_own = name in facts.host.clusters, has_own_access(name, facts, engine)
+    has_joined, is_own = name in facts.host.clusters, has_own_access(cluster, facts, engine)
     if not (has_joined or is_own):
         problem = f"it has not joined {facts.host.name}"
         yield refused(name, _refusal(name, problem, f"Federate it: fedssh federate --member {name}"))
@@ -61,7 +62,11 @@ def _check_member(cluster: Cluster, wishes: Wishes, facts: Facts, engine: Engine
     if is_own:
         yield from _check_own(cluster, wishes, facts, engine)
     else:
-        why = "no token of fedssh's is kept for it" if cluster.is_ephemeral else "fedssh has no access of its own there"
+        why = "fedssh has no access of its own there"
+        if cluster.is_ephemeral:
+            is_kept = bool(stored_secrets(member))
+            why = "no token of fedssh's is kept for it"
+            why = "a token of fedssh's is still kept, which federate revokes" if is_kept else why
         yield notice(name, f"{why}: {engine.TITLE}'s credential alone is rotated")
 
 

@@ -118,11 +118,11 @@ class Kubeconfig:
         replace(existing, _SINGULAR[section], body)
         return True
 
-    def remove(self, section: Section, name: str, *, adopt: bool = False) -> bool:
-        """Remove an entry that fedssh owns, or, with ``adopt``, anybody's; return whether there was one."""
+    def remove(self, section: Section, name: str) -> bool:
+        """Remove an entry that fedssh owns; return whether there was one."""
         existing = self._find(section, name)
         sequence = entry(self._root, section)
-        if existing is None or sequence is None or (self.has_foreign(section, name) and not adopt):
+        if existing is None or sequence is None or self.has_foreign(section, name):
             return False
         sequence[1].value.remove(existing)
         self._index.pop(section, None)
@@ -186,6 +186,14 @@ class Kubeconfig:
             return None
         old = str(noted.get("renamed-from", ""))
         return None if old and self._find("contexts", old) is not None else old
+
+    def mend_current_context(self, name: str) -> bool:
+        """Let the context ``name`` be the current one where that has been removed; return whether anything changed."""
+        current = self.current_context
+        if not current or self.has("contexts", current) or not self.has("contexts", name):
+            return False
+        replace(self._root, "current-context", represent(name))
+        return True
 
     def restore_host_context(self, name: str) -> bool:
         """Undo what ``name_host_context`` has done; return whether anything changed."""

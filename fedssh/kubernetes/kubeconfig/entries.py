@@ -33,11 +33,13 @@ class MemberMark:
 
     Attributes:
         tls: How it is verified, in hosts.yaml's word, or "".
+        server_name: The name that its certificate is checked against, or "" for the one in the address.
         cluster_uid: The UID of its namespace kube-system, or "".
         ca: The CA in the entry: PEM in base64, or "".
     """
 
     tls: str = ""
+    server_name: str = ""
     cluster_uid: str = ""
     ca: str = ""
 
@@ -62,7 +64,8 @@ def put_member(
             is verified.
         namespace: The context's namespace.
         adopt: Whether entries of these names that fedssh did not write are taken over.
-        is_stored: Whether its token is kept there. Else its cluster stands there alone, to tell which one it is.
+        is_stored: Whether its token is kept there. Else its cluster stands there alone, to tell which one it is, and
+            what others have written under the other names is left to them.
 
     Returns:
         Whether anything changed.
@@ -77,8 +80,8 @@ def put_member(
         token = {"token": credential.token.reveal()}
         changed.append(document.put("users", names.user, token, keep_unknown=False, adopt=adopt))
     else:
-        changed.append(document.remove("contexts", names.context, adopt=adopt))
-        changed.append(document.remove("users", names.user, adopt=adopt))
+        changed.append(document.remove("contexts", names.context))
+        changed.append(document.remove("users", names.user))
     stanza = _stanza(credential.endpoint)
     changed.append(document.put("clusters", names.cluster, stanza, keep_unknown=True, adopt=adopt, mark=mark))
     if is_stored:
@@ -86,22 +89,23 @@ def put_member(
     return any(changed)
 
 
-def find_foreign(document: Kubeconfig, names: EntryNames, *, source: str) -> RefusedError | None:
-    """Return the error for the first of a member's entries that fedssh did not write, or None."""
-    return next((foreign_entry(source, *entry) for entry in _foreign(document, names)), None)
+def find_foreign(
+    document: Kubeconfig, names: EntryNames, *, source: str, is_stored: bool = True
+) -> RefusedError | None:
+    """Return the error for the first entry that ``put_member`` would have to take over, or None."""
+    return next((foreign_entry(source, *entry) for entry in _foreign(document, names, is_stored=is_stored)), None)
 
 
-def foreign_names(document: Kubeconfig, names: EntryNames) -> tuple[str, ...]:
+def foreign_names(document: Kubeconfig, names: EntryNames, *, is_stored: bool = True) -> tuple[str, ...]:
     """Return the entries of a member's names that fedssh did not write, as in "user member1"."""
-    return tuple(f"{section.removesuffix('s')} {name}" for section, name in _foreign(document, names))
+    found = _foreign(document, names, is_stored=is_stored)
+    return tuple(f"{section.removesuffix('s')} {name}" for section, name in found)
 
 
-def _foreign(document: Kubeconfig, names: EntryNames) -> list[tuple[Section, str]]:
-    wanted: list[tuple[Section, str]] = [
-        ("users", names.user),
-        ("clusters", names.cluster),
-        ("contexts", names.context),
-    ]
+def _foreign(document: Kubeconfig, names: EntryNames, *, is_stored: bool) -> list[tuple[Section, str]]:
+    wanted: list[tuple[Section, str]] = [("clusters", names.cluster)]
+    if is_stored:
+        wanted = [("users", names.user), *wanted, ("contexts", names.context)]
     return [entry for entry in wanted if document.has_foreign(*entry)]
 
 
@@ -145,6 +149,7 @@ def member_mark(document: Kubeconfig, names: EntryNames) -> MemberMark:
     fields, mark = found
     return MemberMark(
         tls=str(mark.get("tls", "")),
+        server_name=str(fields.get("tls-server-name", "")),
         cluster_uid=str(mark.get("cluster-uid", "")),
         ca=str(fields.get("certificate-authority-data", "")),
     )
@@ -156,9 +161,11 @@ def render_credentials(credentials: Mapping[str, Credential]) -> str:
     for context, credential in credentials.items():
         # Without any credential kubectl would ask for a user's name. A token that means nothing is answered by a 401.
         token = {"token": credential.token.reveal() or "anonymous"}
-        document.put("users", context, token, keep_unknown=False)
-        document.put("clusters", context, _stanza(credential.endpoint), keep_unknown=False)
-        document.put("contexts", context, {"cluster": context, "user": context}, keep_unknown=False)
+        # Where a tool reads this beside another kubeconfig, an entry of the same name would hide that one's.
+        name = f"fedssh.{context}"
+        document.put("users", name, token, keep_unknown=False)
+        document.put("clusters", name, _stanza(credential.endpoint), keep_unknown=False)
+        document.put("contexts", context, {"cluster": name, "user": name}, keep_unknown=False)
     return document.render()
 
 

@@ -77,8 +77,10 @@ _PASSING: Final = frozenset(
         "modifiedAt",
     }
 )
-# Whose value is the time of a run.
-_TIMES: Final = frozenset({"fedssh/rotated-at"})
+# Whose value is the time or the number of a run.
+_TIMES: Final = frozenset({"fedssh/rotated-at", "fedssh/token-generation"})
+# The two names between which a rotation alternates: one that was stopped at its very end is followed by another one.
+_ALTERNATE: Final = re.compile(r"(?<=-fedhost)-fedssh(?![-.\w])")
 _TELLING: Final = {
     "ClusterRole": ("rules",),
     "Role": ("rules",),
@@ -172,7 +174,7 @@ def _shown(item: Mapping[str, Any]) -> str:
     elif kind == "CustomResourceDefinition":
         told["versions"] = [one["name"] for one in item["spec"]["versions"]]
     name = _NUMBER.sub("N", metadata["name"])
-    return f"{kind} {metadata.get('namespace', '')}/{name} {json.dumps(told, sort_keys=True)}"
+    return _ALTERNATE.sub("", f"{kind} {metadata.get('namespace', '')}/{name} {json.dumps(told, sort_keys=True)}")
 
 
 def _lasting(part: Any) -> Any:

@@ -57,6 +57,7 @@ def test_the_secrets_that_hold_tokens_are_fedsshs_own() -> None:
     seen = member(number=3, other_tokens={1: None, 2: None}, objects={"secret/member1-fedssh-3": thing()})
     assert stored_secrets(seen) == ("member1-fedssh-1", "member1-fedssh-2", "member1-fedssh-3")
     assert stored_secrets(fresh()) == ()
+    assert stored_secrets(fresh(generated_secrets=("member1-token-x7k2p",))) == ("member1-token-x7k2p",)
     assert stored_secrets(fresh(objects={SECRET: thing(is_ours=False)})) == ()
 
 

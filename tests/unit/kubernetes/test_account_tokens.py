@@ -71,12 +71,23 @@ def test_without_a_stored_token_the_account_has_no_secret() -> None:
         parse_grant([result(code=1, stderr="forbidden"), result(TOKEN)], "member1", is_stored=False)
 
 
-@pytest.mark.parametrize(("last", "number"), [(0, 2), (1, 2), (7, 8)])
+@pytest.mark.parametrize(("last", "number"), [(0, 1), (1, 2), (7, 8)])
 def test_a_stored_token_after_an_ephemeral_one_gets_a_number_of_its_own(last: int, number: int) -> None:
     """The same name would bring a revoked token back."""
     tokens = find_tokens(manifests("member1", last, is_stored=False), "member1")
     assert tokens.number == number
     assert (tokens.secret, tokens.others) == ({}, {})
+
+
+def test_what_an_old_kubernetes_has_made_for_the_account_is_known() -> None:
+    """Its token Secrets outlive the upgrade to 1.24; of an account of somebody else's they are none of ours."""
+    (account, *_) = manifests("member1", 0, is_stored=False)
+    names = ["member1-token-x7k2p", "member1-dockercfg-x7k2p", "member1-token-x7k2p9", "member2-token-x7k2p", 5]
+    account["secrets"] = [{"name": name} for name in names] + ["x", {}]
+    assert find_tokens([account], "member1").generated == ("member1-token-x7k2p",)
+    assert find_tokens([{**account, "secrets": "x"}], "member1").generated == ()
+    foreign = {**account, "metadata": {"name": "member1"}}
+    assert find_tokens([foreign], "member1").generated == ()
 
 
 def test_a_secret_of_somebody_elses_is_not_among_the_old_ones() -> None:

@@ -118,18 +118,52 @@ def test_from_stored_to_ephemeral_and_back() -> None:
     assert second != first
 
 
-@pytest.mark.parametrize("stopped", [("kubeconfig", "uncopy"), ("kubectl", "delete")])
-def test_a_switch_that_stopped_half_way_goes_on(stopped: tuple[str, str]) -> None:
+def test_a_switch_that_stopped_half_way_goes_on() -> None:
     """Copies go before the token is revoked, so that what is on the member tells that they are still there."""
     there = world("")
     there.federate()
     there.labels = EPHEMERAL
-    machine = there.host if stopped[0] == "kubeconfig" else there.members["member1"]
-    machine.broken[stopped] = error("Connection reset by peer")
-    assert there.federate().exit_code != 0
-    machine.broken.clear()
+    member = there.members["member1"]
+    member.broken["kubectl", "delete"] = error("Connection reset by peer")
+    assert there.federate().exit_code == 3
+    member.broken.clear()
     assert there.federate().exit_code == 0
     assert kept(there) == []
+
+
+def test_a_copy_that_stays_does_not_keep_its_token_from_being_revoked() -> None:
+    """It is told, and holds a token that opens nothing any more."""
+    there = world("")
+    there.federate()
+    there.labels = EPHEMERAL
+    first = there.host.context("member1")[1]
+    there.host.broken["kubeconfig", "uncopy"] = error("rm: cannot remove: Operation not permitted")
+    done = there.federate()
+    assert done.exit_code == 0
+    (told,) = by_name(done)["fedhost"].notices
+    assert "Operation not permitted; the tokens in them are revoked" in told
+    assert not there.members["member1"].accepts(first)
+
+
+@pytest.mark.parametrize("moved", [", api_server: 'https://elsewhere.example.com'", ", tls: insecure"])
+def test_another_endpoint_is_proven_before_anything_leads_there(moved: str) -> None:
+    """By a token that is asked for: it may be another cluster's, which then would get KubeFed's credential."""
+    there = world()
+    there.federate()
+    other = Member("other", server="https://elsewhere.example.com")
+    there.host.clusters.append(other)
+    before = there.host.kubeconfig
+    there.labels = EPHEMERAL + moved
+    done = by_name(there.federate())["member1"]
+    assert minted(there) == 1
+    if "elsewhere" in moved:
+        assert done.error
+        assert (there.host.kubeconfig, there.host.federation["member1"]["spec"]["apiEndpoint"]) == (
+            before,
+            "https://member1.example.com:6443",
+        )
+    else:
+        assert (done.state, done.error) == ("Ready", None)
 
 
 def test_a_token_that_gets_old_in_a_long_run_is_asked_for_anew(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,8 +203,8 @@ def test_a_member_that_gives_no_second_token_is_as_it_was(monkeypatch: pytest.Mo
     assert there.host.joined == []
 
 
-def test_what_others_wrote_under_its_name_is_taken_over_and_goes() -> None:
-    """Only with --adopt: a context and a token that were written by hand."""
+def test_what_others_wrote_under_its_names_stays() -> None:
+    """A context and a user that were written by hand; the cluster's entry alone is wanted, and taken over if agreed."""
     there = world("")
     there.federate()
     there.host.kubeconfig = there.host.kubeconfig.replace("- name: fedssh", "- name: hand")
@@ -179,7 +213,17 @@ def test_what_others_wrote_under_its_name_is_taken_over_and_goes() -> None:
     assert refused
     assert "fedssh did not write" in refused.message
     assert by_name(there.federate(adopt=True))["member1"].state == "Ready"
-    assert "name: member1" not in there.host.kubeconfig
+    assert there.host.context("member1")[1]
+
+
+def test_a_context_that_goes_is_not_the_current_one_any_more() -> None:
+    """The host's own takes its place."""
+    there = world("")
+    there.federate()
+    there.host.kubeconfig = there.host.kubeconfig.replace("current-context: fedhost", "current-context: member1")
+    there.labels = EPHEMERAL
+    assert there.federate().exit_code == 0
+    assert "current-context: fedhost" in there.host.kubeconfig
 
 
 def test_rotating_leaves_it_without_a_token() -> None:

@@ -64,7 +64,9 @@ class Place:
             return said
         if call.key == ("proof", "write"):
             written = yaml.safe_load(call.stdin)
-            self.servers = {entry["name"]: entry["cluster"]["server"] for entry in written["clusters"]}
+            self.servers = {
+                entry["name"].removeprefix("fedssh."): entry["cluster"]["server"] for entry in written["clusters"]
+            }
         if call.key == ("proof", "reach"):
             server = self.servers.get(call.names[1], "nothing was written")
             self.tried.append(server)

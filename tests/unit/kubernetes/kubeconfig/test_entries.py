@@ -13,6 +13,7 @@ from fedssh.kubernetes.kubeconfig.entries import (
     EntryNames,
     MemberMark,
     find_foreign,
+    foreign_names,
     member_credential,
     member_mark,
     put_member,
@@ -84,7 +85,9 @@ def test_a_mark_remembers_how_a_member_is_verified(trust: Trust) -> None:
     put_member(document, NAMES, credential(trust), cluster_uid="uid", namespace="default")
     again = parse_kubeconfig(document.render(), source="config")
     for found in (document, again):
-        assert member_mark(found, NAMES) == MemberMark(tls=trust.word, cluster_uid="uid", ca=trust.ca)
+        assert member_mark(found, NAMES) == MemberMark(
+            tls=trust.word, server_name=trust.server_name, cluster_uid="uid", ca=trust.ca
+        )
     foreign = parse_kubeconfig(
         yaml.safe_dump({"clusters": [{"name": NAMES.cluster, "cluster": {"server": "x"}}]}), source="config"
     )
@@ -159,13 +162,15 @@ def test_without_a_token_the_cluster_stands_alone() -> None:
     assert not document.has("clusters", NAMES.cluster)
 
 
-def test_without_a_token_what_others_wrote_stays_unless_it_is_taken_over() -> None:
-    """A user and a context of its names; the cluster's name is refused as always."""
+def test_without_a_token_what_others_wrote_stays() -> None:
+    """A user and a context of its names: whatever is agreed, they are not in the way."""
     text = "users: [{name: kubefed-member1, user: {token: x}}]\ncontexts: [{name: member1, context: {cluster: c}}]\n"
     document = parse_kubeconfig(text, source="config")
     put_member(document, NAMES, credential(), cluster_uid="uid", namespace="default", is_stored=False)
     assert document.has("users", NAMES.user)
     assert document.has("contexts", NAMES.context)
     put_member(document, NAMES, credential(), cluster_uid="uid", namespace="default", is_stored=False, adopt=True)
-    assert not document.has("users", NAMES.user)
-    assert not document.has("contexts", NAMES.context)
+    assert document.has("users", NAMES.user)
+    assert document.has("contexts", NAMES.context)
+    assert foreign_names(document, NAMES, is_stored=False) == ()
+    assert len(foreign_names(document, NAMES)) == 2
