@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fedssh.engines.kubefed import note_command, swap_command
+from fedssh.engines.protocol import JoinedCluster
+from fedssh.kubernetes.credentials import Endpoint, Trust
+from fedssh.kubernetes.kubectl import Target
+from fedssh.sensitive import Sensitive
 from tests.cluster.inventories import differences, read_everything
 from tests.cluster.shops import FOREIGN, close_shop, managed, names, open_shop, pods
 
@@ -249,3 +256,22 @@ def test_fault_56_nobody_is_asked(joined: Federation, fedssh: Callable[..., Run]
     assert "--yes" in done.stderr
     assert fedssh("unfederate", "--member", "member1", "--uninstall", "--yes").code == 2
     assert joined.snapshot() == before
+
+
+def test_a_note_takes_nothing_away(joined: Federation) -> None:
+    """It stands beside the token that a rotation has applied, and beside the time of that."""
+    host, target = joined.host, Target()
+    get = ["-n", NAMESPACE, "get", "secret", "member1.fedssh", "-o"]
+    token = Sensitive(base64.b64decode(joined.kubectl(host, *get, "jsonpath={.data.token}")).decode())
+    spec = json.loads(joined.kubectl(host, "-n", NAMESPACE, "get", "kubefedcluster", "member1", "-o", "json"))["spec"]
+    endpoint = Endpoint(server=spec["apiEndpoint"], trust=Trust(word="ca", ca=spec["caBundle"]))
+    cluster = JoinedCluster(name="member1", endpoint=endpoint, token=token, spec=spec)
+    swap = swap_command(cluster, token, rotated_at="2026-11-29T00:00:00Z", target=target)
+    for command in (swap, note_command([cluster], target=target)):
+        stdin = command.stdin.reveal() if isinstance(command.stdin, Sensitive) else command.stdin
+        host.check("sh", "-c", command.line, stdin=stdin.encode())
+    noted = json.loads(joined.kubectl(host, *get, "json"))
+    assert base64.b64decode(noted["data"]["token"]).decode() == token.reveal()
+    assert {"fedssh/rotated-at", "fedssh/withdrawn"} <= set(noted["metadata"]["annotations"])
+    for note in ("fedssh/rotated-at-", "fedssh/withdrawn-"):
+        joined.kubectl(host, "-n", NAMESPACE, "annotate", "secret", "member1.fedssh", note)

@@ -112,9 +112,10 @@ def ephemeral(start: Callable[[Stand], None]) -> Callable[[Stand], None]:
 
 
 def stranger(stand: Stand) -> None:
-    """Set up a member that has joined without a stored token, and a hosts.yaml that does not name it."""
+    """Set up a member that has joined without a stored token and was rotated; a hosts.yaml does not name it."""
     ephemeral(installed)(stand)
     stand.must(*FEDERATE, "--hosts", EPHEMERAL)
+    stand.must("rotate", "--member", "member1", "--hosts", EPHEMERAL)
     _write(stand, WITHOUT, members={})
 
 
