@@ -250,10 +250,11 @@ def _try_credentials(
             if key in proofs and proofs[key].cluster_uid and noted in {"", proofs[key].cluster_uid}
         ]
         if not working:
-            # What was let go is refused only when its account is gone: that goes last.
-            is_done = name in facts.traces.withdrawn and name not in host.clusters
-            is_refused = any(key in proofs and proofs[key].is_about_login for key in (f"own.{name}", f"engine.{name}"))
-            found[name] = replace(leaver, is_done=is_done and is_refused)
+            # What was let go is refused only when its rights are gone, and soon its account: they go last.
+            is_let_go = name in facts.traces.withdrawn and name not in host.clusters
+            answers = [proofs[key] for key in (f"own.{name}", f"engine.{name}") if key in proofs]
+            is_refused = any(answer.is_about_login or answer.is_about_rights for answer in answers)
+            found[name] = replace(leaver, is_done=is_let_go and is_refused)
             continue
         found[name] = replace(
             leaver,
