@@ -46,8 +46,8 @@ _SWEEP: Final = f"""
     if [ "$1" = host ]; then
         kubectl -n {NAMESPACE} delete kubefedclusters --all 2>/dev/null
         kubectl -n {NAMESPACE} delete secrets --field-selector=type=Opaque
-        kubectl -n {NAMESPACE} get serviceaccounts -o name | grep -- -fedhost | xargs -r /opt/recorded/kubectl \\
-            -n {NAMESPACE} delete
+        kubectl -n {NAMESPACE} get serviceaccounts -o name | grep -vE '/(default|kubefed-.*)$' |
+            xargs -r /opt/recorded/kubectl -n {NAMESPACE} delete
         rm -rf /root/.kube/config.fedssh* /root/.kube/.fedssh-proof-* /tmp/tmp.*
     else
         kubectl delete namespace {NAMESPACE} --ignore-not-found

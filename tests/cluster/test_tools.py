@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # What a kubectl of before 1.19 and a Helm of another major version say of themselves.
 OLD_KUBECTL = """#!/bin/sh
-case " $* " in *" version --client "*) echo '{"clientVersion": {"gitVersion": "v1.18.20"}}'; exit ;; esac
+case " $* " in *" version "*) echo '{"clientVersion": {"gitVersion": "v1.18.20"}}'; exit ;; esac
 exec /opt/recorded/kubectl "$@"
 """
 NEW_HELM = "#!/bin/sh\necho v4.0.0\n"
