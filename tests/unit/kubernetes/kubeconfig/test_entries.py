@@ -174,3 +174,10 @@ def test_without_a_token_what_others_wrote_stays() -> None:
     assert document.has("contexts", NAMES.context)
     assert foreign_names(document, NAMES, is_stored=False) == ()
     assert len(foreign_names(document, NAMES)) == 2
+
+
+def test_a_temporary_kubeconfig_hides_no_entry_of_another_one() -> None:
+    """Of two entries of one name the first is taken, and a member may be called like the cluster of kubeadm."""
+    written = yaml.safe_load(render_credentials({"kubernetes": credential()}))
+    assert [one["name"] for one in written["contexts"]] == ["kubernetes"]
+    assert {one["name"] for one in (*written["clusters"], *written["users"])} == {"fedssh.kubernetes"}
