@@ -179,7 +179,7 @@ def _noted(secret: Mapping[str, Any]) -> JoinedCluster | None:
         item = parse_json(section(metadata, "annotations").get(NOTED) or "")
     except (TypeError, ValueError):
         return None
-    if not isinstance(item, dict) or not section(item, "metadata").get("name"):
+    if not isinstance(item, dict):
         return None
     cluster = parse_cluster(item, {str(metadata.get("name")): secret})
     return cluster if cluster.name and cluster.token else None

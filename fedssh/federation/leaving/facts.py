@@ -10,7 +10,7 @@ from fedssh.engines.protocol import HostTraces, MemberTraces
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fedssh.engines.protocol import Installation
+    from fedssh.engines.protocol import Installation, JoinedCluster
     from fedssh.errors import FedsshError
     from fedssh.federation.facts import HostFacts
     from fedssh.inventory import Cluster
@@ -78,3 +78,7 @@ class LeavingFacts:
     copies: tuple[str, ...] = ()
     leavers: Mapping[str, Leaver] = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
+
+    def described(self, name: str) -> JoinedCluster | None:
+        """Return what the engine says of a cluster, or what was noted of it when it was let go; else None."""
+        return self.host.clusters.get(name) or self.traces.withdrawn.get(name)

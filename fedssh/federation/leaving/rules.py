@@ -53,9 +53,9 @@ def _check_leaver(leaver: Leaver, facts: LeavingFacts, engine: Engine) -> Iterat
         yield refused(name, leaver.error)
         return
     if leaver.problem:
-        how = f"; it is got at from {host}" if leaver.way == "host" else f"; nothing is done there, only on {host}"
-        how = "; an earlier run has removed the access to it" if leaver.way == "done" else how
-        yield notice(name, f"{leaver.problem.message}{how}")
+        hows = {"host": f"it is got at from {host}", "done": "an earlier run has removed the access to it"}
+        how = hows.get(leaver.way, f"nothing is done there, only on {host}")
+        yield notice(name, f"{leaver.problem.message}; {how}")
     elif leaver.way == "host":
         yield notice(name, f"hosts.yaml does not name it; it is got at from {host}")
     elif leaver.way == "none":

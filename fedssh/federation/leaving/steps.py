@@ -17,7 +17,7 @@ class Withdraw(Step):
     """Take a cluster out of the federation: from then on the engine lets it alone.
 
     Attributes:
-        is_noted: Whether how it is reached is noted first: only the engine knows that, and then nobody would.
+        is_noted: Whether it is noted first how the cluster is reached, for the run after one that is stopped.
     """
 
     is_noted: bool = False

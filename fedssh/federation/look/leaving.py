@@ -206,7 +206,7 @@ def _choose(wishes: Wishes, facts: LeavingFacts, engine: Engine) -> tuple[list[s
 def _leaver(name: str, wishes: Wishes, facts: LeavingFacts, engine: Engine) -> Leaver:
     host = facts.host.name
     clusters = {cluster.name: cluster for cluster in (wishes.inventory.host, *wishes.members)}
-    joined = facts.host.clusters.get(name) or facts.traces.withdrawn.get(name)
+    joined = facts.described(name)
     usual = engine.usual_account(name, host=host)
     accounts = {usual, engine.account_of(joined, host=host) if joined else usual}
     bases = {engine.account_base(account) for account in accounts}
@@ -234,7 +234,7 @@ def _try_credentials(
         if name == host.name:
             continue
         own = member_credential(document, engine.entry_names(name))
-        joined = host.clusters.get(name) or facts.traces.withdrawn.get(name)
+        joined = facts.described(name)
         cluster, mark = leavers[name].cluster, member_mark(document, engine.entry_names(name))
         server_name = mark.server_name or (cluster.server_name if cluster else None) or ""
         theirs = engine.credential(joined, server_name=server_name) if joined else None

@@ -103,8 +103,7 @@ def find_rotation(name: str, wishes: Wishes, facts: Facts, engine: Engine) -> Ro
     member = facts.members.get(name)
     clock = member.clock if member else facts.host.clock
     limit = wishes.older_than_seconds
-    clusters = {cluster.name: cluster for cluster in wishes.members}
-    if member and has_own_access(clusters[name], facts, engine):
+    if member and has_own_access(wishes.inventory.member(name), facts, engine):
         own = _own_rotation(member, facts, engine)
         if not own.is_half_way and _is_young(member.token_created, clock, limit):
             own, kept = None, ["its token is younger"]

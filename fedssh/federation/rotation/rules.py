@@ -63,10 +63,10 @@ def _check_member(cluster: Cluster, wishes: Wishes, facts: Facts, engine: Engine
         yield from _check_own(cluster, wishes, facts, engine)
     else:
         why = "fedssh has no access of its own there"
-        if cluster.is_ephemeral:
-            is_kept = bool(stored_secrets(member))
+        if cluster.is_ephemeral and stored_secrets(member):
+            why = "a token of fedssh's is still kept, which federate revokes"
+        elif cluster.is_ephemeral:
             why = "no token of fedssh's is kept for it"
-            why = "a token of fedssh's is still kept, which federate revokes" if is_kept else why
         yield notice(name, f"{why}: {engine.TITLE}'s credential alone is rotated")
 
 
