@@ -115,7 +115,7 @@ class MemberFacts:
         last_number: The highest number that a Secret has, or has had while the account was there.
         token: The token in that Secret, or None.
         token_created: When that Secret was made, as Kubernetes writes it, or "".
-        other_tokens: The tokens in the account's other Secrets, by their number; None where there is none in it.
+        other_tokens: The tokens in the account's other Secrets, by their number; None for a Secret without a token.
         generated_secrets: The token Secrets that an old Kubernetes has made for the account by itself.
         bad_token: Why what is in the Secret is not the account's token, or None.
         presented: What its API server presents to the member's own machine; None when nobody has asked.

@@ -45,7 +45,7 @@ class RotatingEngine(Protocol):
         ...
 
     def account_name(self, cluster: JoinedCluster) -> str:
-        """Return the account whose token the engine has for a cluster; "" where that is none it could have made."""
+        """Return the account whose token the engine has for a cluster; "" where no join makes such an account."""
         ...
 
     def next_account(self, name: str) -> str:
