@@ -3,7 +3,7 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 MEMBERS ?= 1
-# Tests wait more than they work: two at a time, each worker with a lab of its own (2.5 GB of memory for both).
+# Tests wait more than they work: two at a time, each worker with a lab of its own (5 GB of memory for both).
 WORKERS ?= 2
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \

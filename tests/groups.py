@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 # tests/ssh measures deadlines: it is first, while no cluster keeps the processors busy.
 _FOLDERS: Final = ("tests/ssh/", "tests/unit/", "tests/cluster/")
-# The fixtures of tests/cluster that set a state up, from that of a new lab to the one from which no way is cheap.
-_STATES: Final = ("bare", "joined", "unwritten", "standing", "unjoined")
+# The fixtures of tests/cluster that set a state up, from that of a new lab to the one from which no way is cheap. The
+# tests with none of them set up what they need: they are the longest, and begin where a federation mostly stands.
+_STATES: Final = ("bare", "joined", "none of these", "unwritten", "standing", "unjoined")
 
 
 def arrange(items: Iterable[pytest.Item]) -> list[pytest.Item]:
@@ -28,12 +29,13 @@ def arrange(items: Iterable[pytest.Item]) -> list[pytest.Item]:
     groups: dict[tuple[int, int, str], list[pytest.Item]] = {}
     for item in items:
         file = item.nodeid.split("::")[0]
-        folder, state = _find(file, _FOLDERS), _find(getattr(item, "fixturenames", ()), _STATES)
+        folder = _find(file, _FOLDERS, len(_FOLDERS))
+        state = _find(getattr(item, "fixturenames", ()), _STATES, _STATES.index("none of these"))
         groups.setdefault((folder, state, file), []).append(item)
         item.add_marker(pytest.mark.xdist_group(f"{file} {state}"))
     return [item for _, group in sorted(groups.items(), key=lambda one: (one[0][:2], -len(one[1]))) for item in group]
 
 
-def _find(place: str | Iterable[str], names: tuple[str, ...]) -> int:
-    """Return which of the names is in there; the number after the last one if none is."""
-    return next((number for number, name in enumerate(names) if name in place), len(names))
+def _find(place: str | Iterable[str], names: tuple[str, ...], other: int) -> int:
+    """Return which of the names is in there; the other number if none is."""
+    return next((number for number, name in enumerate(names) if name in place), other)

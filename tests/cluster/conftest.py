@@ -199,10 +199,13 @@ def unwritten(federation: Federation, fedssh: Callable[..., Run]) -> Iterator[Fe
 
 @pytest.fixture
 def eventually() -> Callable[[Callable[[], bool]], None]:
-    """Waits until something holds; fails the test when it does not within 30 s."""
+    """Waits until something holds; fails the test when it does not within two minutes.
+
+    That is no claim about anybody's speed: controllers of six clusters share the processors of one machine.
+    """
 
     def wait(holds: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not holds():
             assert time.monotonic() < deadline, "it did not come"
             time.sleep(0.5)

@@ -17,7 +17,7 @@ RECORDED: Final = "/var/log/recorded"
 MINTED: Final = "/var/log/minted"
 """Where the tokens are that kubectl was asked for, a line each: nothing else keeps them."""
 
-# Writes its call down, then becomes the tool, which does not live long enough to collect garbage often.
+# Writes its call down, then becomes the tool, which does not live long enough to collect garbage.
 _RECORDER: Final = f"""#!/bin/sh
 cat /proc/$$/cmdline /proc/$$/environ >>{RECORDED}
 case "$* " in *" create token "*)
@@ -25,7 +25,7 @@ case "$* " in *" create token "*)
     echo "$token" | tee -a {MINTED}
     exit ;;
 esac
-GOGC=400 exec /opt/recorded/%s "$@"
+GOGC=off exec /opt/recorded/%s "$@"
 """
 # A link stays a link: what it leads to looks at the name that it was called by.
 _MOVE: Final = """

@@ -6,6 +6,8 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from lab.clusters import each
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -53,7 +55,11 @@ def open_shop(federation: Federation, *members: str, eventually: Callable[[Calla
     federation.kubectl(federation.host, "apply", "-f", "-", stdin=text)
     for name in members:
         machine = federation.host if name == "fedhost" else federation.member(name)
-        eventually(partial(_has_pods, machine))
+        try:
+            eventually(partial(_has_pods, machine))
+        except AssertionError as error:
+            error.add_note(machine.exec("/opt/recorded/kubectl", "-n", NAME, "get", "pods,events", "-o", "wide").stdout)
+            raise
         federation.kubectl(machine, "-n", NAME, "create", "configmap", FOREIGN, "--from-literal=apples=3")
 
 
@@ -93,5 +99,4 @@ def close_shop(federation: Federation) -> None:
         kubectl wait --for=delete namespace/{NAME} --timeout=60s
         :
     """
-    for machine in federation.lab.machines:
-        machine.check("sh", "-c", text)
+    each(lambda machine: machine.check("sh", "-c", text), federation.lab.machines)

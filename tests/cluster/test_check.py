@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -24,6 +25,8 @@ CONTROLLER = "kubefed-controller-manager"
 BROKEN_ARGS = [{"op": "add", "path": "/spec/template/spec/containers/0/args", "value": ["--no-such-flag"]}]
 PROOF = "/root/.kube/.fedssh-proof-0011223344556677"
 COPY = f"{CONFIG}.fedssh-20261121T000000Z"
+DNS: dict[str, Any] = {"name": "kube-dns", "namespace": "kube-system", "labels": {"k8s-app": "kube-dns"}}
+DNS_PORT = {"name": "dns", "port": 53, "protocol": "UDP"}
 
 
 def findings(done: Run) -> dict[tuple[str, str, str], str]:
@@ -57,6 +60,7 @@ def test_fault_65_before_the_first_federate(bare: Federation, fedssh: Callable[.
         assert named(done, name, "federation", "it has not joined") == "notice"
         assert named(done, name, "rights", "a cluster administrator's") == "ok"
         assert named(done, name, "network", "its API server answers fedhost") == "ok"
+        assert named(done, name, "network", "whether it does in a pod is not known: the cluster has no") == "notice"
     assert (bare.changes_since(marks), file_times(bare.host)) == ([], before)
 
 
@@ -89,7 +93,7 @@ def test_fault_65_all_is_well(
     assert member["credential"] == {"issued": made, "ends": "never"}
 
 
-def test_fault_65_everything_that_is_wrong_at_once(  # noqa: PLR0915 - one ruin after the other, and all of it back again
+def test_fault_65_everything_that_is_wrong_at_once(
     joined: Federation, inventory: dict[str, Any], fedssh: Callable[..., Run],
     eventually: Callable[[Callable[[], bool]], None],
 ) -> None:  # fmt: skip
@@ -124,7 +128,6 @@ def test_fault_65_everything_that_is_wrong_at_once(  # noqa: PLR0915 - one ruin 
         started = time.monotonic()
         told = fedssh("status", "-o", "json")
         assert time.monotonic() - started < 20
-        text = fedssh("status").stdout
         stranger = {**inventory, "members": {"member2": inventory["members"]["member2"]}}
         inventory.clear()
         inventory.update(stranger)
@@ -161,9 +164,58 @@ def test_fault_65_everything_that_is_wrong_at_once(  # noqa: PLR0915 - one ruin 
     assert all(each["hint"] and each["leadsTo"] for each in bad), bad
     (dead,) = [each for each in told.report["clusters"] if each["name"] == "member1"]
     assert (dead["state"], dead["reason"]) == ("NotReady", "no answer")
-    assert "NotReady: no answer" in text
     (unnamed,) = [each for each in alone.report["clusters"] if each["name"] == "member1"]
     assert unnamed["inInventory"] is False
+
+
+def test_fault_65_names_as_a_pod_sees_them(
+    joined: Federation, inventory: dict[str, Any], fedssh: Callable[..., Run]
+) -> None:
+    """A name that the host's /etc/hosts alone knows is a problem before it is joined by; one in its DNS is none."""
+    host, member = joined.host, joined.member("member2")
+    of_host, of_member = (one.check("hostname", "-i").split()[0] for one in (host, member))
+    serving = {"subsets": [{"addresses": [{"ip": of_host}], "ports": [DNS_PORT]}]}
+    objects: list[dict[str, Any]] = [
+        {"apiVersion": "v1", "kind": "Service", "metadata": DNS, "spec": {"ports": [DNS_PORT]}},
+        {"apiVersion": "v1", "kind": "Endpoints", "metadata": DNS, **serving},
+    ]
+    hosts = host.check("cat", "/etc/hosts")
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+    joined.kubectl(host, "apply", "-f", "-", stdin=text)
+    try:
+        known = fedssh("check", "-o", "json")
+        host.check("sh", "-c", f"echo '{of_member} only-here' >>/etc/hosts")
+        inventory["members"]["member2"]["api_server"] = "https://only-here:6443"
+        unknown = fedssh("check", "-o", "json")
+    finally:
+        host.check("sh", "-c", "cat >/etc/hosts", stdin=hosts.encode())
+        joined.kubectl(host, "delete", "--ignore-not-found", "-f", "-", stdin=text)
+    assert named(known, "member1", "network", "and for KubeFed's controller, in a pod, too") == "ok"
+    assert named(known, "member2", "network", f"member2 resolves to {of_member} on fedhost, and the cluster's") == "ok"
+    words = "the DNS of the cluster fedhost does not know only-here; /etc/hosts there knows it alone"
+    assert (unknown.code, named(unknown, "member2", "network", words)) == (3, "problem")
+
+
+def test_fault_65_another_fedssh_is_at_work(
+    joined: Federation, fedssh: Callable[..., Run], eventually: Callable[[Callable[[], bool]], None], tmp_path: Path
+) -> None:
+    """While another waits for a member, check is not kept waiting, and tells of it: for how long, and from where."""
+    others = ("check", "--member", "member2", "-o", "json")
+    assert named(fedssh(*others), "fedhost", "residue", "no lock and no half-written file") == "ok"
+    argv = [str(Path(sys.executable).with_name("fedssh")), "federate", "--member", "member1"]
+    joined.member().pause()
+    try:
+        with subprocess.Popen(argv, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as waiting:
+            eventually(lambda: joined.host.exec("flock", "-n", f"{CONFIG}.fedssh.lock", "true").code != 0)
+            done = fedssh(*others)
+            assert waiting.poll() is None
+            waiting.kill()
+    finally:
+        joined.member().unpause()
+    words = re.compile(r"another fedssh is at work here, for \d+ s now, from [\d.]+")
+    (told,) = [text for _, topic, text in findings(done) if topic == "residue" and text.startswith("another")]
+    assert words.fullmatch(told), told
+    eventually(lambda: joined.ready().get("member1") == "True")
 
 
 def test_fault_65_offline_connects_to_nothing(

@@ -88,6 +88,17 @@ def test_through_a_jump_host(
     assert unjoined.ready() == {"fedhost": "True", "member1": "True"}
     assert doors.jump.sshd_log().count("Accepted publickey") == before + 1
     assert logins()["member1"] == (1, 2)
+    del inventory["members"]["member2"]
+    checked = fedssh("check", "-o", "json")
+    place = f"root@{doors.jump.address} port {doors.jump.port}"
+    assert checked.code == 0, checked.stderr
+    assert f", through {place}" in checked.stdout
+    doors.jump.pause()
+    try:
+        checked = fedssh("check")
+    finally:
+        doors.jump.unpause()
+    assert (checked.code, f"gateway {place}: " in checked.stdout) == (3, True), checked.stdout + checked.stderr
 
 
 @pytest.mark.usefixtures("accounts")

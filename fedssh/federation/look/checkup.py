@@ -39,7 +39,9 @@ _READ_TOOLS: Final = """
     for tool; do printf 'tool %s %s\\n' "$tool" "$(command -v "$tool")"; done
 """
 
-# Who holds fedssh's lock is read, never tried: a lock that is taken to look at it would stop another run.
+# Who holds fedssh's lock is read, never tried: a lock that is taken to look at it would stop another run. Whoever waits
+# for it has the file open, too, and no line of it (proc(5), /proc/pid/fdinfo). /proc/locks would not do: a master that
+# is a container does not see there what a process holds whose parent took it (fs/locks.c, locks_show).
 _READ_FILES: Final = """
     path=$1 folder=${1%/*} proof=$2
     now=$(date +%s)
@@ -55,15 +57,14 @@ _READ_FILES: Final = """
         case ${file##*.} in *[!A-Za-z0-9]*) continue ;; esac
         [ ! -e "$file" ] || printf 'half %s %s\\n' "$(age "$file")" "${file##*/}"
     done
-    inode=$(stat -c %i "$path.fedssh.lock" 2>/dev/null) && grep -q "FLOCK .*:$inode " /proc/locks 2>/dev/null || exit 0
     for fd in /proc/[0-9]*/fd/7; do
         [ "$(readlink "$fd" 2>/dev/null)" = "$path.fedssh.lock" ] || continue
         pid=${fd#/proc/} pid=${pid%%/*}
+        grep -q '^lock:.*FLOCK' "/proc/$pid/fdinfo/7" 2>/dev/null || continue
         from=$(tr '\\0' '\\n' <"/proc/$pid/environ" 2>/dev/null | sed -n 's/^SSH_CLIENT=\\([^ ]*\\).*/\\1/p')
         printf 'held %s %s\\n' "$(ps -o etimes= -p "$pid" 2>/dev/null | tr -d ' ')" "$from"
         exit
     done
-    echo held
 """
 
 # What the machine's resolver says of each name, and what the cluster's DNS says that pods ask.

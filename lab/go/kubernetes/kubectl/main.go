@@ -3,6 +3,8 @@
 package main
 
 import (
+	_ "lab/kube/english"
+
 	"k8s.io/component-base/cli"
 	kubectl "k8s.io/kubectl/pkg/cmd"
 	kubectlutil "k8s.io/kubectl/pkg/cmd/util"
