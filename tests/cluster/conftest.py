@@ -7,7 +7,6 @@ machines that work, whether it passes or fails.
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -22,6 +21,7 @@ from tests.cluster.oracle import Federation, Run, quick_inventory
 from tests.cluster.records import Records, furnish
 from tests.cluster.records import record as record_calls
 from tests.cluster.states import Known
+from tests.warm import run_python
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -109,12 +109,9 @@ def fedssh(
             hosts.write_text(text)
         program = [str(Path(sys.executable).with_name("fedssh"))]
         if setting:
-            program = [sys.executable, "-c", f"{setting}\nfrom fedssh.cli import main\nmain()"]
-        done = subprocess.run(
-            [*program, *arguments],
-            check=False, cwd=tmp_path, capture_output=True, text=True, timeout=seconds, stdin=subprocess.DEVNULL,
-            env={**os.environ, "FEDSSH_DEBUG": "1"},
-        )  # fmt: skip
+            program = ["-c", f"{setting}\nfrom fedssh.cli import main\nmain()"]
+        env = {**os.environ, "FEDSSH_DEBUG": "1"}
+        done = run_python([*program, *arguments], cwd=tmp_path, env=env, timeout=seconds)
         runs.append(Run(code=done.returncode, stdout=done.stdout, stderr=done.stderr))
         # A test that begins with member1 joined is followed by its like, which then has nothing to run.
         wanted = done.returncode == 0 and arguments[: len(_JOIN)] == _JOIN and "--dry-run" not in arguments

@@ -198,7 +198,7 @@ def test_fault_58_two_members_at_once_without_a_second_without_access(
 
 
 # Nobody is going to look at the clusters: what is waited for does not come, however long the wait is.
-_SOON: Final = "from fedssh.engines.kubefed import clusters; clusters.READY_SECONDS = 15.0"
+_SOON: Final = "from fedssh.engines.kubefed import clusters; clusters.READY_SECONDS = 6.0"
 
 
 def test_fault_57_kubefed_does_not_notice(both: Federation, fedssh: Callable[..., Run]) -> None:

@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from tests.warm import run_python
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.conftest import Leaks
 
 ROOT = Path(__file__).parents[2]
@@ -50,16 +54,28 @@ class Run:
 
     def __call__(self, *argv: str, **environment: str) -> Done:
         """Run one; none may end with a traceback."""
+        if argv[0] != sys.executable:
+            return self.anew(*argv, **environment)
+        return self._checked(run_python(argv[1:], cwd=self.folder, env=self._environment(environment), timeout=30))
+
+    def anew(self, *argv: str, **environment: str) -> Done:
+        """Run one that is started, imports and all."""
         done = subprocess.run(
             argv,
             cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+            env=self._environment(environment),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=30,
             check=False,
         )
+        return self._checked(done)
+
+    def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
+        return {**os.environ, "PYTHONPATH": str(ROOT), **more}
+
+    def _checked(self, done: subprocess.CompletedProcess[str]) -> Done:
         self.leaks.look(done.stdout + done.stderr, "the program's output")
         assert "Traceback" not in done.stderr, done.stderr
         return Done(done.returncode, done.stdout, done.stderr)

@@ -281,7 +281,7 @@ def test_help_imports_nothing_slow(run: Run, flags: str) -> None:
         "atexit.register(lambda: print(*sorted(slow & set(sys.modules)), file=sys.stderr))\n"
         "from fedssh.cli import main; main()"
     )
-    assert run(sys.executable, "-P", "-c", program, *flags.split()).err == "\n"
+    assert run.anew(sys.executable, "-P", "-c", program, *flags.split()).err == "\n"
 
 
 def test_every_verb_has_a_file_and_every_file_is_a_verb() -> None:
