@@ -88,6 +88,6 @@ def _describe(proof: Proof, endpoint: Endpoint) -> list[str]:
     return [
         f"{endpoint.server} resolves and answers from the host",
         f"its certificate is {'not verified' if trust.is_insecure else verified}{until}",
-        f"it is Kubernetes {proof.version or 'of an unknown version'}, the cluster {proof.cluster_uid}",
+        f"it is the cluster {proof.cluster_uid}",
         f"the token is that of {proof.identity or 'an unnamed account'}, with a cluster administrator's rights",
     ]

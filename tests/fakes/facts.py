@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 SERVER = "https://member1.example.com:6443"
 HOST_UID = "uid-of-fedhost"
 UID = "uid-of-member1"
-GOOD = Proof(cluster_uid=UID, has_rights=True, identity=account_name("member1"), version="v1.33.1")
+GOOD = Proof(cluster_uid=UID, has_rights=True, identity=account_name("member1"))
 
 
 def wishes(said: str = "", *, adopt: bool = False) -> Wishes:

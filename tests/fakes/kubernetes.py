@@ -109,7 +109,7 @@ class Member:
             return error(UNAUTHORIZED)
         account = self.api.account(token)
         allowed = f"SelfSubjectAccessReview {'true' if self.api.may_do_everything(account) else 'false'}\n"
-        return Answer(f"uid {self.uid}\n{allowed * 2}SelfSubjectReview {account}\nversion \n")
+        return Answer(f"uid {self.uid}\n{allowed * 2}SelfSubjectReview {account}\n")
 
     def _do(self, call: Call) -> Answer:
         self.calls.append(call)

@@ -6,7 +6,6 @@ SelfSubjectAccessReview, whether the token may do what an engine's join grants. 
 
 from __future__ import annotations
 
-import re
 import secrets
 from functools import partial
 from pathlib import PurePosixPath
@@ -72,7 +71,6 @@ _ASK: Final = (
     _RIGHTS
     + """
     shift 3
-    printf 'version '; ask version -o json 2>/dev/null | tr -d ' \\n'; echo
     { timeout "$limit" "$@" | openssl x509 -noout -enddate | sed 's/^notAfter=/expires /'; } </dev/null 2>/dev/null
 """
 )
@@ -248,11 +246,9 @@ def _parse_proof(result: Result, *, reviews: int) -> Proof:
     allowed = [value for key, _, value in lines if key == "SelfSubjectAccessReview"]
     if len(allowed) != reviews or not found.get("uid"):
         return Proof(problem=last_words(result.stderr, lines=2) or "no answer")
-    version = re.search(r'"serverVersion":\{[^}]*"gitVersion":"([^"]{0,80})"', found.get("version", ""))
     return Proof(
         cluster_uid=found["uid"],
         has_rights=set(allowed) == {"true"},
         identity=found.get("SelfSubjectReview", ""),
-        version=version[1] if version else "",
         expires=found.get("expires", ""),
     )

@@ -47,7 +47,7 @@ def test_a_member_that_is_as_it_should_be_is_checked_and_not_refused() -> None:
         "its clock agrees with that of fedhost",
         f"{SERVER} resolves and answers from the host",
         "its certificate is verified, valid until Nov 24 12:00:00 2027 GMT",
-        f"it is Kubernetes v1.33.1, the cluster {UID}",
+        f"it is the cluster {UID}",
         "the token is that of system:serviceaccount:default:member1, with a cluster administrator's rights",
     ]
 

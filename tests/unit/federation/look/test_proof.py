@@ -90,7 +90,7 @@ def told(name: str, *, has_rights: bool) -> Proof:
     """Return what the fake tells of a context."""
     account = f"system:serviceaccount:default:{name}"
     return Proof(
-        cluster_uid=f"uid-of-{name}", has_rights=has_rights, identity=account, version="v1.33.1",
+        cluster_uid=f"uid-of-{name}", has_rights=has_rights, identity=account,
         expires="Nov 24 12:00:00 2027 GMT", problem="",
     )  # fmt: skip
 
