@@ -20,6 +20,9 @@ OUTPUT_LIMIT_BYTES = 4 * 1024 * 1024
 RUN_TIMEOUT_SECONDS = 60.0
 """How long one run may take unless its caller says otherwise."""
 
+NOT_RUN: Final = 96
+"""The exit code of a command that was not run, since its ``unless`` had something to say."""
+
 _TAIL_CHARACTERS: Final = 64 * 1024
 _LONGEST_LINE: Final = 500
 
@@ -32,11 +35,14 @@ class Command:
         line: The command in shell syntax, every value in it quoted.
         title: What a message calls it, e.g. ``kubectl apply``.
         stdin: What it reads from its standard input; the only way for a secret into a command.
+        unless: Another command line, or "": where it prints anything, this one does not run and answers ``NOT_RUN``.
+            Commands of a stage that have the same one share its answer.
     """
 
     line: str
     title: str
     stdin: str | Sensitive = field(default="", repr=False)
+    unless: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +101,7 @@ class Shell(Protocol):
         """Run all stages, one after the other, in one round trip.
 
         A stage is one command or several that run at the same time. Every command runs, whatever the ones before it
-        answered. Results come in the order of the commands.
+        answered, unless it says otherwise (``Command.unless``). Results come in the order of the commands.
 
         Raises:
             UnknownOutcomeError: the answer was lost, so that nobody knows what ran (``ConnectionLostError`` where

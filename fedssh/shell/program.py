@@ -16,6 +16,7 @@ What the program has to get right, and what holds it there (tests/ssh runs it in
 * The whole program stands in a function: a shell that received only half of it runs nothing of it.
 * The commands of a stage run at the same time, as the parts of one pipeline; each part forwards the frames of the one
   before it through descriptor 8, so that the answer stays in order.
+* What keeps commands from running (``Command.unless``) is asked once before their stage, and kept in a variable.
 * The channel's stdin stays open on descriptor 9. When it ends, the connection is gone, and a watcher ends everything
   the program started: the process group, which sshd makes one per session.
 * A command's own stdin is fed by the builtin ``printf``; a shell without that builtin would show it in argv, so the
@@ -30,7 +31,7 @@ from typing import TYPE_CHECKING, Final
 
 from fedssh.errors import StepError, UnknownOutcomeError
 from fedssh.sensitive import Sensitive
-from fedssh.shell import OUTPUT_LIMIT_BYTES, Command, Result
+from fedssh.shell import NOT_RUN, OUTPUT_LIMIT_BYTES, Command, Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -64,10 +65,19 @@ def render_program(stages: Sequence[Command | Sequence[Command]], *, separator: 
     ]
     number = 0
     for stage in stages:
+        commands = [stage] if isinstance(stage, Command) else stage
+        conditions = {asked.unless: f"u{place}" for place, asked in enumerate(commands) if asked.unless}
+        lines += [
+            f"{name}=$(eval {shlex.quote(line)} </dev/null 2>/dev/null 9<&- | head -c 1)"
+            for line, name in conditions.items()
+        ]
         parts: list[str] = []
-        for asked in [stage] if isinstance(stage, Command) else stage:
+        for asked in commands:
             source = "</dev/null" if not parts else "<&0"
-            parts.append(f"{{ exec 8{source}; j {number} {shlex.quote(_line(asked))}; }}")
+            line = _line(asked)
+            if asked.unless:
+                line = f'if [ -n "${conditions[asked.unless]}" ]; then (exit {NOT_RUN}); else {line}; fi'
+            parts.append(f"{{ exec 8{source}; j {number} {shlex.quote(line)}; }}")
             number += 1
         lines.append(" | ".join(parts))
     # The exit stands inside: the watcher would read away a line of the program that comes after the function.

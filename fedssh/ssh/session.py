@@ -130,7 +130,8 @@ class Session:
     def _log_commands(self, commands: Sequence[Command]) -> None:
         """Log what is run: command lines hold no secret, and what travels by stdin is not told."""
         for command in commands:
-            _log.debug("%s$ %s%s", self._name, command.line, " <(not shown)" if command.stdin else "")
+            condition = f'[ -n "$({command.unless})" ] || ' if command.unless else ""
+            _log.debug("%s$ %s%s%s", self._name, condition, command.line, " <(not shown)" if command.stdin else "")
 
     def _log_results(self, results: Sequence[Result]) -> None:
         for result in results:

@@ -12,6 +12,7 @@ from fedssh.engines.kubefed import kubefedctl
 from fedssh.federation.look import federation, host, members, proof
 from fedssh.kubernetes.kubeconfig import file
 from fedssh.sensitive import Sensitive
+from fedssh.shell import NOT_RUN
 from tests.fakes.shells import Answer
 
 if TYPE_CHECKING:
@@ -63,9 +64,6 @@ _MUTATING: Final = {
     ("kubefedctl", "join"),
 }
 _TAKES_A_VALUE: Final = {"-o", "-f", "-n", "-connect", "-servername"}
-_GUARDED: Final = re.compile(
-    r'if \[ -n "\$\((?P<look>.*?)\)" \]; then \(exit (?P<code>\d+)\); else (?P<ask>.*); fi', re.DOTALL
-)
 _THEN: Final = re.compile(r"(?P<first>.*) >/dev/null && (?P<then>date .*)", re.DOTALL)
 
 
@@ -119,6 +117,8 @@ def run_line(command: Command, do: Callable[[Call], Answer]) -> Answer:
     Understood are a plain call, a script of fedssh's, a call only where another one prints nothing, a call that is
     followed by the time, and one with the time in its words.
     """
+    if command.unless and _run(command.unless, "", do).stdout:
+        return Answer(code=NOT_RUN)
     return _run(command.line, stdin_of(command), do)
 
 
@@ -148,9 +148,6 @@ def keys_of(runs: Sequence[Sequence[Command]]) -> list[Key]:
 def _run(line: str, stdin: str, do: Callable[[Call], Answer]) -> Answer:
     if line.startswith("sh -c "):
         return do(_script(_words(line), stdin))
-    if found := _GUARDED.fullmatch(line):
-        guard = _run(found["look"], "", do)
-        return Answer(code=int(found["code"])) if guard.stdout.strip() else _run(found["ask"], stdin, do)
     if found := _THEN.fullmatch(line):
         first = _run(found["first"], stdin, do)
         return _run(found["then"], "", do) if first.code == 0 else Answer(code=first.code, stderr=first.stderr)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from fedssh.errors import FedsshError, RefusedError, visible
 from fedssh.federation.checkup.facts import ClusterCheckup, FoundThing, HostCheckup, HostFiles, Resolved
 from fedssh.federation.checkup.machines import DOWNLOADERS, TOOLS
-from fedssh.federation.look.members import FOREIGN_LOGIN, parse_presented, unless_foreign_login
+from fedssh.federation.look.members import parse_presented, unless_foreign_login
 from fedssh.federation.look.proof import TEMPORARY_NAME, in_rounds
 from fedssh.federation.threads import at_once
 from fedssh.federation.wishes import wanted_server
@@ -20,7 +20,7 @@ from fedssh.kubernetes.account_tokens import MANAGED_BY
 from fedssh.kubernetes.certificates import asking_argv, from_base64
 from fedssh.kubernetes.endpoint import check_server
 from fedssh.kubernetes.kubectl import Target, cluster_version, kubectl, own_version
-from fedssh.shell import Command, Result, command, last_words, script
+from fedssh.shell import NOT_RUN, Command, Result, command, last_words, script
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -177,7 +177,7 @@ def _parse_cluster(results: Sequence[Result]) -> ClusterCheckup:
     return ClusterCheckup(
         is_admin={"yes": True, "no": False}.get(said),
         # A kubeconfig that is not used by anybody is told of by the rules of every run.
-        admin_problem="" if said or rights.code == FOREIGN_LOGIN else last_words(rights.stderr, lines=1) or "no answer",
+        admin_problem="" if said or rights.code == NOT_RUN else last_words(rights.stderr, lines=1) or "no answer",
         kubectl=own_version(version),
         kubernetes=cluster_version(version),
         login=tuple(from_base64(login.stdout.strip())),

@@ -15,7 +15,7 @@ from fedssh.errors import AuthenticationError, ConfigurationError, FedsshError, 
 from fedssh.federation.facts import HostFacts
 from fedssh.federation.leaving.facts import Leaver, LeavingFacts, Way
 from fedssh.federation.look.host import look_at_host
-from fedssh.federation.look.members import FOREIGN_LOGIN, unless_foreign_login
+from fedssh.federation.look.members import unless_foreign_login
 from fedssh.federation.look.proof import check_temporary, in_rounds, survey, temporary_kubeconfig
 from fedssh.federation.threads import as_they_end, at_once, contained
 from fedssh.kubernetes.account import CLUSTER_NAMESPACE, left_command
@@ -23,6 +23,7 @@ from fedssh.kubernetes.kubeconfig.entries import member_credential, member_mark
 from fedssh.kubernetes.kubeconfig.file import copies_command
 from fedssh.kubernetes.kubectl import Target, explain, kubectl, parse_json, section
 from fedssh.kubernetes.objects import parse_names
+from fedssh.shell import NOT_RUN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -276,7 +277,7 @@ def _identify(shell: Shell, cluster: Cluster) -> str:
     # A raw request is one request: kubectl would else ask for all API groups first, for as long each.
     ask = kubectl("get", "--raw", path, target=target, request_timeout_seconds=_ANSWER_SECONDS)
     (result,) = shell.run(unless_foreign_login(ask, target))
-    if result.code == FOREIGN_LOGIN:
+    if result.code == NOT_RUN:
         raise StepError("its kubeconfig logs in by a program or a file", machine=cluster.name, step=STEP)
     if not result.ok:
         raise explain(result, machine=cluster.name, step=STEP)

@@ -28,7 +28,7 @@ from fedssh.kubernetes.kubectl import (
     section,
     versions_command,
 )
-from fedssh.shell import Command, Result, command, last_words, script
+from fedssh.shell import NOT_RUN, Command, Result, command, last_words, script
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
     from fedssh.shell import Shell
 
 STEP: Final = "look at the member"
-
-FOREIGN_LOGIN: Final = 96
-"""What is answered where a kubeconfig would have kubectl run a program, or read a file, to log in."""
 
 _LONGEST_CLOCK: Final = 12
 _PRESENTED_SECONDS: Final = 10
@@ -107,7 +104,7 @@ def parse_member(results: Sequence[Result], cluster: Cluster) -> MemberFacts:
         return MemberFacts(name=name, gaps=(missing_tool("kubectl", machine=name, step=STEP),))
     gaps: list[FedsshError] = []
     stanza = _read_stanza(view, name, gaps)
-    foreign_login = objects.code == FOREIGN_LOGIN
+    foreign_login = objects.code == NOT_RUN
     found = [] if foreign_login else _read_objects(objects, secrets, name, gaps)
     tokens, token, bad_token = find_tokens(found, name), None, None
     if section(tokens.secret, "data").get("token"):
@@ -186,7 +183,7 @@ def unless_foreign_login(ask: Command, target: Target) -> Command:
     """Return ``ask``, which does not run when the kubeconfig would have it run programs or read files for its login."""
     paths = "{.users[0].user.exec}{.users[0].user.auth-provider}{.users[0].user.tokenFile}"
     look = kubectl("config", "view", "--minify", "-o", f"jsonpath={paths}", target=target).line
-    return Command(line=f'if [ -n "$({look})" ]; then (exit {FOREIGN_LOGIN}); else {ask.line}; fi', title=ask.title)
+    return replace(ask, unless=look)
 
 
 def _presented_command(cluster: Cluster, target: Target) -> Command:

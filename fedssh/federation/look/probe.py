@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 from fedssh.errors import FedsshError
 from fedssh.federation.look.advice import other_addresses
-from fedssh.federation.look.members import FOREIGN_LOGIN, unless_foreign_login
+from fedssh.federation.look.members import unless_foreign_login
 from fedssh.federation.look.proof import reach
 from fedssh.federation.threads import at_once, contained
 from fedssh.inventory.forms import ApiServer, fits
 from fedssh.kubernetes.kubeconfig.file import parse_file, read_command
 from fedssh.kubernetes.kubectl import NOT_FOUND, Target, kubectl, missing_tool
-from fedssh.shell import last_words
+from fedssh.shell import NOT_RUN, last_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -149,7 +149,7 @@ def _choose(paths: Sequence[str], answers: Sequence[Result], machine: str) -> tu
         error = missing_tool("kubectl", machine=machine, step=_STEP)
         return None, f"{error.message}: {error.hint}"
     words = last_words(answers[0].stderr, lines=1) or "it said nothing"
-    if answers[0].code == FOREIGN_LOGIN:
+    if answers[0].code == NOT_RUN:
         words = "its kubeconfig would run a program, or read a file, to log in"
     return None, f"no kubeconfig that kubectl can use was found, name it (kubeconfig: /path): {words}"
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from fedssh.errors import StepError, UnknownOutcomeError
 from fedssh.sensitive import Sensitive
-from fedssh.shell import Command, command, program, script
+from fedssh.shell import NOT_RUN, Command, command, program, script
 from fedssh.shell.program import parse_answer, render_program
 from tests.fakes.shells import LocalShell, run_program
 
@@ -57,6 +58,22 @@ def test_stages_run_one_after_the_other(any_shell: LocalShell, tmp_path: Path) -
     """A stage sees what the one before it has finished."""
     first = script('sleep 0.2; echo made >"$1"', str(tmp_path / "file"), title="make")
     assert any_shell.run(first, command("cat", str(tmp_path / "file")))[1].stdout == "made\n"
+
+
+def test_what_keeps_commands_from_running_is_asked_once(any_shell: LocalShell, tmp_path: Path) -> None:
+    """By those of a stage that say the same; it reads nothing, is not heard, and what fails keeps nobody."""
+    asked = tmp_path / "asked"
+    note = f"echo x >>{asked}"
+    speaks, silent = f"{note}; cat; echo \"'yes' $S\"; echo no >&2", f"{note}; cat; echo no >&2; false"
+    run, held = (replace(command("cat", stdin="it's me"), unless=line) for line in (silent, speaks))
+    results = any_shell.run(
+        [held, run, held, run, command("echo", "always")], held, replace(run, unless="no-such-tool")
+    )
+    kept_out, ran = (NOT_RUN, "", ""), (0, "it's me", "")
+    assert [(one.code, one.stdout, one.stderr) for one in results] == [
+        kept_out, ran, kept_out, ran, (0, "always\n", ""), kept_out, ran,
+    ]  # fmt: skip
+    assert asked.read_text() == "x\n" * 3
 
 
 def test_a_command_does_not_read_the_program(any_shell: LocalShell) -> None:
