@@ -195,6 +195,15 @@ def test_fault_58_two_members_at_once_without_a_second_without_access(
     assert fedssh("federate", "--member", "member1").code == 0
     assert not any(accepted(both, "member1", token) for token in (*old["member1"], *new["member1"]))
     assert both.ready()["member1"] == "True"
+    # All that is new carries objects to everybody.
+    deep = fedssh("check", "--deep", "-o", "json")
+    journeys = {
+        cluster["name"]: [one["text"] for one in cluster["findings"] if one["topic"] == "journey"]
+        for cluster in deep.report["clusters"]
+    }
+    assert deep.code == 0, deep.stdout
+    assert all("a federated object arrived after" in text for (text,) in journeys.values()), journeys
+    assert journeys.keys() == {"fedhost", *members}
 
 
 # Nobody is going to look at the clusters: what is waited for does not come, however long the wait is.

@@ -178,7 +178,8 @@ def test_every_check_is_shown_to_those_who_ask(joined: Federation, fedssh: Calla
     assert done.code == 0, done.stderr
     checked = [line for line in done.stderr.splitlines() if line.startswith("member1: checked: ")]
     assert len(checked) >= 4
-    assert any("v1.33" in line for line in checked)
+    uid = joined.kubectl(joined.member(), "get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}")
+    assert f"member1: checked: it is the cluster {uid}" in checked
     assert any("system:serviceaccount:default:member1" in line for line in checked)
     assert any("its certificate is verified, valid until " in line for line in checked)
     assert "member1: checked: its clock agrees with that of fedhost" in checked
