@@ -3,8 +3,8 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 MEMBERS ?= 1
-# Tests wait more than they work: two at a time, each worker with a lab of its own (5 GB of memory for both).
-WORKERS ?= 2
+# Tests wait as much as they work: three at a time, each worker with a lab of its own (7 GB of memory for all of them).
+WORKERS ?= 3
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)

@@ -131,7 +131,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in a hook of its own
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests in an order that costs little, also for two workers."""
+    """Put the tests in an order that costs little, also for several workers."""
     items[:] = arrange(items)
 
 

@@ -1,6 +1,6 @@
-"""Which tests stay together, and in what order: for two workers that share a session, and for one alone.
+"""Which tests stay together, and in what order: for workers that share a session, and for one alone.
 
-A group goes as a whole to whichever worker is free (`pytest -n 2 --dist loadgroup`). A file is a group; of the tests on
+A group goes as a whole to whichever worker is free (`pytest -n 3 --dist loadgroup`). A file is a group; of the tests on
 real clusters, those of a file that begin in the same state are, since it is the way from state to state that costs
 there. Each worker has a lab of its own.
 """
@@ -24,7 +24,7 @@ _STATES: Final = ("bare", "joined", "none of these", "unwritten", "standing", "u
 def arrange(items: Iterable[pytest.Item]) -> list[pytest.Item]:
     """Give every test its group, and return them by folder, state and size of their groups, the largest first.
 
-    Small ones come last, so that both workers end at about the same time.
+    Small ones come last, so that all workers end at about the same time.
     """
     groups: dict[tuple[int, int, str], list[pytest.Item]] = {}
     for item in items:

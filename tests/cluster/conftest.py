@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lab.clusters import Lab
     from lab.machine import Machine
 
-# Two checkouts can test side by side, and so can two workers of one session: each has a lab of its own.
+# Two checkouts can test side by side, and so can the workers of one session: each has a lab of its own.
 PREFIX: Final = "-".join(
     filter(None, (os.environ.get("FEDSSH_TEST_PREFIX", "fedssh-test"), os.environ.get("PYTEST_XDIST_WORKER")))
 )
@@ -198,7 +198,7 @@ def unwritten(federation: Federation, fedssh: Callable[..., Run]) -> Iterator[Fe
 def eventually() -> Callable[[Callable[[], bool]], None]:
     """Waits until something holds; fails the test when it does not within two minutes.
 
-    That is no claim about anybody's speed: controllers of six clusters share the processors of one machine.
+    That is no claim about anybody's speed: controllers of nine clusters share the processors of one machine.
     """
 
     def wait(holds: Callable[[], bool]) -> None:

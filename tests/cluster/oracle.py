@@ -27,7 +27,8 @@ _PROGRAMS: Final = ("curl/", "helm/", "kubectl/", "kubefedctl/")
 
 _FORGET_ON_HOST: Final = f"""
     kubectl() {{ /opt/recorded/kubectl -n {NAMESPACE} "$@"; }}
-    kubectl delete kubefedclusters --wait=false "$@" &
+    leave() {{ kubectl delete kubefedclusters --ignore-not-found --timeout=20s "$@"; }}
+    {{ leave "$@" || leave "$@"; }} &
     for name; do set -- "$@" "$name.fedssh"; shift; done
     kubectl delete secret --ignore-not-found "$@" &
     cp /root/pristine /root/.kube/config && rm -f /root/.kube/config.fedssh-*
