@@ -10,10 +10,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from fedssh.errors import FedsshError, RefusedError, visible
-from fedssh.federation.checkup.facts import ClusterCheckup, FoundThing, HostCheckup, HostFiles, Resolved
+from fedssh.federation.checkup.facts import ClusterCheckup, FoundThing, HostCheckup, Resolved
 from fedssh.federation.checkup.machines import DOWNLOADERS, TOOLS
+from fedssh.federation.look.files import files_command, parse_files
 from fedssh.federation.look.members import parse_presented, unless_foreign_login
-from fedssh.federation.look.proof import TEMPORARY_NAME, in_rounds
+from fedssh.federation.look.proof import in_rounds
 from fedssh.federation.threads import at_once
 from fedssh.federation.wishes import wanted_server
 from fedssh.kubernetes.account_tokens import MANAGED_BY
@@ -31,40 +32,11 @@ if TYPE_CHECKING:
     from fedssh.shell import Shell
 
 _SECONDS: Final = 10
-_LONGEST_NUMBER: Final = 10
 _KINDS: Final = "serviceaccounts,secrets,clusterroles.rbac.authorization.k8s.io,clusterrolebindings"
 
 _READ_TOOLS: Final = """
     printf 'user %s\\n' "$(id -un)"
     for tool; do printf 'tool %s %s\\n' "$tool" "$(command -v "$tool")"; done
-"""
-
-# Who holds fedssh's lock is read, never tried: a lock that is taken to look at it would stop another run. Whoever waits
-# for it has the file open, too, and no line of it (proc(5), /proc/pid/fdinfo). /proc/locks would not do: a master that
-# is a container does not see there what a process holds whose parent took it (fs/locks.c, locks_show).
-_READ_FILES: Final = """
-    path=$1 folder=${1%/*} proof=$2
-    now=$(date +%s)
-    age() { at=$(stat -c %Y "$1" 2>/dev/null) && printf '%s' "$((now - at))"; }
-    [ ! -e "$path.lock" ] || printf 'lock %s\\n' "$(age "$path.lock")"
-    for file in "$folder/$proof"-*; do
-        [ ! -e "$file" ] || printf 'proof %s %s\\n' "$(age "$file")" "${file##*/}"
-    done
-    for file in "$path".fedssh-*Z; do
-        [ ! -e "$file" ] || printf 'copy %s %s\\n' "$(stat -c %a "$file")" "${file##*/}"
-    done
-    for file in "$path".??????; do
-        case ${file##*.} in *[!A-Za-z0-9]*) continue ;; esac
-        [ ! -e "$file" ] || printf 'half %s %s\\n' "$(age "$file")" "${file##*/}"
-    done
-    for fd in /proc/[0-9]*/fd/7; do
-        [ "$(readlink "$fd" 2>/dev/null)" = "$path.fedssh.lock" ] || continue
-        pid=${fd#/proc/} pid=${pid%%/*}
-        grep -q '^lock:.*FLOCK' "/proc/$pid/fdinfo/7" 2>/dev/null || continue
-        from=$(tr '\\0' '\\n' <"/proc/$pid/environ" 2>/dev/null | sed -n 's/^SSH_CLIENT=\\([^ ]*\\).*/\\1/p')
-        printf 'held %s %s\\n' "$(ps -o etimes= -p "$pid" 2>/dev/null | tr -d ' ')" "$from"
-        exit
-    done
 """
 
 # What the machine's resolver says of each name, and what the cluster's DNS says that pods ask.
@@ -212,7 +184,7 @@ def _ask_host(shell: Shell, wishes: Wishes, facts: Facts, engine: Engine) -> tup
     contexts = _contexts(wishes, facts, engine)
     asked = [
         tools,
-        script(_READ_FILES, path, TEMPORARY_NAME, title="look for files"),
+        files_command(path),
         script(_RESOLVE, dns.line, *names, title="look for names"),
         *of_cluster,
         *of_engine,
@@ -284,30 +256,6 @@ def _parse_tools(result: Result) -> HostCheckup:
         elif kind == "user":
             user = name
     return HostCheckup(tools=tools, user=user)
-
-
-def parse_files(result: Result) -> HostFiles:
-    """Return what lies beside the kubeconfig; a line that is none of the script's counts for nothing."""
-    lock: int | None = None
-    held: int | None = None
-    held_from = ""
-    proofs, copies, halves = {}, {}, {}
-    for line in visible(result.stdout).splitlines():
-        kind, _, rest = line.partition(" ")
-        first, _, name = rest.partition(" ")
-        number = int(first) if first.isascii() and first.isdecimal() and len(first) <= _LONGEST_NUMBER else -1
-        match kind:
-            case "lock":
-                lock = max(number, 0)
-            case "held":
-                held, held_from = number, name
-            case "proof":
-                proofs[name] = number
-            case "copy":
-                copies[name] = first
-            case "half":
-                halves[name] = number
-    return HostFiles(kubectls_lock=lock, held=held, held_from=held_from, proofs=proofs, copies=copies, halves=halves)
 
 
 def _parse_names(result: Result) -> tuple[dict[str, Resolved], str]:
