@@ -126,7 +126,7 @@ def parse_age(text: str) -> float:
 
 
 def _to_seconds(text: str, *, units: str) -> float:
-    """Return the seconds of a duration; 0 for a text that is none."""
+    """Return the seconds of a duration; 0 where the text is not a duration."""
     parts = re.findall(rf"([0-9]{{1,9}}(?:\.[0-9]{{1,9}})?)([{units}])", text)
     if "".join(number + unit for number, unit in parts) != text:
         return 0

@@ -157,8 +157,8 @@ def label_command(name: str, labels: Mapping[str, str], *, target: Target) -> Co
 def reconnect_command(names: Sequence[str], *, target: Target) -> Command:
     """Return the command that has KubeFed's controller connect anew to clusters that it knows already.
 
-    It keeps its clients and does not look at their Secrets again (kubefed#1132); any change of a KubeFedCluster's
-    annotations makes it (pkg/controller/kubefedcluster/controller.go).
+    It keeps its clients and does not look at their Secrets again (kubefed#1132). When a KubeFedCluster's annotations
+    change in any way, it makes its client anew (pkg/controller/kubefedcluster/controller.go).
     """
     clusters = [f"kubefedclusters/{name}" for name in names]
     annotate = kubectl("annotate", "--overwrite", f"--namespace={NAMESPACE}", *clusters, target=target)

@@ -157,7 +157,7 @@ class HostFiles:
     """What lies beside the host's kubeconfig.
 
     Attributes:
-        kubectls_lock: How many seconds ago kubectl's lock was taken; None where there is none.
+        kubectls_lock: How many seconds ago kubectl's lock was taken; None where it is not taken.
         held: For how many seconds a run of fedssh has been holding its lock; -1 where it is held, and since when is
             not known; None where it is not held.
         held_from: From where that run has come, or "".

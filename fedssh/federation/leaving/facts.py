@@ -32,7 +32,7 @@ class Leaver:
         name: Its name in the federation.
         cluster: What hosts.yaml says of it; None where it says nothing.
         way: How it is got at.
-        problem: Why its own machine is of no use; None where it is, or where there is none.
+        problem: Why its own machine cannot be used; None where it can, and where hosts.yaml names no machine.
         error: Why nothing is to be done with it; None otherwise.
         credential: What leads to it from the host; None where nothing does.
         is_engines: Whether that credential is the engine's own, and not fedssh's.
