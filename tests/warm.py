@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 ROOT = Path(__file__).parents[1]
+FEDSSH = str(Path(sys.executable).with_name("fedssh"))
+"""The program as it is installed."""
+
 _asking = threading.Lock()
 
 

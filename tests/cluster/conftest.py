@@ -7,9 +7,7 @@ machines that work, whether it passes or fails.
 from __future__ import annotations
 
 import os
-import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -21,10 +19,11 @@ from tests.cluster.oracle import Federation, Run, quick_inventory
 from tests.cluster.records import Records, furnish
 from tests.cluster.records import record as record_calls
 from tests.cluster.states import Known
-from tests.warm import run_python
+from tests.warm import FEDSSH, run_python
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from lab.clusters import Lab
     from lab.machine import Machine
@@ -107,7 +106,7 @@ def fedssh(
         text = yaml.safe_dump(dict(inventory), sort_keys=False)
         if not hosts.exists() or hosts.read_text() != text:  # another run may be reading it
             hosts.write_text(text)
-        program = [str(Path(sys.executable).with_name("fedssh"))]
+        program = [FEDSSH]
         if setting:
             program = ["-c", f"{setting}\nfrom fedssh.cli import main\nmain()"]
         env = {**os.environ, "FEDSSH_DEBUG": "1"}

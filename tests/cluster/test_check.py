@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lab import audit
+from tests.cluster.checkups import findings, named
 from tests.cluster.files import CONFIG, file_times, put
 from tests.cluster.oracle import NAMESPACE
+from tests.warm import FEDSSH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from lab.machine import Machine
 
@@ -27,25 +28,6 @@ PROOF = "/root/.kube/.fedssh-proof-0011223344556677"
 COPY = f"{CONFIG}.fedssh-20261121T000000Z"
 DNS: dict[str, Any] = {"name": "kube-dns", "namespace": "kube-system", "labels": {"k8s-app": "kube-dns"}}
 DNS_PORT = {"name": "dns", "port": 53, "protocol": "UDP"}
-
-
-def findings(done: Run) -> dict[tuple[str, str, str], str]:
-    """Return what was found, by cluster, topic and text, and how bad it is."""
-    return {
-        (cluster["name"], found["topic"], found["text"]): found["state"]
-        for cluster in done.report["clusters"]
-        for found in cluster["findings"]
-    }
-
-
-def named(done: Run, cluster: str, topic: str, words: str) -> str:
-    """Return the state of the finding of a cluster and a topic that has these words, or ""."""
-    found = [
-        state
-        for (name, about, text), state in findings(done).items()
-        if (name, about) == (cluster, topic) and words in text
-    ]
-    return found[0] if found else ""
 
 
 def test_fault_65_before_the_first_federate(bare: Federation, fedssh: Callable[..., Run]) -> None:
@@ -202,7 +184,7 @@ def test_fault_65_another_fedssh_is_at_work(
     """While another waits for a member, check is not kept waiting, and tells of it: for how long, and from where."""
     others = ("check", "--member", "member2", "-o", "json")
     assert named(fedssh(*others), "fedhost", "residue", "no lock and no half-written file") == "ok"
-    argv = [str(Path(sys.executable).with_name("fedssh")), "federate", "--member", "member1"]
+    argv = [FEDSSH, "federate", "--member", "member1"]
     joined.member().pause()
     try:
         with subprocess.Popen(argv, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as waiting:
@@ -259,7 +241,7 @@ def test_an_object_travels_and_goes_again(
     for name in ("fedhost", "member1"):
         assert named(done, name, "journey", "a federated object arrived after") == "ok", findings(done)
     assert [journeys(place) for place in places] == [[], []]
-    argv = [str(Path(sys.executable).with_name("fedssh")), "check", "--deep"]
+    argv = [FEDSSH, "check", "--deep"]
     with subprocess.Popen(argv, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as killed:
         eventually(lambda: bool(journeys(joined.host)))
         killed.kill()

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
 import threading
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
 import fedssh as library
 from tests.fakes.ptys import type_at
+from tests.warm import FEDSSH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     import pytest
 
     from lab.machine import Machine
     from tests.cluster.oracle import Federation, Run
 
-PROGRAM: Final = str(Path(sys.executable).with_name("fedssh"))
 ROLE: Final = ("get", "clusterrole", "member1", "-o", "jsonpath={.rules[0].verbs}")
 
 
@@ -96,7 +95,7 @@ def test_adopt_shows_the_plan_and_asks(
     unjoined: Federation, fedssh: Callable[..., Run], leaks: Any, tmp_path: Path
 ) -> None:
     """No changes nothing, and is no failure; yes takes over; where there is nothing to take over nobody is asked."""
-    member, argv = unjoined.member(), [PROGRAM, "federate", "--member", "member1", "--adopt"]
+    member, argv = unjoined.member(), [FEDSSH, "federate", "--member", "member1", "--adopt"]
     unjoined.kubectl(member, "create", "clusterrole", "member1", "--verb=get", "--resource=pods")
     try:
         assert fedssh("federate", "--member", "member1", "--adopt").code == 2  # nobody is there; writes hosts.yaml

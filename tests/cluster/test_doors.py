@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import pty
 import subprocess
-import sys
 import threading
 import time
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,9 +19,12 @@ from fedssh.shell import command
 from fedssh.ssh import Connections
 from lab.accounts import ADMIN, ASKED_ADMIN, PASSWORD, add_accounts
 from lab.doors import FrontDoors, start_front_doors
+from tests.cluster.checkups import named
+from tests.warm import FEDSSH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from lab.clusters import Lab
 
@@ -92,7 +93,7 @@ def test_through_a_jump_host(
     checked = fedssh("check", "-o", "json")
     place = f"root@{doors.jump.address} port {doors.jump.port}"
     assert checked.code == 0, checked.stderr
-    assert f", through {place}" in checked.stdout
+    assert named(checked, "member1", "ssh", f", through {place}") == "ok"
     doors.jump.pause()
     try:
         checked = fedssh("check")
@@ -146,7 +147,7 @@ def test_fault_23_a_password_for_sudo_on_a_terminal(
     inventory["host"] |= {"user": ASKED_ADMIN, "sudo": True}
     assert fedssh("status").code == 5  # writes hosts.yaml
     ours, theirs = pty.openpty()
-    argv = ["setsid", "--ctty", "--wait", str(Path(sys.executable).with_name("fedssh")), "status"]
+    argv = ["setsid", "--ctty", "--wait", FEDSSH, "status"]
     with subprocess.Popen(argv, cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
         shown = b""

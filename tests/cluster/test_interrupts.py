@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tests.warm import FEDSSH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from .oracle import Federation, Run
-
-FEDSSH = str(Path(sys.executable).with_name("fedssh"))
 
 
 def test_fault_08_a_session_that_is_killed_while_access_is_granted(

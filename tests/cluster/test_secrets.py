@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import subprocess
-import sys
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from tests.warm import FEDSSH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +54,7 @@ def test_fault_49_no_token_shows_anywhere(
         # A file, not a pipe: nobody reads while it runs, and a full pipe would stop it.
         with output.open("w") as sink:
             run = subprocess.Popen(
-                [str(Path(sys.executable).with_name("fedssh")), "federate", "--all", "-vv"],
+                [FEDSSH, "federate", "--all", "-vv"],
                 cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT,
             )  # fmt: skip
         while run.poll() is None:

@@ -6,17 +6,16 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.warm import run_python
+from tests.warm import ROOT, run_python
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from tests.conftest import Leaks
 
-ROOT = Path(__file__).parents[2]
 DOORS = {
     "fedssh": [sys.executable, "-P", "-c", "import sys; sys.argv[0] = 'fedssh'; from fedssh.cli import main; main()"],
     "invoke": [sys.executable, "-m", "invoke", "--search-root", str(ROOT)],

@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from tests.fakes.programs import ROOT
+from tests.warm import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

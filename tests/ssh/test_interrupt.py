@@ -7,7 +7,6 @@ import pty
 import re
 import signal
 import subprocess
-import sys
 import termios
 import time
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 from fedssh.kubernetes.kubeconfig.file import KubeconfigFile, write_command
 from fedssh.sensitive import Sensitive
 from fedssh.shell import command
+from tests.warm import FEDSSH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from fedssh.ssh import Connections
     from tests.ssh.conftest import Sshd
 
-FEDSSH = Path(sys.executable).with_name("fedssh")
 
 KUBECONFIG = """\
 apiVersion: v1

@@ -6,11 +6,9 @@ import os
 import pty
 import socket
 import subprocess
-import sys
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import keyring
@@ -24,9 +22,11 @@ from fedssh.errors import AuthenticationError
 from fedssh.inventory import Machine
 from fedssh.sensitive import Sensitive
 from fedssh.ssh import Connections
+from tests.warm import FEDSSH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 
 @dataclass
@@ -213,13 +213,12 @@ def test_fedssh_as_a_program_asks_on_its_terminal(start: Callable[..., Server], 
     (tmp_path / "hosts.yaml").write_text(
         f"host: {{name: fedhost, address: 127.0.0.1, port: {server.port}, user: ana, known_hosts: known_hosts}}\n"
     )
-    fedssh = str(Path(sys.executable).with_name("fedssh"))
     done = subprocess.run(
-        [fedssh, "status"], cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=20
+        [FEDSSH, "status"], cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=20
     )
     assert done.returncode == 5
     ours, theirs = pty.openpty()
-    argv = ["setsid", "--ctty", "--wait", fedssh, "status"]
+    argv = ["setsid", "--ctty", "--wait", FEDSSH, "status"]
     with subprocess.Popen(argv, cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
         shown = b""

@@ -15,7 +15,8 @@ from invoke.exceptions import Exit
 
 import fedssh
 from fedssh.errors import FedsshError
-from tests.fakes.programs import DOORS, ROOT, Run
+from tests.fakes.programs import DOORS, Run
+from tests.warm import ROOT
 
 if TYPE_CHECKING:
     import socket

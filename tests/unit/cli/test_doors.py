@@ -11,8 +11,9 @@ import invoke
 import pytest
 
 from fedssh.cli.tasks import TASKS
-from tests.fakes.programs import DOORS, READY, REPORT, ROOT, Run, pretender
+from tests.fakes.programs import DOORS, READY, REPORT, Run, pretender
 from tests.fakes.reports import read_document
+from tests.warm import ROOT
 
 if TYPE_CHECKING:
     import socket

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fakes.programs import CHANGE, DOORS, READY, REPORT, ROOT, Done, Run, pretender
+from tests.fakes.programs import CHANGE, DOORS, READY, REPORT, Done, Run, pretender
 from tests.fakes.reports import read_document
+from tests.warm import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,8 +16,9 @@ from fedssh.errors import ConfigurationError, UnreachableError
 from fedssh.federation.look.probe import probe
 from fedssh.inventory import load_inventory
 from tests.fakes.drafts import Person, loaded
-from tests.fakes.programs import DOORS, ROOT, Run
+from tests.fakes.programs import DOORS, Run
 from tests.fakes.shells import install_tool, path_with
+from tests.warm import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

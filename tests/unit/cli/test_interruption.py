@@ -12,8 +12,9 @@ import pytest
 
 from fedssh.cli.interruption import parse_duration
 from fedssh.errors import ConfigurationError
-from tests.fakes.programs import READY, REPORT, ROOT, Run, pretender
+from tests.fakes.programs import READY, REPORT, Run, pretender
 from tests.fakes.reports import read_document
+from tests.warm import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

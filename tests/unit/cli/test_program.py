@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import fedssh
-from tests.fakes.programs import DOORS, READY, REPORT, ROOT, Run, pretender
+from tests.fakes.programs import DOORS, READY, REPORT, Run, pretender
 from tests.fakes.reports import read_document
+from tests.warm import ROOT
 
 if TYPE_CHECKING:
     import socket
