@@ -36,7 +36,7 @@ _FORGET_ON_HOST: Final = f"""
 """
 _FORGET: Final = """
     /opt/recorded/kubectl delete sa,clusterrole,clusterrolebinding,secret --ignore-not-found \\
-        -n default -l app.kubernetes.io/managed-by=fedssh
+        --all-namespaces -l app.kubernetes.io/managed-by=fedssh
 """
 _CLEAN: Final = f"/opt/recorded/kubectl delete namespace {NAMESPACE} --ignore-not-found"
 # Whatever joins by hand have left: accounts, their rights, and Secrets for them.
