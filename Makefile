@@ -3,6 +3,8 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 MEMBERS ?= 1
+GENERATION ?= 1.33
+MEMBER_GENERATION ?= $(GENERATION)
 # Tests wait as much as they work: three at a time, each worker with a lab of its own (7 GB of memory for all of them).
 WORKERS ?= 3
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
@@ -40,8 +42,8 @@ install-sshd:
 engine: # A Docker engine that answers
 	@lab/engine.sh
 
-lab: setup engine ## Start real clusters in containers: fedhost and MEMBERS members (MEMBERS=1)
-	@$(BIN)/python -m lab up --members $(MEMBERS)
+lab: setup engine ## Start real clusters in containers: fedhost and MEMBERS members (MEMBERS=1), of Kubernetes GENERATION (1.33 or 1.21)
+	@$(BIN)/python -m lab up --members $(MEMBERS) --generation $(GENERATION) --member-generation $(MEMBER_GENERATION)
 	@test $(MEMBERS) = 1 || echo "All of them: $(BIN)/invoke federate --all --hosts .lab/hosts.yaml"
 
 lab-down: setup engine ## Remove them

@@ -8,6 +8,7 @@ from typing import Final
 from lab.build import build
 from lab.clusters import Lab, start_lab, stop_lab
 from lab.errors import LabError
+from lab.generations import GENERATIONS, NEW
 from lab.steps import step
 from lab.versions import STATE
 
@@ -21,8 +22,9 @@ def main() -> int:
     try:
         if arguments.verb == "build":
             build()
+            build(*GENERATIONS.values())
         elif arguments.verb == "up":
-            _up(arguments.members)
+            _up(arguments)
         else:
             _down()
     except LabError as error:
@@ -39,6 +41,8 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True)
     up = verbs.add_parser("up", help="start the clusters, building what is missing")
     up.add_argument("--members", type=_count, default=1, metavar="N", help="member clusters (default 1)")
+    up.add_argument("--generation", choices=GENERATIONS, default=NEW.name, help="Kubernetes (default %(default)s)")
+    up.add_argument("--member-generation", choices=GENERATIONS, help="that of the members (default: the host's)")
     verbs.add_parser("down", help="remove the clusters")
     verbs.add_parser("build", help="build the images only")
     return parser
@@ -51,11 +55,13 @@ def _count(text: str) -> int:
     return number
 
 
-def _up(members: int) -> None:
+def _up(arguments: argparse.Namespace) -> None:
     started = time.monotonic()
-    build()
+    host = GENERATIONS[arguments.generation]
+    member = GENERATIONS[arguments.member_generation or arguments.generation]
+    build(host, member)
     with step("starting the clusters"):
-        lab = start_lab(PREFIX, members, STATE, FIRST_PORT)
+        lab = start_lab(PREFIX, [member] * arguments.members, STATE, FIRST_PORT, host=host)
     (STATE / "hosts.yaml").write_text(lab.inventory_text())
     _show(lab)
     print(f"ready in {time.monotonic() - started:.0f} s; .lab/hosts.yaml describes all of them")

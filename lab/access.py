@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Final
 
 from lab.machine import Machine
-from lab.versions import KUBEFED
 
 REGIONS: Final = ("eu", "us", "asia")
 
@@ -36,14 +35,14 @@ def note(known_hosts: Path, lines: Sequence[str]) -> None:
     known_hosts.write_text("".join(f"{line}\n" for line in [*kept, *lines]))
 
 
-def render_inventory(host: Machine, members: Sequence[Machine], directory: Path) -> str:
+def render_inventory(host: Machine, members: Sequence[Machine], directory: Path, *, kubefed: str) -> str:
     """Write a hosts.yaml for the lab."""
     lines = [
         "# The lab's clusters, not an example: for your own, see `fedssh init` and docs/hosts.example.yaml.",
         "kubefed:",
-        f"  version: {KUBEFED}",
+        f"  version: {kubefed}",
         "  chart_repository: http://artefacts/charts",
-        f"  kubefedctl_url: http://artefacts/kubefedctl/kubefedctl-{KUBEFED}-linux-amd64.tgz",
+        f"  kubefedctl_url: http://artefacts/kubefedctl/kubefedctl-{kubefed}-linux-amd64.tgz",
         "",
         "defaults:  # for every machine below",
         "  user: root",

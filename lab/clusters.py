@@ -1,6 +1,6 @@
 """Starts and stops labs: a host cluster and its members, on a network of their own."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +16,12 @@ from lab.containers import (
     ensure_running,
     find_containers,
     free_ports,
+    generation_of,
     published_port,
     remove_container,
     remove_network,
 )
+from lab.generations import GENERATIONS, NEW, Generation
 from lab.machine import Machine
 
 HOST: Final = "fedhost"
@@ -38,6 +40,7 @@ class Lab:
     directory: Path
     host: Machine
     members: tuple[Machine, ...]
+    kubefed: str  # the version that its host is to have
 
     @property
     def machines(self) -> tuple[Machine, ...]:
@@ -56,25 +59,31 @@ class Lab:
 
     def inventory_text(self) -> str:
         """Return a hosts.yaml that describes this lab."""
-        return render_inventory(self.host, self.members, self.directory)
+        return render_inventory(self.host, self.members, self.directory, kubefed=self.kubefed)
 
 
-def start_lab(prefix: str, members: int, directory: Path, ports: int | None = None) -> Lab:
-    """Start a lab and return it when every cluster is Ready.
+def start_lab(
+    prefix: str, members: Sequence[Generation], directory: Path, ports: int | None = None, *, host: Generation = NEW
+) -> Lab:
+    """Start a lab of clusters of these generations, and return it when every one is Ready.
 
     Machines are published from `ports` upwards, the host's first, or at free ports. A lab that exists is
     made whole: what runs is left as it is, what is stopped is started, what is missing is added, what was
     made from an older image is made anew.
     """
-    images = build()
     found = find_containers(prefix)
-    numbers = sorted({*range(members + 1), *(_number(name) for name in found if _is_cluster(name))})
+    generations = dict(enumerate((host, *members)))
+    for name, container in found.items():
+        if _is_cluster(name):
+            generations.setdefault(_number(name), _generation(container))
+    images = build(*generations.values())
     wanted = [Wanted(lab=prefix, name=ARTEFACTS, image=images.artefacts, port=None)]
     free = free_ports()
-    for number in numbers:
+    for number, generation in sorted(generations.items()):
         name = _name(number)
         port = _port(found.get(name), free) if ports is None else ports + number
-        wanted.append(Wanted(lab=prefix, name=name, image=images.node, port=port))
+        image = images.nodes[generation.name]
+        wanted.append(Wanted(lab=prefix, name=name, image=image, port=port, generation=generation.name))
     ensure_network(prefix)
     each(lambda one: ensure_running(one, found.get(one.name)), wanted)
     lab = _describe(prefix, directory, find_containers(prefix))
@@ -109,7 +118,13 @@ def _describe(prefix: str, directory: Path, found: dict[str, Container]) -> Lab:
         for name, container in sorted(found.items(), key=lambda item: _number(item[0]))
         if _is_cluster(name)
     ]
-    return Lab(prefix=prefix, directory=directory.resolve(), host=machines[0], members=tuple(machines[1:]))
+    return Lab(
+        prefix=prefix,
+        directory=directory.resolve(),
+        host=machines[0],
+        members=tuple(machines[1:]),
+        kubefed=_generation(found[HOST]).kubefed[0],
+    )
 
 
 def _admit(lab: Lab) -> None:
@@ -131,6 +146,10 @@ def _is_cluster(name: str) -> bool:
 def _number(name: str) -> int:
     """Return a machine's place in the lab: 0 is the host."""
     return int(name.removeprefix(MEMBER)) if name.startswith(MEMBER) else 0
+
+
+def _generation(container: Container) -> Generation:
+    return GENERATIONS.get(generation_of(container), NEW)
 
 
 def _port(found: Container | None, free: Iterator[int]) -> int:

@@ -15,10 +15,11 @@ from lab.engine import engine
 from lab.errors import LabError
 from lab.machine import ADDRESS
 
-# On every container: the lab it belongs to, its name there, and where its sshd is published.
+# On every container: the lab it belongs to, its name there, where its sshd is published, and what Kubernetes it has.
 LAB_LABEL: Final = "fedssh.lab"
 NAME_LABEL: Final = "fedssh.name"
 PORT_LABEL: Final = "fedssh.port"
+GENERATION_LABEL: Final = "fedssh.generation"
 # Below the ports the kernel hands out: no connection takes one while its machine is stopped.
 FREE_PORTS: Final = range(20000, 30000)
 # What a machine does that a container usually may not. `privileged` would be shorter, and fails where
@@ -43,6 +44,7 @@ class Wanted:
     name: str
     image: str
     port: int | None
+    generation: str = ""
     sshd: int = 22
     runs: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
@@ -62,6 +64,11 @@ def find_containers(lab: str) -> dict[str, Container]:
 def published_port(container: Container) -> int:
     """Return the port that a machine's sshd is published at, whether it runs or not."""
     return int(container.labels[PORT_LABEL])
+
+
+def generation_of(container: Container) -> str:
+    """Return the name of the generation that a cluster's machine is of; "" of other containers."""
+    return str(container.labels.get(GENERATION_LABEL, ""))
 
 
 def ensure_running(wanted: Wanted, found: Container | None) -> None:
@@ -125,7 +132,7 @@ def _create(wanted: Wanted) -> None:
         .with_network(_named_network(wanted.lab))
         .with_network_aliases(wanted.name, *wanted.aliases)
     )
-    labels = {LAB_LABEL: wanted.lab, NAME_LABEL: wanted.name}
+    labels = {LAB_LABEL: wanted.lab, NAME_LABEL: wanted.name, GENERATION_LABEL: wanted.generation}
     options: dict[str, Any] = {"entrypoint": list(wanted.runs)} if wanted.runs else {}
     if wanted.port is not None:
         # Only this computer may reach it: with_bind_ports would open it to every network.

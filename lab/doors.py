@@ -9,6 +9,7 @@ from lab.access import admit, note
 from lab.build import build
 from lab.clusters import Lab, each
 from lab.containers import Wanted, ensure_running, find_containers, free_ports, published_port
+from lab.generations import NEW
 from lab.machine import Machine
 from lab.versions import SOURCE
 
@@ -82,7 +83,7 @@ def _start(
     wanted = Wanted(
         lab=lab.prefix,
         name=name,
-        image=build().node,
+        image=build().nodes[NEW.name],
         port=published,
         sshd=port,
         runs=("bash", "-c", boot, "door", str(port), *options),

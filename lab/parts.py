@@ -2,15 +2,18 @@
 
 import os
 import shutil
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Final
 
 from lab import archives
 from lab.cache import cached, digest_of
 from lab.errors import LabError
+from lab.generations import OLD, Generation
+from lab.openapi import GENERATOR, generate_definitions
 from lab.steps import run_logged, step
 from lab.toolchain import Program, build_program, find_module
-from lab.versions import DEBIAN, HELM, KUBEFED, KUBERNETES, PAUSE, SOURCE
+from lab.versions import DEBIAN, HELM, PAUSE, SOURCE
 
 PACKAGES: Final = (
     "busybox",
@@ -45,45 +48,59 @@ BOOTSTRAP: Final = (
     *(f"--dpkgopt=path-exclude=/usr/share/{part}/*" for part in ("doc", "info", "locale", "man")),
     DEBIAN,
 )
-# What Kubernetes answers when it is asked for its version.
-_KUBERNETES_VERSION: Final = (
-    ("k8s.io/component-base/version.gitVersion", f"v{KUBERNETES}"),
-    ("k8s.io/component-base/version.gitMajor", KUBERNETES.split(".")[0]),
-    ("k8s.io/component-base/version.gitMinor", KUBERNETES.split(".")[1]),
-    ("k8s.io/client-go/pkg/version.gitVersion", f"v{KUBERNETES}"),
-)
-PROGRAM_KUBERNETES: Final = Program(
-    title=f"Kubernetes {KUBERNETES}",
-    name="kubernetes",
-    module="kubernetes",
-    package=".",
-    variables=_KUBERNETES_VERSION,
-    hint="about 6 minutes on 2 cores, once",
-)
-PROGRAM_KUBECTL: Final = Program(
-    title=f"kubectl {KUBERNETES}",
-    name="kubectl",
-    module="kubernetes",
-    package="./kubectl",
-    variables=_KUBERNETES_VERSION,
-)
-PROGRAM_KUBEFED: Final = Program(
-    title=f"KubeFed {KUBEFED}",
-    name="kubefed",
-    module="kubefed",
-    package="sigs.k8s.io/kubefed/cmd/hyperfed",
-    variables=(("sigs.k8s.io/kubefed/pkg/version.version", f"v{KUBEFED}"),),
-    hint="about 2 minutes, once",
-)
+# Modules of that age reach into Go's own packages by names that newer linkers keep from them.
+_OLD_LINKER: Final = ("-checklinkname=0",)
 PROGRAM_HELM: Final = Program(
     title=f"Helm {HELM}",
     name="helm",
-    module="helm",
+    module="go/helm",
     package="helm.sh/helm/v3/cmd/helm",
     variables=(("helm.sh/helm/v3/internal/version.version", f"v{HELM}"),),
     hint="about 2 minutes, once",
 )
-PROGRAM_PAUSE: Final = Program(title="the pause program", name="pause", module="pause", package=".")
+PROGRAM_PAUSE: Final = Program(title="the pause program", name="pause", module="go/pause", package=".")
+
+
+def kubernetes(generation: Generation) -> Program:
+    """Return Kubernetes's daemons and kubeadm, in one binary."""
+    is_old = generation is OLD
+    return Program(
+        title=f"Kubernetes {generation.kubernetes}",
+        name=f"kubernetes-{generation.name}",
+        module=_module_of(generation),
+        package=".",
+        variables=_kubernetes_version(generation),
+        linker=_OLD_LINKER if is_old else (),
+        prepare=generate_definitions if is_old else None,
+        sources=(GENERATOR, SOURCE / "openapi.py") if is_old else (),
+        hint="about 6 minutes on 2 cores, once",
+    )
+
+
+def kubectl(generation: Generation) -> Program:
+    """Return a generation's kubectl."""
+    is_old = generation is OLD
+    return Program(
+        title=f"kubectl {generation.kubernetes}",
+        name=f"kubectl-{generation.name}",
+        module=_module_of(generation),
+        package="k8s.io/kubernetes/cmd/kubectl" if is_old else "./kubectl",
+        variables=_kubernetes_version(generation),
+        linker=_OLD_LINKER if is_old else (),
+    )
+
+
+def kubefed(version: str) -> Program:
+    """Return KubeFed in a version: its controller-manager, its webhook and kubefedctl, in one binary."""
+    return Program(
+        title=f"KubeFed {version}",
+        name=f"kubefed-{version}",
+        module=f"go/kubefed-{version}",
+        package="sigs.k8s.io/kubefed/cmd/hyperfed",
+        variables=(("sigs.k8s.io/kubefed/pkg/version.version", f"v{version}"),),
+        linker=_OLD_LINKER if version == OLD.kubefed[0] else (),
+        hint="about 2 minutes, once",
+    )
 
 
 def base_digest() -> str:
@@ -104,12 +121,12 @@ def base_system() -> Path:
     return cached("base", base_digest(), make) / "base.tar"
 
 
-def pod_images_digest() -> str:
+def pod_images_digest(generation: Generation) -> str:
     """Name what the pod images are made from."""
-    return digest_of(PROGRAM_KUBEFED.digest(), PROGRAM_PAUSE.digest(), SOURCE / "archives.py", Path(__file__))
+    return digest_of(*_kubefed_digests([generation]), PROGRAM_PAUSE.digest(), SOURCE / "archives.py", Path(__file__))
 
 
-def pod_images() -> Path:
+def pod_images(generation: Generation) -> Path:
     """Make the images of the pods; a machine imports them, since there is nowhere to pull them from."""
 
     def make(directory: Path) -> None:
@@ -119,60 +136,64 @@ def pod_images() -> Path:
             build_program(PROGRAM_PAUSE),
             path="/pause",
         )
-        archives.write_pod_image(
-            directory / "kubefed.tar",
-            f"quay.io/kubernetes-multicluster/kubefed:v{KUBEFED}",
-            build_program(PROGRAM_KUBEFED),
-            path="/hyperfed/hyperfed",
-            links=("controller-manager", "webhook", "kubefedctl"),
-        )
+        for version in generation.kubefed:
+            archives.write_pod_image(
+                directory / f"kubefed-{version}.tar",
+                f"quay.io/kubernetes-multicluster/kubefed:v{version}",
+                build_program(kubefed(version)),
+                path="/hyperfed/hyperfed",
+                links=("controller-manager", "webhook", "kubefedctl"),
+            )
 
-    return cached("images", pod_images_digest(), make)
+    return cached(f"images-{generation.name}", pod_images_digest(generation), make)
 
 
-def website_digest() -> str:
+def website_digest(generations: Iterable[Generation]) -> str:
     """Name what the artefact server's files are made from."""
-    return digest_of(PROGRAM_KUBEFED.digest(), PROGRAM_HELM.digest(), SOURCE / "archives.py", Path(__file__))
+    digests = _kubefed_digests(generations)
+    return digest_of(*digests, PROGRAM_HELM.digest(), SOURCE / "archives.py", Path(__file__))
 
 
-def website() -> Path:
-    """Make what the artefact server serves: a chart repository, and kubefedctl with its checksum."""
+def website(generations: Collection[Generation]) -> Path:
+    """Make what the artefact server serves: a chart repository, and kubefedctls with their checksums."""
 
     def make(directory: Path) -> None:
-        helm, hyperfed = build_program(PROGRAM_HELM), build_program(PROGRAM_KUBEFED)
-        with step("packaging KubeFed's chart and kubefedctl"):
+        helm = str(build_program(PROGRAM_HELM))
+        binaries = {version: build_program(kubefed(version)) for version in _kubefed_versions(generations)}
+        with step("packaging KubeFed's charts and kubefedctl"):
             (directory / "charts").mkdir()
             (directory / "kubefedctl").mkdir()
-            _package_chart(directory / "charts", str(helm))
-            release = directory / "kubefedctl" / f"kubefedctl-{KUBEFED}-linux-amd64.tgz"
-            archives.write_release(release, "kubefedctl", hyperfed)
+            for version, hyperfed in binaries.items():
+                _package_chart(directory / "charts", version, helm)
+                release = directory / "kubefedctl" / f"kubefedctl-{version}-linux-amd64.tgz"
+                archives.write_release(release, "kubefedctl", hyperfed)
+            index = [helm, "repo", "index", str(directory / "charts")]
+            run_logged("indexing the chart repository", index, log="chart-index")
 
-    return cached("www", website_digest(), make)
+    name = "-".join(["www", *sorted(generation.name for generation in generations)])
+    return cached(name, website_digest(generations), make)
 
 
-def _package_chart(repository: Path, helm: str) -> None:
+def _kubefed_versions(generations: Iterable[Generation]) -> list[str]:
+    return sorted({version for generation in generations for version in generation.kubefed})
+
+
+def _kubefed_digests(generations: Iterable[Generation]) -> list[str]:
+    return [kubefed(version).digest() for version in _kubefed_versions(generations)]
+
+
+def _package_chart(repository: Path, version: str, helm: str) -> None:
     """Package the chart as its project released it: with its version, and the images of that version."""
     chart = repository / "kubefed"
-    source = find_module(PROGRAM_KUBEFED.module, "sigs.k8s.io/kubefed") / "charts" / "kubefed"
+    source = find_module(kubefed(version).module, "sigs.k8s.io/kubefed") / "charts" / "kubefed"
     shutil.copytree(source, chart, copy_function=shutil.copyfile)
     for path in [chart, *chart.rglob("*")]:
         path.chmod(0o755 if path.is_dir() else 0o644)  # a module's files are read-only
     values = chart / "values.yaml"
-    values.write_text(values.read_text().replace("tag: canary", f"tag: v{KUBEFED}"))
-    package = [
-        helm,
-        "package",
-        "--version",
-        KUBEFED,
-        "--app-version",
-        f"v{KUBEFED}",
-        "-d",
-        str(repository),
-        str(chart),
-    ]
-    run_logged("packaging KubeFed's chart", package, log="chart")
+    values.write_text(values.read_text().replace("tag: canary", f"tag: v{version}"))
+    argv = [helm, "package", f"--version={version}", f"--app-version=v{version}", f"-d={repository}", str(chart)]
+    run_logged("packaging KubeFed's chart", argv, log="chart")
     shutil.rmtree(chart)
-    run_logged("indexing the chart repository", [helm, "repo", "index", str(repository)], log="chart-index")
 
 
 def _install_mmdebstrap() -> None:
@@ -183,3 +204,18 @@ def _install_mmdebstrap() -> None:
         run_logged("reading the package lists", ["apt-get", "update"], log="apt-update", environment=quiet)
         argv = ["apt-get", "install", "--yes", "--no-install-recommends", "mmdebstrap"]
         run_logged("installing mmdebstrap", argv, log="apt-install", environment=quiet)
+
+
+def _module_of(generation: Generation) -> str:
+    return str((generation.folder / "kubernetes").relative_to(SOURCE))
+
+
+def _kubernetes_version(generation: Generation) -> tuple[tuple[str, str], ...]:
+    """Return what Kubernetes answers when it is asked for its version."""
+    major, minor, _ = generation.kubernetes.split(".")
+    return (
+        ("k8s.io/component-base/version.gitVersion", f"v{generation.kubernetes}"),
+        ("k8s.io/component-base/version.gitMajor", major),
+        ("k8s.io/component-base/version.gitMinor", minor),
+        ("k8s.io/client-go/pkg/version.gitVersion", f"v{generation.kubernetes}"),
+    )

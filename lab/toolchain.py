@@ -6,9 +6,11 @@ import shutil
 import subprocess
 import sys
 import venv
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from lab.cache import CACHE, cached, digest_of
@@ -42,30 +44,39 @@ def find_go() -> Path:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Program:
-    """A static binary and what it is built from: a package, within the module `lab/go/<module>`."""
+    """A static binary and what it is built from: a package, within the module in a folder of `lab/`.
+
+    With `prepare` the module is copied first, and the copy prepared by it; `sources` is what that depends on.
+    """
 
     title: str
     name: str
     module: str
     package: str
     variables: tuple[tuple[str, str], ...] = ()
+    linker: tuple[str, ...] = ()
+    prepare: Callable[[Path], None] | None = None
+    sources: tuple[Path, ...] = ()
     hint: str = ""
 
     def digest(self) -> str:
         """Name everything that the binary depends on."""
-        return digest_of(SOURCE / "go" / self.module, self.package, repr(self.variables))
+        return digest_of(SOURCE / self.module, self.package, repr((self.variables, self.linker)), *self.sources)
 
 
 def build_program(program: Program) -> Path:
     """Build a program once; return its binary."""
-    flags = " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in program.variables)])
+    flags = " ".join(["-s", "-w", *program.linker, *(f"-X {name}={value}" for name, value in program.variables)])
     title = f"building {program.title}"
 
     def make(directory: Path) -> None:
         output = str(directory / program.name)
         argv = [str(find_go()), "build", "-trimpath", "-ldflags", flags, "-o", output, program.package]
-        source = SOURCE / "go" / program.module
-        with step(title, program.hint):
+        source = SOURCE / program.module
+        with step(title, program.hint), TemporaryDirectory() as folder:
+            if program.prepare:
+                source = shutil.copytree(source, Path(folder, "module"))
+                program.prepare(source)
             run_logged(title, argv, log=program.name, cwd=source, environment=ENVIRONMENT)
 
     return cached(program.name, program.digest(), make) / program.name
@@ -77,7 +88,7 @@ def find_module(module: str, dependency: str) -> Path:
     found = subprocess.run(
         argv,
         check=False,
-        cwd=SOURCE / "go" / module,
+        cwd=SOURCE / module,
         env={**os.environ, **ENVIRONMENT},
         capture_output=True,
         text=True,

@@ -1,10 +1,8 @@
-"""What the lab is made of."""
+"""What the lab is made of, besides the generations of Kubernetes."""
 
 from pathlib import Path
 from typing import Final
 
-KUBERNETES: Final = "1.33.13"
-KUBEFED: Final = "0.10.0"
 HELM: Final = "3.22.0"
 PAUSE: Final = "3.10"
 DEBIAN: Final = "bookworm"

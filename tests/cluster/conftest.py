@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from lab.clusters import start_lab, stop_lab
+from lab.generations import NEW
 from tests.cluster.files import restore
 from tests.cluster.oracle import Federation, Run, quick_inventory
 from tests.cluster.records import Records, furnish
@@ -43,7 +44,7 @@ _JOIN: Final = ("federate", "--member", "member1")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A lab of a host and two members; what an interrupted session left is removed first."""
     stop_lab(PREFIX)
-    started = start_lab(PREFIX, 2, tmp_path_factory.mktemp("lab"))
+    started = start_lab(PREFIX, [NEW, NEW], tmp_path_factory.mktemp("lab"))
     furnish(started)
     yield started
     stop_lab(PREFIX)

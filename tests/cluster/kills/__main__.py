@@ -24,6 +24,7 @@ import yaml
 
 from lab.clusters import start_lab, stop_lab
 from lab.errors import LabError
+from lab.generations import NEW
 from tests.cluster.kills.points import KINDS
 from tests.cluster.kills.stand import Stand
 from tests.cluster.kills.starts import THREE_AT_ONCE, VERBS
@@ -96,7 +97,7 @@ def _stand(prefix: str, *, members: int) -> Iterator[Stand]:
     stop_lab(prefix)
     try:
         with tempfile.TemporaryDirectory() as folder:
-            lab = start_lab(prefix, members, Path(folder, "lab"))
+            lab = start_lab(prefix, [NEW] * members, Path(folder, "lab"))
             furnish(lab)
             Path(folder, "hosts.yaml").write_text(yaml.safe_dump(quick_inventory(lab), sort_keys=False))
             yield Stand(federation=Federation(lab=lab), folder=Path(folder))
