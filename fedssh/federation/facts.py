@@ -45,6 +45,7 @@ class HostFacts:
         state: Its kubeconfig and its engine; None when they could not be read.
         cluster_uid: The UID of its namespace kube-system, which tells one cluster from another; or "".
         server: The API address in its kubeconfig, or "".
+        kubernetes: Its cluster's version, or "".
         clock: What its clock said, in seconds since 1970; 0 when it said nothing.
         own_names: The names in its /etc/hosts, in lower case, which its pods do not read.
         has_proxy: Whether its tools reach other machines by a proxy, as its pods do not.
@@ -57,6 +58,7 @@ class HostFacts:
     state: HostState | None = None
     cluster_uid: str = ""
     server: str = ""
+    kubernetes: str = ""
     clock: float = 0
     own_names: frozenset[str] = frozenset()
     has_proxy: bool = False
@@ -200,3 +202,9 @@ class Facts:
     presented: Mapping[str, Presented] = field(default_factory=dict)
     access: Mapping[str, Proof] = field(default_factory=dict)
     engine: Mapping[str, Proof] = field(default_factory=dict)
+
+    def has_joined(self, name: str) -> bool:
+        """Whether the host or a member has joined, and the engine's own credential for it works."""
+        uid = self.host.cluster_uid if name == self.host.name else self.members[name].cluster_uid
+        proof = self.engine.get(name)
+        return name in self.host.clusters and proof is not None and proof.holds_for(uid)

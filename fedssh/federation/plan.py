@@ -115,18 +115,6 @@ def plan_federate(wishes: Wishes, facts: Facts, engine: Engine) -> Plan:
     )
 
 
-def has_joined(name: str, server: str, cluster_uid: str, facts: Facts) -> bool:
-    """Whether a cluster needs no join: the engine's own credential works.
-
-    A host whose address changed joins again; a member's is corrected, since a join would undo what else was corrected.
-    """
-    joined = facts.host.clusters.get(name)
-    proof = facts.engine.get(name)
-    if joined is None or proof is None or not proof.holds_for(cluster_uid):
-        return False
-    return name != facts.host.name or joined.endpoint.server == server
-
-
 def _plan(*stages: Sequence[Step]) -> Plan:
     return Plan(stages=tuple(Stage(steps=tuple(steps)) for steps in stages if steps))
 
@@ -176,9 +164,8 @@ def _joins(
     known = host.clusters
     steps = []
     for name, server in servers.items():
-        uid = host.cluster_uid if name == host.name else facts.members[name].cluster_uid
-        if has_joined(name, server, uid, facts):
-            continue
+        if facts.has_joined(name) and (name != host.name or known[name].endpoint.server == server):
+            continue  # a member's address is corrected: a join would undo what else was corrected
         needs = [NEW_TOKEN] if name in granted else []
         needs += [f"{engine.TITLE} serves first"] if waits else []
         why = _why_joined(name, server, facts, engine)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from fedssh.inventory import Cluster
 
 LOOK_STEP: Final = "look at the member"
+_MOST_NAMED: Final = 6
 
 
 def check_host(wishes: Wishes, facts: HostFacts, engine: Engine) -> list[Finding]:
@@ -34,7 +35,7 @@ def check_host(wishes: Wishes, facts: HostFacts, engine: Engine) -> list[Finding
     name = facts.name
     errors = [*facts.gaps, *filter(None, [facts.old_kubectl])]
     if facts.state:
-        errors += facts.state.engine.refusals(wishes.inventory)
+        errors += facts.state.engine.refusals(wishes.inventory, kubernetes=facts.kubernetes)
     found = [refused(name, error) for error in errors]
     if facts.has_proxy:
         title = engine.TITLE
@@ -65,6 +66,21 @@ def check_host_address(facts: HostFacts, engine: Engine) -> list[Finding]:
     return []
 
 
+def check_versions(wishes: Wishes, facts: Facts) -> list[Finding]:
+    """Return what has to be known of the versions of the clusters that have not joined yet, once for all of them."""
+    host, state = facts.host, facts.host.known.engine
+    found = {host.name: host.kubernetes, **{name: member.kubernetes for name, member in facts.members.items()}}
+    told: dict[str, list[str]] = {}
+    for name, kubernetes in found.items():
+        text = state.version_notice(wishes.inventory, kubernetes=kubernetes)
+        if text and name not in host.clusters:
+            told.setdefault(text, []).append(f"{name} has {kubernetes}")
+    return [
+        notice(host.name, f"{', '.join(names[:_MOST_NAMED])}{', …' * (len(names) > _MOST_NAMED)}: {text}", "engine")
+        for text, names in told.items()
+    ]
+
+
 def check_file(facts: HostFacts) -> list[Finding]:
     """Return whether others than its owner can read the host's kubeconfig, which is going to hold tokens."""
     file = facts.known.file
@@ -93,7 +109,7 @@ def check_members(wishes: Wishes, facts: Facts, engine: Engine) -> list[Finding]
 def _rules_of_member(
     cluster: Cluster, wishes: Wishes, facts: Facts, engine: Engine, *, twins: list[str]
 ) -> list[Finding]:
-    return list(_check_member(cluster, wishes, facts, engine, twins=twins))
+    return [*_check_member(cluster, wishes, facts, engine, twins=twins), *_check_versions_of(cluster, wishes, facts)]
 
 
 def _check_member(
@@ -166,6 +182,15 @@ def _too_old_to_mint(member: MemberFacts) -> RefusedError | None:
             hint=f"Write members.{member.name}.credentials: stored",
         )
     return None
+
+
+def _check_versions_of(cluster: Cluster, wishes: Wishes, facts: Facts) -> list[Finding]:
+    """Return why a member that has to join cannot, by its Kubernetes."""
+    name, state = cluster.name, facts.host.known.engine
+    if facts.has_joined(name):
+        return []
+    error = state.why_no_join(name, wishes.inventory, kubernetes=facts.members[name].kubernetes)
+    return [refused(name, error)] if error else []
 
 
 def _check_joined(cluster: Cluster, member: MemberFacts, facts: Facts) -> Iterator[Finding]:

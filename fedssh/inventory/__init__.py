@@ -14,25 +14,25 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from fedssh.documents import LARGEST_BYTES, quoted
 from fedssh.errors import ConfigurationError
 from fedssh.inventory.hostsfile import (
-    RELEASED_CHARTS,
+    Artefacts,
     ClusterSection,
     Credentials,
     HostContext,
     HostKeyPolicy,
+    KubeFedSection,
     MachineSection,
     MemberSection,
     Tls,
     did_you_mean,
     parse_hosts_file,
 )
+from fedssh.inventory.sources import SOURCES, UPSTREAM, Source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FILE_NAME: Final = "hosts.yaml"
-_RELEASED_KUBEFEDCTL: Final = (
-    "https://github.com/kubernetes-sigs/kubefed/releases/download/v{version}/kubefedctl-{version}-linux-amd64.tgz"
-)
+_AS_WRITTEN: Final = [name for name in KubeFedSection.model_fields if name != "source"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,18 +87,33 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KubeFed:
-    """The KubeFed to install; kubefedctl's checksum lies at its address with ``.sha`` added."""
+    """The KubeFed to install; None was not said in hosts.yaml.
 
-    version: str
-    chart_repository: str
-    kubefedctl_url: str
+    Attributes:
+        source: Who releases it.
+        version: The version that hosts.yaml names.
+        chart_repository: The Helm repository that hosts.yaml names.
+        chart_url: The address of its chart's archive, instead of a repository.
+        chart_sha256: The checksum of that archive.
+        kubefedctl_url: The address of kubefedctl that hosts.yaml names; its checksum lies there with ``.sha`` added.
+        kubefedctl_sha256: Its checksum, instead.
+        image: The image of its pods, without the tag; None is what the chart says.
+        image_tag: That image's tag; None is what the chart says.
+        artefacts: Whether the host's machine downloads chart and kubefedctl, or they are uploaded to it.
+        values: What Helm gives to the chart.
+    """
+
+    source: Source = UPSTREAM
+    version: str | None = None
+    chart_repository: str | None = None
+    chart_url: str | None = None
+    chart_sha256: str | None = None
+    kubefedctl_url: str | None = None
+    kubefedctl_sha256: str | None = None
+    image: str | None = None
+    image_tag: str | None = None
+    artefacts: Artefacts = "download"
     values: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def is_released(self) -> bool:
-        """Whether chart and kubefedctl are those of KubeFed's own release."""
-        kubefedctl = _RELEASED_KUBEFEDCTL.format(version=self.version)
-        return (self.chart_repository, self.kubefedctl_url) == (RELEASED_CHARTS, kubefedctl)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,12 +240,7 @@ def parse_inventory(text: str, *, path: Path) -> Inventory:
     kubefed, host = hosts.kubefed, hosts.host
     return Inventory(
         path=path,
-        kubefed=KubeFed(
-            version=kubefed.version,
-            chart_repository=kubefed.chart_repository,
-            kubefedctl_url=kubefed.kubefedctl_url or _RELEASED_KUBEFEDCTL.format(version=kubefed.version),
-            values=kubefed.values,
-        ),
+        kubefed=KubeFed(source=SOURCES[kubefed.source], **{name: getattr(kubefed, name) for name in _AS_WRITTEN}),
         host=Cluster(
             name=host.name,
             machine=_machine(host.name, host, hosts.defaults, path.parent),

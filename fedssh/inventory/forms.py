@@ -165,6 +165,17 @@ ServerName = Annotated[
 ]
 Url = Annotated[str, _Form(f"https?{_URL}", "an http:// or https:// address: host, port, path", 2048, _is_url)]
 Version = Annotated[str, _Form(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){2}", "three numbers, such as 0.10.0", 32)]
+Sha256 = Annotated[str, _Form(r"[0-9a-f]{64}", "a SHA-256 checksum: 64 hexadecimal digits, as sha256sum prints it", 64)]
+# The grammar of references: github.com/distribution/reference, regexp.go.
+Image = Annotated[
+    str,
+    _Form(
+        r"[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+",
+        "an image without its tag: registry, path and name, such as quay.io/kubernetes-multicluster/kubefed",
+        255,
+    ),
+]
+ImageTag = Annotated[str, _Form(r"[A-Za-z0-9_][-A-Za-z0-9_.]*", "an image's tag, such as v0.10.0", 128)]
 Pin = Annotated[
     str,
     _Form(

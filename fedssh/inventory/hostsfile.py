@@ -14,6 +14,8 @@ from fedssh.errors import ConfigurationError
 from fedssh.inventory.forms import (
     Address,
     ApiServer,
+    Image,
+    ImageTag,
     LabelKey,
     LabelValue,
     LocalPath,
@@ -22,22 +24,23 @@ from fedssh.inventory.forms import (
     Port,
     RemotePath,
     ServerName,
+    Sha256,
     Url,
     User,
     Version,
 )
+from fedssh.inventory.sources import SourceName
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from pydantic_core import ErrorDetails
 
-RELEASED_VERSION: Final = "0.10.0"
-RELEASED_CHARTS: Final = "https://raw.githubusercontent.com/kubernetes-sigs/kubefed/master/charts"
 HostContext = Literal["rename", "alias"]
 HostKeyPolicy = Literal["strict", "accept-new", "off"]
 Tls = Literal["ca", "system", "pin", "insecure"]
 Credentials = Literal["stored", "ephemeral"]
+Artefacts = Literal["download", "upload"]
 
 
 KUBERNETES_OWN: Final = {
@@ -118,12 +121,25 @@ class HostSection(ClusterSection):
 
 
 class KubeFedSection(Section):
-    """The KubeFed to install; values go to helm as they are."""
+    """The KubeFed to install, and where its parts come from; values go to helm as they are."""
 
-    version: Version = RELEASED_VERSION
-    chart_repository: Url = RELEASED_CHARTS
+    source: SourceName = "upstream"
+    version: Version | None = None
+    chart_repository: Url | None = None
+    chart_url: Url | None = None
+    chart_sha256: Sha256 | None = None
     kubefedctl_url: Url | None = None
+    kubefedctl_sha256: Sha256 | None = None
+    image: Image | None = None
+    image_tag: ImageTag | None = None
+    artefacts: Artefacts = "download"
     values: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _one_chart(self) -> Self:
+        if self.chart_url and self.chart_repository:
+            raise ValueError("chart_url and chart_repository exclude each other")
+        return self
 
 
 class HostsFile(Section):

@@ -86,11 +86,6 @@ def kubectl(
     return command("kubectl", *target.flags(), *limit, *arguments, stdin=stdin, title=f"kubectl {arguments[0]}")
 
 
-def version_command() -> Command:
-    """Return the command that prints kubectl's own version, for ``check_version``; no API server is asked."""
-    return kubectl("version", "--client", "--output=json")
-
-
 def versions_command(*, target: Target) -> Command:
     """Return the command that prints kubectl's version and its cluster's; where that does not answer, its own alone.
 
@@ -100,7 +95,7 @@ def versions_command(*, target: Target) -> Command:
 
 
 def own_version(result: Result) -> str:
-    """Return kubectl's own version from the answer to one of the two, or ""."""
+    """Return kubectl's own version from the answer to ``versions_command``, or ""."""
     said = re.search(r'"gitVersion": ?"([^"]{1,60})"', result.stdout)
     return visible(said[1]) if said else ""
 

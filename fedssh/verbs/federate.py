@@ -28,6 +28,7 @@ from fedssh.federation.rules import (
     check_members,
     check_members_alone,
     check_strangers,
+    check_versions,
 )
 from fedssh.federation.threads import contained
 from fedssh.federation.trust import load_ca_file
@@ -70,7 +71,7 @@ def run(wishes: Wishes, *, connect: Connect, report: Reporter, agree: Agree) -> 
     if refusals(findings):
         findings += check_members_alone(wishes, facts)
     else:
-        findings += [*check_file(facts.host), *check_strangers(wishes, facts, engine)]
+        findings += [*check_versions(wishes, facts), *check_file(facts.host), *check_strangers(wishes, facts, engine)]
         findings += _advised(check_members(wishes, facts, engine), machines, wishes, facts, engine)
     journal.find(findings)
     if facts.host.name in journal.errors:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from fedssh.engines import load_engine
 from fedssh.federation.act.kubeconfig import connect_and_lock
 from fedssh.federation.execute import execute
+from fedssh.federation.findings import refusals
 from fedssh.federation.journal import Journal
 from fedssh.federation.look.federation import look_at_host_alone
 from fedssh.federation.outcomes import Outcome, report_clusters
 from fedssh.federation.plan import Plan, plan_prepare
 from fedssh.federation.report import Report
-from fedssh.federation.rules import check_host
+from fedssh.federation.rules import check_host, check_versions
 
 if TYPE_CHECKING:
     from fedssh.federation.machines import Connect
@@ -32,7 +33,8 @@ def run(wishes: Wishes, *, connect: Connect, report: Reporter) -> Report:
     engine, journal, name = load_engine(), Journal(report), wishes.inventory.host.name
     reach = connect if wishes.dry_run else connect_and_lock(connect, wishes.inventory)
     machines, facts = look_at_host_alone(wishes, reach, engine, journal)
-    journal.find(check_host(wishes, facts.host, engine))
+    findings = check_host(wishes, facts.host, engine)
+    journal.find(findings if refusals(findings) else [*findings, *check_versions(wishes, facts)])
     plan, outcome = Plan(), Outcome()
     if name in journal.errors:
         journal.end(name, journal.errors[name])

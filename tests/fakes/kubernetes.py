@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 __all__ = ["CA", "Member", "account_token", "argv_of", "base64_of", "ca_of", "error", "stdin_of", "token_of"]
 
 UNAUTHORIZED: Final = "error: You must be logged in to the server (Unauthorized)"
-KUBECTL_VERSION: Final = '{"clientVersion": {"gitVersion": "v1.33.13"}, "serverVersion": {"gitVersion": "v1.33.13"}}'
+KUBERNETES: Final = "v1.24.17"
+"""The newest for which KubeFed 0.10.0 says nothing: its project tested it."""
+KUBECTL_VERSION: Final = (
+    f'{{"clientVersion": {{"gitVersion": "{KUBERNETES}"}}, "serverVersion": {{"gitVersion": "{KUBERNETES}"}}}}'
+)
 
 
 def ca_of(pem: str) -> str:

@@ -39,6 +39,7 @@ _SCRIPTS: Final[dict[str, Key]] = {
     proof._REACH: ("proof", "reach"),
     proof._REFUSED: ("proof", "refused"),
     host._READ_NAMES: ("names", "read"),
+    host._FIND_KUBECTL: ("kubectl", "find"),
     federation._READ_STORE: ("store", "read"),
     kubefedctl._FIND: ("kubefedctl", "find"),
 }
@@ -49,6 +50,7 @@ _PARTS: Final[dict[str, Key]] = {
     "{.data.token}": ("token", "wait"),
     "kubefedconfig.yaml": ("kubefed", "configure"),
     '"$1.sha"': ("kubefedctl", "install"),
+    "helm install": ("helm", "install"),
     members._PRESENTED: ("openssl", "s_client"),
     "hostname -f": ("hostname",),
     "place=/subjects/": ("binding", "remove"),
@@ -171,7 +173,7 @@ def _call(words: Sequence[str], stdin: str) -> Call:
             next(rest)
         elif not word.startswith("-"):
             names.append(word)
-    verb, *others = names
+    verb, *others = names or [""]
     return Call(key=(argv[0], verb), names=tuple(others), flags=dict(_flags(argv)), stdin=stdin, argv=argv)
 
 

@@ -21,7 +21,7 @@ from fedssh.engines.kubefed.clusters import (
     reconnect_command,
     wait_command,
 )
-from fedssh.engines.kubefed.install import NAMESPACE, PART_SECONDS, check_part
+from fedssh.engines.kubefed.install import NAMESPACE, PART_SECONDS
 from fedssh.engines.kubefed.join import JOIN_SECONDS, parse_join
 from fedssh.engines.kubefed.journey import journey_line
 from fedssh.engines.kubefed.leaving import (
@@ -73,7 +73,6 @@ __all__ = [
     "account_of",
     "after_join",
     "broken_credential_hint",
-    "check_part",
     "checkup_commands",
     "checkup_findings",
     "correct_command",

@@ -7,6 +7,7 @@ import shlex
 from typing import TYPE_CHECKING, Any, Final
 
 from fedssh.engines.kubefed import kubefedctl
+from fedssh.engines.kubefed.charts import ChartPlace, add_repository, chart_place, chart_values
 from fedssh.engines.kubefed.kubefedctl import source_hint
 from fedssh.engines.protocol import Part
 from fedssh.errors import StepError
@@ -17,11 +18,10 @@ from fedssh.shell import Command, Result, failure, script
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from fedssh.inventory import Inventory, KubeFed
+    from fedssh.inventory import KubeFed
 
 NAMESPACE: Final = "kube-federation-system"
 RELEASE: Final = "kubefed"
-REPOSITORY: Final = "kubefed-charts"
 OWNER: Final = "fedssh"
 """Who has applied KubeFed's custom resources, and made its namespace, where that was fedssh."""
 
@@ -66,37 +66,37 @@ def rollout_part(*, why: str) -> Part:
     )
 
 
-def part_stages(part: Part, wanted: KubeFed, release: helm.Release | None, *, target: Target) -> list[list[Command]]:
+def part_stages(
+    part: Part, wanted: KubeFed, version: str, release: helm.Release | None, *, tool_url: str, target: Target
+) -> list[list[Command]]:
     """Return the stages that install a part: one execution each, one after the other while they succeed."""
     if part.name == "rollout":
         return [rollout_commands(target=target)]
     if part.name == "tool":
-        return [[kubefedctl.install_command(wanted.kubefedctl_url, version=wanted.version)]]
-    commands = install_commands(
-        release=release,
-        version=wanted.version,
-        repository=wanted.chart_repository,
-        values=wanted.values,
-        target=target,
-    )
-    return [[command] for command in [*commands, *gate_commands(wanted.values, target=target)]]
+        sha256 = wanted.kubefedctl_sha256 or ""
+        return [[kubefedctl.install_command(tool_url, version=version, sha256=sha256)]]
+    place, values = chart_place(wanted, version, None), chart_values(wanted)
+    commands = [add_repository(wanted)] if place.is_added else []
+    commands += install_commands(place, release=release, values=values, target=target)
+    return [[command] for command in [*commands, *gate_commands(values, target=target)]]
 
 
-def check_part(part: Part, results: Sequence[Result], inventory: Inventory, *, machine: str) -> None:
+def check_part(part: Part, results: Sequence[Result], wanted: KubeFed, *, version: str, machine: str) -> None:
     """Check the answers to ``part_stages``, as far as they were run.
 
     Raises:
         StepError: A download, Helm or the rollout failed (3). Running it again goes on from there.
     """
     if part.name == "tool":
-        kubefedctl.check_install(results[0], inventory.kubefed, machine=machine)
+        kubefedctl.check_install(results[0], wanted, version=version, machine=machine)
     elif part.name == "rollout":
         check_rollout(results, machine=machine)
     else:
         for result in results:
             if not result.ok:
-                is_fetch = result.command == _repository_command(inventory.kubefed.chart_repository)
-                hint = source_hint("chart_repository", inventory.kubefed, machine=machine) if is_fetch else ""
+                key = "chart_url" if wanted.chart_url else "chart_repository"
+                is_fetch = result.command == add_repository(wanted) or "cannot download" in result.stderr
+                hint = source_hint(key, wanted, machine=machine) if is_fetch else ""
                 raise failure(result, machine=machine, step=_STEP, hint=hint)
 
 
@@ -106,7 +106,7 @@ def is_leftover(release: helm.Release | None) -> bool:
 
 
 def install_commands(
-    *, release: helm.Release | None, version: str, repository: str, values: Mapping[str, Any], target: Target
+    place: ChartPlace, *, release: helm.Release | None, values: Mapping[str, Any], target: Target
 ) -> list[Command]:
     """Return the commands, to be run one after the other, that install the chart.
 
@@ -115,32 +115,24 @@ def install_commands(
     KubeFedConfig, is done by ``gate_commands``.
     """
     uninstall = [helm.helm("uninstall", RELEASE, f"--namespace={NAMESPACE}", "--no-hooks", target=target)]
-    chart = [f"{REPOSITORY}/kubefed", f"--version={version}"]
-    where, given = f"--namespace={NAMESPACE}", json.dumps(values or {})
+    given = place.stdin + json.dumps(values or {})
+    install = helm.helm("install", RELEASE, f"--namespace={NAMESPACE}", "--no-hooks", "--values=-", target=target)
     return [
         *(uninstall if is_leftover(release) else []),
-        _repository_command(repository),
-        _configure_command(chart, values=given, target=target),
-        helm.helm("install", RELEASE, *chart, where, "--no-hooks", "--values=-", target=target, stdin=given),
+        script(place.lines + _configure(target=target), title="making of KubeFed's configuration", stdin=given),
+        script(f"{place.lines}{install.line} $chart", title="helm install", stdin=given),
     ]
 
 
-def _repository_command(repository: str) -> Command:
-    """Return the command that is the first to reach the chart repository."""
-    return helm.helm("repo", "add", REPOSITORY, repository, "--force-update")
-
-
-def _configure_command(chart: Sequence[str], *, values: str, target: Target) -> Command:
-    """Return the command that creates the chart's KubeFedConfig before everything else, marked as its release's own.
+def _configure(*, target: Target) -> str:
+    """Return the script that creates the chart's KubeFedConfig before everything else, marked as its release's own.
 
     KubeFed's controller makes one with other values when it finds none (cmd/controller-manager/app, v0.10.0), and
     where its image is at hand it is there before Helm comes to the chart's, which then "already exists".
     """
     config = "charts/controllermanager/templates/kubefedconfig.yaml"
-    crds = helm.helm("show", "crds", *chart).line
-    rendered = helm.helm(
-        "template", RELEASE, *chart, f"--namespace={NAMESPACE}", f"--show-only={config}", "--values=-"
-    ).line
+    crds = helm.helm("show", "crds").line
+    rendered = helm.helm("template", RELEASE, f"--namespace={NAMESPACE}", f"--show-only={config}", "--values=-").line
     marks = [f"meta.helm.sh/release-name={RELEASE}", f"meta.helm.sh/release-namespace={NAMESPACE}"]
     annotated = kubectl("annotate", "--local", "--filename=-", "--output=json", *marks).line
     labelled = kubectl("label", "--local", "--filename=-", "--output=json", "app.kubernetes.io/managed-by=Helm").line
@@ -156,9 +148,8 @@ def _configure_command(chart: Sequence[str], *, values: str, target: Target) -> 
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}}
     create = f"printf %s {shlex.quote(json.dumps(namespace))} | {apply}"
     # While nothing is said of a new definition's state yet, kubectl takes that for an error (cli-runtime's wait).
-    text = f"""
-        set -e
-        {crds} </dev/null | {apply}
+    return f"""
+        {crds} $chart </dev/null | {apply}
         end=$(( $(date +%s) + {ESTABLISHED_SECONDS} ))
         until said=$({known} 2>&1); do
             case $said in *"conditions accessor error"*) ;; *) end=0 ;; esac
@@ -166,9 +157,8 @@ def _configure_command(chart: Sequence[str], *, values: str, target: Target) -> 
             sleep 0.2 2>/dev/null || sleep 1
         done
         {exists} >/dev/null 2>&1 || {create}
-        {rendered} | {annotated} | {labelled} | {apply}
+        {rendered} $chart | {annotated} | {labelled} | {apply}
     """
-    return script(text, title="making of KubeFed's configuration", stdin=values)
 
 
 def gate_commands(values: Mapping[str, Any], *, target: Target) -> list[Command]:

@@ -1,4 +1,4 @@
-"""Joining a cluster by ``kubefedctl join``, on the host. Facts are of KubeFed 0.10.0."""
+"""Joining a cluster by ``kubefedctl join``, on the host. Facts are of KubeFed 0.10.0 and 0.7.0."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Final
 
 from fedssh.engines.kubefed.install import NAMESPACE
 from fedssh.engines.kubefed.rotation import next_account
+from fedssh.engines.kubefed.versions import limits_of
 from fedssh.engines.protocol import NOW
 from fedssh.errors import StepError, visible
 from fedssh.kubernetes.kubectl import NOT_FOUND, Target, kubectl, missing_tool
@@ -23,17 +24,18 @@ _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _STEP: Final = "join"
 
 
-def join_command(name: str, *, tool: str, target: Target, member: Target) -> Command:
+def join_command(name: str, *, tool: str, version: str, target: Target, member: Target) -> Command:
     """Return the command that joins a cluster, and prints the host's time when it is done.
 
-    ``tool`` is kubefedctl's path; ``target`` is the host cluster; its context bears the host's name. ``member`` is the
-    cluster, by a context that is called ``name``. Where that stands in another kubeconfig, kubefedctl reads both, as
-    kubectl would (``KUBECONFIG``); what is in both is taken from the member's.
+    ``tool`` is kubefedctl's path, and ``version`` its version; ``target`` is the host cluster; its context bears the
+    host's name. ``member`` is the cluster, by a context that is called ``name``. Where that stands in another
+    kubeconfig, kubefedctl reads both, as kubectl would (``KUBECONFIG``); what is in both is taken from the member's.
 
     kubefedctl is told everything that it would otherwise make up: without ``--host-cluster-name`` a context name with
     an ``@`` breaks it, without ``--secret-name`` every run leaves one more Secret (kubefed#1009). With
     ``--error-on-existing=false`` a join that stopped half-way is completed. The Secret's name holds a dot, so that it
     cannot be one that KubeFed itself chooses. One failure is retried: the webhook may be a moment behind its rollout.
+    Before 0.8.0 kubefedctl does not use a Secret that is there, and fails (kubefed#1332): then it is deleted first.
     Nothing can be made in a namespace that is being deleted, as after an unjoin: it is waited for.
     """
     phase = kubectl(
@@ -59,11 +61,16 @@ def join_command(name: str, *, tool: str, target: Target, member: Target) -> Com
             exit {_TERMINATING}
         fi
     """
+    secret = f"{name}.fedssh"
+    stale = kubectl("delete", "secret", secret, "--ignore-not-found", f"--namespace={NAMESPACE}", target=target)
+    again = "sleep 3" if limits_of(version).reuses_secret else f"{stale.line} >/dev/null; sleep 3"
     text += """
         tool=$1; shift
         [ -z "$1" ] || export KUBECONFIG="$1"; shift
         join() { "$tool" join "$@" --error-on-existing=false --v=2; }
-        join "$@" >/dev/null 2>&1 || { sleep 3; join "$@" >/dev/null; } || exit
+    """
+    text += f"""
+        join "$@" >/dev/null 2>&1 || {{ {again}; join "$@" >/dev/null; }} || exit
     """
     is_one = member.kubeconfig == target.kubeconfig
     text += f"{removed.line} >/dev/null 2>&1 || :\n"
@@ -77,7 +84,7 @@ def join_command(name: str, *, tool: str, target: Target, member: Target) -> Com
         f"--host-cluster-name={target.context}",
         *([f"--kubeconfig={target.kubeconfig}"] if is_one else []),
         f"--kubefed-namespace={NAMESPACE}",
-        f"--secret-name={name}.fedssh",
+        f"--secret-name={secret}",
         title="kubefedctl join",
     )
 

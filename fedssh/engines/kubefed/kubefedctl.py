@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from fedssh.engines.kubefed.downloads import DOWNLOAD
 from fedssh.errors import StepError, visible
 from fedssh.shell import Command, Result, clean_up, failure, script
 
@@ -73,34 +74,42 @@ def _version_in(said: str) -> str:
     return visible(found[1]) if found else ""
 
 
-def install_command(url: str, *, version: str, folder: str = FOLDER) -> Command:
-    """Return the command that puts kubefedctl into ``folder``, checked against the checksum at ``url`` + .sha.
+def install_command(url: str, *, version: str, sha256: str = "", folder: str = FOLDER) -> Command:
+    """Return the command that downloads kubefedctl, and puts it into ``folder``.
 
-    It prints what ``kubefedctl version`` says; where that is not ``version``, what was there before stays.
+    It is checked against ``sha256``, or where that is "", against the checksum that lies at ``url`` + .sha.
     """
-    text = f"""
+    get = f"""
+        {DOWNLOAD}
+        fetch "$1" "$work/kubefedctl.tgz"
+        expected=$5 whose=hosts.yaml
+        if [ -z "$expected" ]; then
+            fetch "$1.sha" "$work/sum"
+            read -r expected rest <"$work/sum" || [ -n "$expected" ]
+            whose=$1.sha
+        fi
+        verify "$work/kubefedctl.tgz" "$1" "$expected" "$whose"
+    """
+    return script(_install(get), url, version, folder, _MARK, sha256, title="download of kubefedctl")
+
+
+def unpack_command(archive: str, *, version: str, folder: str = FOLDER) -> Command:
+    """Return the command that puts kubefedctl into ``folder`` from an archive that was uploaded, and removes that."""
+    get = 'mv "$1" "$work/kubefedctl.tgz"'
+    return script(_install(get), archive, version, folder, _MARK, title="installation of kubefedctl")
+
+
+def _install(get: str) -> str:
+    """Return the script that puts kubefedctl into its folder; ``get`` puts its archive into ``$work``.
+
+    It prints what ``kubefedctl version`` says; where that is not the version wanted, what was there before stays.
+    """
+    return f"""
         set -eu
-        case $(uname -s)/$(uname -m) in
-            Linux/x86_64) ;;
-            *) echo "kubefedctl is released for Linux on x86_64 only; this is $(uname -s) on $(uname -m)" >&2; exit 1 ;;
-        esac
         work=$(mktemp -du) new=$3/.kubefedctl.new  # made only once they are sure to be removed
         {clean_up('"$work"', '"$new"')}
         mkdir "$work"
-        fetch() {{
-            if command -v curl >/dev/null; then curl -fsSL --connect-timeout 15 --retry 2 -o "$2" "$1"
-            elif command -v wget >/dev/null; then wget -q -T 15 -O "$2" "$1"
-            else echo "neither curl nor wget is there" >&2; return 1
-            fi || {{ echo "cannot download $1" >&2; return 1; }}
-        }}
-        fetch "$1" "$work/kubefedctl.tgz"
-        fetch "$1.sha" "$work/sum"
-        read -r expected rest <"$work/sum" || [ -n "$expected" ]
-        actual=$(sha256sum <"$work/kubefedctl.tgz")
-        [ "${{actual%% *}}" = "$expected" ] || {{
-            echo "$1 has the SHA-256 checksum ${{actual%% *}}, but $1.sha says $expected" >&2
-            exit 1
-        }}
+        {get}
         tar -xzf "$work/kubefedctl.tgz" -C "$work" kubefedctl
         (umask 022; mkdir -p "$3")
         # Beside its place, since programs may not run where temporary files lie (noexec); and by its own name, since
@@ -114,7 +123,6 @@ def install_command(url: str, *, version: str, folder: str = FOLDER) -> Command:
         sha256sum <"$new/kubefedctl" >"$3/$4"
         mv -f "$new/kubefedctl" "$3/"
     """
-    return script(text, url, version, folder, _MARK, title="download of kubefedctl")
 
 
 def owned_command(*, folder: str = FOLDER) -> Command:
@@ -130,27 +138,31 @@ def remove_command(*, folder: str = FOLDER) -> Command:
 
 def source_hint(key: str, wanted: KubeFed, *, machine: str) -> str:
     """Return what to do about an address that the host does not reach, by the key that names it in hosts.yaml."""
-    if wanted.is_released:
-        return f"{machine} has to reach that address. hosts.yaml can name another one: kubefed.{key}"
+    if getattr(wanted, key) is None:
+        return (
+            f"{machine} has to reach that address. hosts.yaml can name another one: kubefed.{key}. Where the machine "
+            "reaches none: kubefed.artefacts: upload"
+        )
     return (
         f"That address stands in hosts.yaml as kubefed.{key}. Name one that {machine} reaches; or leave "
-        "chart_repository and kubefedctl_url out, for KubeFed's own releases."
+        f"{key} out, for the address of {wanted.source.title}."
     )
 
 
-def check_install(result: Result, wanted: KubeFed, *, machine: str) -> None:
-    """Check the answer to ``install_command``.
+def check_install(result: Result, wanted: KubeFed, *, version: str, machine: str) -> None:
+    """Check the answer to ``install_command`` or ``unpack_command``.
 
     Raises:
         StepError: It could not be downloaded, its checksum is wrong, or it is another version.
     """
     if not result.ok:
-        hint = source_hint("kubefedctl_url", wanted, machine=machine)
+        is_download = wanted.artefacts == "download"
+        hint = source_hint("kubefedctl_url", wanted, machine=machine) if is_download else ""
         raise failure(result, machine=machine, step=_STEP, hint=hint)
-    found, version = _version_in(result.stdout), wanted.version
+    found = _version_in(result.stdout)
     if found != version:
         raise StepError(
-            f"the kubefedctl that was downloaded is version {found or 'unknown'}, not {version}",
+            f"the kubefedctl that was found is version {found or 'unknown'}, not {version}",
             machine=machine,
             step=_STEP,
             hint="Correct kubefed.kubefedctl_url in hosts.yaml, or kubefed.version.",

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from fedssh.engines.kubefed import kubefedctl
-from fedssh.engines.kubefed.install import NAMESPACE, OWNER, RELEASE, REPOSITORY, WEBHOOKS
+from fedssh.engines.kubefed.charts import REPOSITORY
+from fedssh.engines.kubefed.install import NAMESPACE, OWNER, RELEASE, WEBHOOKS
 from fedssh.engines.kubefed.leaving import empty_namespace_command
 from fedssh.engines.protocol import Removal
 from fedssh.errors import RefusedError, visible

@@ -99,8 +99,19 @@ class EngineState(Protocol):
         """Return the version that hosts.yaml asks for: what is installed when nothing is missing any more."""
         ...
 
-    def refusals(self, inventory: Inventory) -> list[FedsshError]:
-        """Return why hosts.yaml's engine cannot be installed over what is there, or be used as it is."""
+    def refusals(self, inventory: Inventory, *, kubernetes: str) -> list[FedsshError]:
+        """Return why hosts.yaml's engine cannot be installed over what is there, or be used as it is.
+
+        ``kubernetes`` is the version of the host's cluster, or "".
+        """
+        ...
+
+    def why_no_join(self, name: str, inventory: Inventory, *, kubernetes: str) -> FedsshError | None:
+        """Return why a cluster of that Kubernetes cannot join, or None."""
+        ...
+
+    def version_notice(self, inventory: Inventory, *, kubernetes: str) -> str:
+        """Return what has to be known before a cluster of that Kubernetes takes part, or ""."""
         ...
 
     def missing(self, inventory: Inventory) -> list[Part]:
@@ -109,6 +120,10 @@ class EngineState(Protocol):
 
     def part_stages(self, part: Part, inventory: Inventory, *, target: Target) -> list[list[Command]]:
         """Return the stages that install a part: one execution each, one after the other while they succeed."""
+        ...
+
+    def check_part(self, part: Part, results: Sequence[Result], inventory: Inventory) -> None:
+        """Check the answers to ``part_stages``, as far as they were run; raises StepError (3)."""
         ...
 
     def join_command(self, name: str, inventory: Inventory, *, target: Target, member: Target) -> Command:
@@ -176,10 +191,6 @@ class JoiningEngine(Protocol):
 
     def parse_state(self, tools: Sequence[Result], state: Sequence[Result], *, machine: str) -> EngineState:
         """Return what the answers to ``tool_commands`` and ``state_commands`` say; nothing is refused."""
-        ...
-
-    def check_part(self, part: Part, results: Sequence[Result], inventory: Inventory, *, machine: str) -> None:
-        """Check the answers to a part's commands; raises StepError (3)."""
         ...
 
     def list_commands(self, *, target: Target) -> list[Command]:

@@ -25,4 +25,4 @@ def install_part(
         results += shell.run(stage, timeout_seconds=engine.PART_SECONDS)
         if not results[-1].ok:
             break
-    engine.check_part(step.part, results, inventory, machine=shell.name)
+    state.check_part(step.part, results, inventory)

@@ -13,6 +13,7 @@ from fedssh.federation.rules import (
     check_members,
     check_members_alone,
     check_strangers,
+    check_versions,
 )
 from fedssh.federation.trust import STEP as TRUST_STEP
 
@@ -31,13 +32,15 @@ def check_rules(checkup: Checkup, engine: Engine) -> Iterator[CheckFinding]:
     facts, wishes = checkup.facts, checkup.wishes
     if facts is None:
         return
-    of_engine = facts.host.state.engine.refusals(wishes.inventory) if facts.host.state else []
+    of_engine = (
+        facts.host.state.engine.refusals(wishes.inventory, kubernetes=facts.host.kubernetes) if facts.host.state else []
+    )
     findings = [*check_host(wishes, facts.host, engine), *check_host_address(facts.host, engine)]
     if facts.host.gaps:
         findings += check_members_alone(wishes, facts)
     else:
         findings += [] if checkup.is_limited else check_strangers(wishes, facts, engine)
-        findings += check_members(wishes, facts, engine)
+        findings += [*check_versions(wishes, facts), *check_members(wishes, facts, engine)]
     reasons = {error.message for error in of_engine}
     for finding in findings:
         yield _tell(finding, "engine" if finding.text in reasons else "", checkup)

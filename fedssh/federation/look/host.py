@@ -12,11 +12,12 @@ from fedssh.kubernetes.kubectl import (
     NOT_FOUND,
     Target,
     check_version,
+    cluster_version,
     explain,
     has_lost_context,
     kubectl,
     missing_tool,
-    version_command,
+    versions_command,
 )
 from fedssh.shell import command, script
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from fedssh.shell import Shell
 
 STEP: Final = "look at the host"
+_FIND_KUBECTL: Final = f"command -v kubectl >/dev/null || exit {NOT_FOUND}"
 _READ_NAMES: Final = """
     [ -z "${HTTPS_PROXY:-$https_proxy}" ] || echo proxy
     sed 's/#.*//' /etc/hosts
@@ -51,16 +53,16 @@ def look_at_host(shell: Shell, inventory: Inventory, engine: Engine, *, accounts
 
 def _look(shell: Shell, inventory: Inventory, engine: Engine, *, accounts: bool) -> HostFacts:
     host = inventory.host.name
-    read, clock, version, names, *tools = shell.run(
+    read, clock, found_kubectl, names, *tools = shell.run(
         [
             read_command(path=inventory.host.kubeconfig),
             command("date", "+%s"),
-            version_command(),
+            script(_FIND_KUBECTL, title="look for kubectl"),
             script(_READ_NAMES, title="read of /etc/hosts"),
             *engine.tool_commands(),
         ]
     )
-    missing = [missing_tool("kubectl", machine=host, step=STEP)] if version.code == NOT_FOUND else []
+    missing = [missing_tool("kubectl", machine=host, step=STEP)] if found_kubectl.code == NOT_FOUND else []
     try:
         file = parse_file(read, machine=host)
         document, context = _choose_context(file, inventory)
@@ -68,8 +70,9 @@ def _look(shell: Shell, inventory: Inventory, engine: Engine, *, accounts: bool)
         return HostFacts(name=host, gaps=(*missing, error))
     target = Target(kubeconfig=file.path, context=context)
     asked = engine.account_commands(target=target) if accounts else []
-    server, uid, *answers = shell.run(
+    version, server, uid, *answers = shell.run(
         [
+            versions_command(target=target),
             kubectl("config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}", target=target),
             kubectl("get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}", target=target),
             *asked,
@@ -95,6 +98,7 @@ def _look(shell: Shell, inventory: Inventory, engine: Engine, *, accounts: bool)
         state=HostState(file=file, document=document, target=target, engine=found),
         cluster_uid=visible(uid.stdout.strip()) if uid.ok else "",
         server=visible(server.stdout.strip()) if server.ok else "",
+        kubernetes=cluster_version(version),
         clock=parse_clock(clock),
         own_names=frozenset(name for line in names.stdout.lower().splitlines() for name in line.split()[1:]),
         has_proxy="proxy" in names.stdout.splitlines()[:1],

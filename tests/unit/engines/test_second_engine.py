@@ -68,10 +68,24 @@ class ArmadaState:
         assert inventory.host.name
         return "1.0.0"
 
-    def refusals(self, inventory: Inventory) -> list[FedsshError]:
+    def refusals(self, inventory: Inventory, *, kubernetes: str) -> list[FedsshError]:
         """Return why another version cannot be used."""
+        assert not kubernetes.startswith("v0")
         is_other = self.version not in {"", self.wanted_version(inventory)}
         return [RefusedError("another Armada is installed", machine="fedhost")] if is_other else []
+
+    def why_no_join(self, name: str, inventory: Inventory, *, kubernetes: str) -> FedsshError | None:
+        """Every cluster can join."""
+        assert name
+        assert inventory.host.name
+        assert not kubernetes.startswith("v0")
+        return None
+
+    def version_notice(self, inventory: Inventory, *, kubernetes: str) -> str:
+        """Nothing has to be known."""
+        assert inventory.host.name
+        assert not kubernetes.startswith("v0")
+        return ""
 
     def missing(self, inventory: Inventory) -> list[Part]:
         """Return its only part."""
@@ -82,6 +96,12 @@ class ArmadaState:
         assert part == PART
         assert inventory.host.name
         return [[kubectl("apply", target=target)]]
+
+    def check_part(self, part: Part, results: Sequence[Result], inventory: Inventory) -> None:
+        """Check its only part."""
+        assert inventory.host.name
+        if not all(result.ok for result in results):
+            raise StepError(f"{part.text} failed", machine="fedhost")
 
     def join_command(self, name: str, inventory: Inventory, *, target: Target, member: Target) -> Command:
         """Return how a cluster joins: by plain objects."""
@@ -121,12 +141,6 @@ class Armada(LeavingArmada):
         """Return what the answers say."""
         assert not tools
         return ArmadaState(clusters=self.parse_list(state, machine=machine))
-
-    def check_part(self, part: Part, results: Sequence[Result], inventory: Inventory, *, machine: str) -> None:
-        """Check that its part is installed."""
-        assert inventory.host.name
-        if not all(result.ok for result in results):
-            raise StepError(f"{part.text} failed", machine=machine)
 
     def list_commands(self, *, target: Target) -> list[Command]:
         """Return one command."""

@@ -8,7 +8,7 @@ import pytest
 from fedssh.engines import load_engine
 from fedssh.federation.access_steps import CloseFile, Grant, NameContext, Prove, TestContext, WriteEntries
 from fedssh.federation.facts import Proof
-from fedssh.federation.plan import Plan, has_joined, plan_federate, plan_prepare
+from fedssh.federation.plan import Plan, plan_federate, plan_prepare
 from fedssh.federation.steps import AwaitReady, Correct, Join, Label, Reconnect
 from fedssh.kubernetes.credentials import Credential, Endpoint, Trust
 from fedssh.kubernetes.kubeconfig import parse_kubeconfig
@@ -187,7 +187,7 @@ def test_a_host_whose_address_changed_joins_again_and_a_members_is_corrected() -
         ("member1", {"apiEndpoint": SERVER})
     ]
     assert {step.cluster for step in steps(Reconnect, found)} == {"fedhost", "member1"}
-    assert not has_joined("fedhost", HOST_SERVER, HOST_UID, facts(member()))
+    assert not facts(member()).has_joined("fedhost")
 
 
 def test_only_labels_that_hosts_yaml_names_and_a_cluster_lacks_are_set() -> None:

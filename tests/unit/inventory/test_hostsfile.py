@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import fedssh
 from fedssh.errors import ConfigurationError
-from fedssh.inventory.hostsfile import KUBERNETES_OWN, parse_hosts_file, render_schema
+from fedssh.inventory.hostsfile import KUBERNETES_OWN, KubeFedSection, parse_hosts_file, render_schema
 
 SCHEMA = Path(fedssh.__file__).with_name("hosts.schema.json")
 HOST = "host: {name: fedhost, address: fedhost.example.com}\n"
@@ -161,7 +161,7 @@ def test_a_name_that_is_none_is_answered_by_the_nearest(written: str, meant: str
 def test_keys_without_a_value_count_as_absent() -> None:
     """So that everything below a key can be commented out."""
     hosts = parse_hosts_file(HOST + "kubefed:\ndefaults:\n  user:\nmembers:\n", source="hosts.yaml")
-    assert hosts.kubefed.version == "0.10.0"
+    assert hosts.kubefed == KubeFedSection()
     assert hosts.members == {}
     assert mistakes("host:\n  name: a\n  address:\n") == ["hosts.yaml:3:3: host.address: is missing"]
 

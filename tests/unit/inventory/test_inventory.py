@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fedssh.errors import ConfigurationError
-from fedssh.inventory import Machine, find_hosts_file, load_inventory, parse_inventory
+from fedssh.inventory import KubeFed, Machine, find_hosts_file, load_inventory, parse_inventory
 
 CHECKOUT = Path(__file__).parents[3]
 FULL = """\
@@ -87,8 +87,8 @@ def test_a_name_and_an_address_are_enough() -> None:
     assert inventory.host.machine == Machine(name="fedhost", address="h")
     assert inventory.members == ()
     assert inventory.host_context == "rename"
-    assert inventory.kubefed.version == "0.10.0"
-    assert inventory.kubefed.values == {}
+    assert inventory.kubefed == KubeFed()
+    assert inventory.kubefed.source.version == "0.10.0"
 
 
 @pytest.mark.parametrize(
@@ -108,13 +108,18 @@ def test_a_pin_says_how_a_member_is_verified(said: str, tls: str, pin: str | Non
     assert (member.tls, member.pin) == (tls, pin)
 
 
-def test_kubefedctls_address_follows_the_version() -> None:
-    """Unless hosts.yaml names another."""
+def test_a_source_says_where_everything_lies() -> None:
+    """Chart, kubefedctl and version are those of KubeFed's project, or of the fork, unless hosts.yaml names others."""
+    upstream = parse_inventory(FULL, path=Path("/x/hosts.yaml")).kubefed
     released = "https://github.com/kubernetes-sigs/kubefed/releases/download/"
-    inventory = parse_inventory(FULL, path=Path("/x/hosts.yaml"))
-    assert inventory.kubefed.kubefedctl_url == released + "v0.9.2/kubefedctl-0.9.2-linux-amd64.tgz"
-    text = FULL.replace("version: 0.9.2", "kubefedctl_url: http://mirror/k.tgz")
-    assert parse_inventory(text, path=Path("/x/hosts.yaml")).kubefed.kubefedctl_url == "http://mirror/k.tgz"
+    assert (upstream.source.name, upstream.version) == ("upstream", "0.9.2")
+    url = upstream.source.kubefedctl_url("0.9.2", "amd64")
+    assert url == released + "v0.9.2/kubefedctl-0.9.2-linux-amd64.tgz"
+    text = "kubefed: {source: nutanix, kubefedctl_url: 'http://mirror/k.tgz'}\nhost: {name: h, address: a}\n"
+    fork = parse_inventory(text, path=Path("/x/hosts.yaml")).kubefed
+    assert (fork.source.version, fork.version, fork.kubefedctl_url) == ("0.12.2", None, "http://mirror/k.tgz")
+    assert fork.source.chart_repository.startswith("https://raw.githubusercontent.com/nutanix-cloud-native/kubefed/")
+    assert fork.source.kubefedctl_url("0.12.2", "arm64").endswith("/v0.12.2/kubefedctl-0.12.2-linux-arm64.tgz")
 
 
 def test_the_checkouts_hosts_yaml_describes_the_lab() -> None:

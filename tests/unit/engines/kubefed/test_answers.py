@@ -71,11 +71,11 @@ def test_the_list_of_clusters(answers: tuple[str, str], code: int) -> None:
 def test_the_state_of_kubefed(release: str, deployments: str, version: str, code: int) -> None:
     """A state comes of it always; its refusals and what is missing can be told."""
     nobody = [result("{}"), result("{}")]
-    tools = [result(version, code=code), result()]
+    tools = [result(version, code=code), result(), result(version)]
     state = parse_state(tools, [result(release), result(deployments), *nobody], machine="fedhost")
     assert isinstance(state, KubeFedState)
     assert state.version.isprintable()
-    for error in [*state.refusals(INVENTORY), *state.gaps]:
+    for error in [*state.refusals(INVENTORY, kubernetes=""), *state.gaps]:
         assert isinstance(error, FedsshError)
     assert state.missing(INVENTORY)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from fedssh.engines.kubefed.charts import chart_place
 from fedssh.engines.kubefed.install import (
     chart_part,
     check_part,
@@ -48,6 +49,7 @@ case "$*" in
     *" apply "*) cat >>"$LOG.applied" ;;
 esac
 """
+ADDED = chart_place(INVENTORY.kubefed, "0.10.0", None)
 NOTHING_SAID = ".status.conditions accessor error: <nil> is of the type <nil>, expected []interface{}"
 
 
@@ -56,32 +58,37 @@ def test_an_interrupted_first_installation_is_done_again(status: str) -> None:
     """What it left is uninstalled before."""
     left = Release(version="0.10.0", status=status, revision=1)
     assert is_leftover(left)
-    commands = install_commands(release=left, version="0.10.0", repository="https://r", values={}, target=HOST)
+    commands = install_commands(ADDED, release=left, values={}, target=HOST)
     assert [key_of(command)[:2] for command in commands] == [
         ("helm", "uninstall"),
-        ("helm", "repo"),
         ("kubefed", "configure"),
         ("helm", "install"),
     ]
     for kept in (None, replace(left, status="deployed"), replace(left, revision=2)):
         assert not is_leftover(kept)
-        commands = install_commands(release=kept, version="0.10.0", repository="https://r", values={}, target=HOST)
+        commands = install_commands(ADDED, release=kept, values={}, target=HOST)
         assert ("helm", "uninstall") not in [key_of(command)[:2] for command in commands]
 
 
-def test_the_chart_is_installed_without_its_hooks() -> None:
+def test_the_chart_is_installed_without_its_hooks(
+    local: LocalShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of the wanted version, into its own namespace, with the inventory's values from stdin."""
     values = {"controllermanager": {"replicaCount": 1}}
-    commands = install_commands(release=None, version="0.10.0", repository="https://charts", values=values, target=HOST)
-    add, _, install = [argv_of(command) for command in commands]
-    assert add == ["helm", "repo", "add", "kubefed-charts", "https://charts", "--force-update"]
-    assert install[1:4] == ["install", "kubefed", "kubefed-charts/kubefed"]
+    commands = install_commands(ADDED, release=None, values=values, target=HOST)
+    for name in ("kubectl", "helm"):
+        install_tool(tmp_path / "bin", name, f'echo "{name} $*" >>{tmp_path}/log; cat >>{tmp_path}/stdin')
+    monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
+    assert local.run(commands[-1])[0].ok
+    words = (tmp_path / "log").read_text().split()
+    assert words[:3] == ["helm", "install", "kubefed"]
     assert {
-        *("--no-hooks", "--version=0.10.0", "--namespace=kube-federation-system"),
+        *("--no-hooks", "--version=0.10.0", "--namespace=kube-federation-system", "kubefed-charts/kubefed"),
         *("--values=-", "--kubeconfig=/root/.kube/config", "--kube-context=fedhost"),
-    } <= set(install)
-    assert [json.loads(stdin_of(command)) for command in commands[1:]] == [values, values]
-    (*_, empty) = install_commands(release=None, version="0.10.0", repository="r", values={}, target=HOST)
+    } <= set(words)
+    assert json.loads((tmp_path / "stdin").read_text()) == values
+    assert [json.loads(stdin_of(command)) for command in commands] == [values, values]
+    (*_, empty) = install_commands(ADDED, release=None, values={}, target=HOST)
     assert stdin_of(empty) == "{}"
 
 
@@ -97,7 +104,7 @@ def test_a_new_definition_of_which_nothing_is_said_yet_is_waited_for(
     for name, value in {"LOG": str(tmp_path / "log"), "TIMES": str(times), "SAYS": says}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
-    _, configure, _ = install_commands(release=None, version="0.10.0", repository="r", values={}, target=HOST)
+    configure, _ = install_commands(ADDED, release=None, values={}, target=HOST)
     (done,) = local.run(configure)
     assert (done.code, says in done.stderr) == (code, bool(code) or not says)
     assert (tmp_path / "log.applied").read_text().split() == (["show"] if code else ["show", "template"])
@@ -140,7 +147,7 @@ def test_a_part_has_its_own_stages() -> None:
     """The tool is downloaded, the chart installed with its feature gates; both rollouts are waited for at once."""
 
     def keys(part: Any) -> list[list[tuple[str, ...]]]:
-        stages = part_stages(part, INVENTORY.kubefed, None, target=HOST)
+        stages = part_stages(part, INVENTORY.kubefed, "0.10.0", None, tool_url="u", target=HOST)
         return [[key_of(command)[:2] for command in stage] for stage in stages]
 
     assert keys(TOOL) == [[("kubefedctl", "install")]]
@@ -158,7 +165,7 @@ def test_a_part_that_failed_says_why() -> None:
     """With the words of the tool that failed, and a hint that fits the part."""
     for part, words in ((TOOL, "kubefedctl_url"), (CHART, ""), (ROLLOUT, "describe pods")):
         with pytest.raises(StepError, match=r"fedhost: prepare KubeFed: .*no disk") as caught:
-            check_part(part, [result(code=1, stderr="no disk")], INVENTORY, machine="fedhost")
+            check_part(part, [result(code=1, stderr="no disk")], INVENTORY.kubefed, version="0.10.0", machine="fedhost")
         assert words in caught.value.hint
 
 
@@ -169,18 +176,18 @@ def test_an_address_that_the_host_does_not_reach_is_named_by_its_key(key: str, *
     said = f"kubefed: {{{key}: 'http://artefacts/x'}}\n" * is_own
     inventory = parse_inventory(f"{said}host: {{name: fedhost, address: h}}", path=Path("hosts.yaml"))
     part = TOOL if key == "kubefedctl_url" else CHART
-    first = part_stages(part, inventory.kubefed, None, target=HOST)[0][0]
+    first = part_stages(part, inventory.kubefed, "0.10.0", None, tool_url="u", target=HOST)[0][0]
     answer = replace(result(code=1, stderr="no route"), command=first)
     with pytest.raises(StepError) as caught:
-        check_part(part, [answer], inventory, machine="fedhost")
+        check_part(part, [answer], inventory.kubefed, version="0.10.0", machine="fedhost")
     assert f"kubefed.{key}" in caught.value.hint
-    assert ("leave chart_repository and kubefedctl_url out" in caught.value.hint) == is_own
+    assert (f"leave {key} out" in caught.value.hint) == is_own
 
 
 def test_a_part_that_went_well_is_no_error() -> None:
     """A download also has to be of the wanted version."""
-    check_part(CHART, [result(), result()], INVENTORY, machine="fedhost")
-    check_part(ROLLOUT, [result(), result()], INVENTORY, machine="fedhost")
-    check_part(TOOL, [result('Version:"v0.10.0"')], INVENTORY, machine="fedhost")
+    check_part(CHART, [result(), result()], INVENTORY.kubefed, version="0.10.0", machine="fedhost")
+    check_part(ROLLOUT, [result(), result()], INVENTORY.kubefed, version="0.10.0", machine="fedhost")
+    check_part(TOOL, [result('Version:"v0.10.0"')], INVENTORY.kubefed, version="0.10.0", machine="fedhost")
     with pytest.raises(StepError, match=r"is version 0\.9\.2, not 0\.10\.0"):
-        check_part(TOOL, [result('Version:"v0.9.2"')], INVENTORY, machine="fedhost")
+        check_part(TOOL, [result('Version:"v0.9.2"')], INVENTORY.kubefed, version="0.10.0", machine="fedhost")

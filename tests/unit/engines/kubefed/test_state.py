@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 HOST = Target(kubeconfig="/root/.kube/config", context="fedhost")
 VERSION = 'path /usr/local/bin/kubefedctl\nkubefedctl version: version.Info{Version:"v0.10.0", GitCommit:"x"}\n'
-TOOLS = [result("v3.18.4"), result(VERSION)]
+TOOLS = [result("v3.18.4"), result(VERSION), result("x86_64\n")]
 NOBODY = [result(code=1, stderr=NO_SUCH_API), result()]
 WANTED = Release(version="0.10.0", status="deployed", revision=1)
 
@@ -46,7 +46,7 @@ def missing(state: KubeFedState, version: str = "0.10.0") -> list[str]:
 
 def refusal(state: KubeFedState, version: str = "0.10.0") -> FedsshError:
     """Return why KubeFed cannot be installed, or used as it is."""
-    (error,) = state.refusals(asked_for(version))
+    (error,) = state.refusals(asked_for(version), kubernetes="v1.21.14")
     return error
 
 
@@ -54,17 +54,20 @@ def test_a_complete_installation_needs_nothing() -> None:
     """Release, rollout and tool, all of the wanted version."""
     found = read()
     tool = kubefedctl.Tool(path="/usr/local/bin/kubefedctl", version="0.10.0")
-    assert found == KubeFedState(machine="fedhost", release=WANTED, is_running=True, serves=True, tools=(tool,))
-    assert (found.version, found.refusals(asked_for()), found.missing(asked_for())) == ("0.10.0", [], [])
+    assert found == KubeFedState(
+        machine="fedhost", release=WANTED, is_running=True, serves=True, processor="x86_64", tools=(tool,)
+    )
+    assert (found.version, found.missing(asked_for())) == ("0.10.0", [])
+    assert found.refusals(asked_for(), kubernetes="v1.21.14") == []
     assert "0.10.0 is installed" in refusal(found, "0.9.2").message
     assert missing(found, "0.9.2") == ["tool"]
 
 
 def test_an_empty_host_lacks_everything() -> None:
     """No release, nothing that serves, no tool: all is installed, in this order."""
-    found = read("[]", "", [TOOLS[0], result()])
+    found = read("[]", "", [TOOLS[0], result(), result()])
     assert found == KubeFedState(machine="fedhost")
-    assert (found.version, found.refusals(asked_for()), found.gaps) == ("", [], ())
+    assert (found.version, found.refusals(asked_for(), kubernetes="v1.21.14"), found.gaps) == ("", [], ())
     parts = {part.name: part.why for part in found.missing(asked_for())}
     assert parts == {
         "tool": "there is no kubefedctl",
@@ -123,7 +126,7 @@ def test_an_interrupted_first_installation_is_done_again(status: str) -> None:
     """It does not count as installed, and is no reason to refuse; only another version is."""
     release = json.dumps([{**json.loads(RELEASE)[0], "status": status}])
     found = read(release)
-    assert (found.version, found.refusals(asked_for())) == ("", [])
+    assert (found.version, found.refusals(asked_for(), kubernetes="v1.21.14")) == ("", [])
     parts = {part.name: part.why for part in found.missing(asked_for())}
     assert parts == {"chart": "an earlier installation stopped half-way", "rollout": "it does not serve yet"}
     assert "hosts.yaml asks for 0.9.2" in refusal(found, "0.9.2").message
@@ -138,7 +141,7 @@ def test_a_kubefed_that_helm_has_not_installed_is_refused() -> None:
     for item in deployments["items"]:
         item["metadata"]["deletionTimestamp"] = "2026-11-23T10:00:00Z"
     found = read("[]", json.dumps(deployments))
-    assert (found.release, found.refusals(asked_for())) == (None, [])
+    assert (found.release, found.refusals(asked_for(), kubernetes="v1.21.14")) == (None, [])
 
 
 @pytest.mark.parametrize(
@@ -151,10 +154,10 @@ def test_a_kubefed_that_helm_has_not_installed_is_refused() -> None:
 )
 def test_a_helm_that_does_not_work_is_refused(helm: Result, message: str) -> None:
     """With its own error, besides what else is wrong."""
-    found = read(tools=[helm, TOOLS[1]])
-    (error,) = [error for error in found.refusals(asked_for()) if isinstance(error, StepError)]
+    found = read(tools=[helm, *TOOLS[1:]])
+    (error,) = [error for error in found.refusals(asked_for(), kubernetes="v1.21.14") if isinstance(error, StepError)]
     assert message in error.message
-    assert len(found.refusals(asked_for("0.9.2"))) == 2
+    assert len(found.refusals(asked_for("0.9.2"), kubernetes="v1.21.14")) == 2
 
 
 def test_what_could_not_be_asked_is_a_gap() -> None:
@@ -168,7 +171,7 @@ def test_what_could_not_be_asked_is_a_gap() -> None:
         assert "connection refused" in str(gap)
         assert bool(found.release) is (number != 0)
         assert found.serves is (number != 1)
-    without = [result(code=127), TOOLS[1]]
+    without = [result(code=127), *TOOLS[1:]]
     found = parse_state(without, [result(code=127), result(), *NOBODY], machine="fedhost")
     assert [gap.message for gap in found.gaps] == ["helm is not there"]
 
@@ -193,4 +196,4 @@ def test_what_the_host_says_is_escaped() -> None:
     found = read(json.dumps([{**json.loads(RELEASE)[0], "chart": "kubefed-\x1b[31m"}]))
     assert found.version.isprintable()
     assert [gap.message.isprintable() for gap in found.gaps] == [True]
-    assert found.refusals(asked_for("0.10.0")) == []
+    assert found.refusals(asked_for("0.10.0"), kubernetes="v1.21.14") == []
