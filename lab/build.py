@@ -89,6 +89,7 @@ def _build_artefacts(images: Images, generations: Collection[Generation]) -> Non
     files = {
         "Dockerfile": NODE / "Dockerfile.artefacts",
         "nginx.conf": NODE / "nginx.conf",
+        "registry.yaml": NODE / "registry.yaml",
         "www": parts.website(generations),
     }
     with step("building the image of the artefact server"):

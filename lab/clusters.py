@@ -17,12 +17,13 @@ from lab.containers import (
     find_containers,
     free_ports,
     generation_of,
+    is_published,
     published_port,
     remove_container,
     remove_network,
 )
 from lab.generations import GENERATIONS, NEW, Generation
-from lab.machine import Machine
+from lab.machine import Machine, Server
 
 HOST: Final = "fedhost"
 MEMBER: Final = "member"
@@ -41,6 +42,8 @@ class Lab:
     host: Machine
     members: tuple[Machine, ...]
     kubefed: str  # the version that its host is to have
+    artefacts: Server
+    artefacts_port: int  # where this computer reaches them, at 127.0.0.1
 
     @property
     def machines(self) -> tuple[Machine, ...]:
@@ -77,8 +80,9 @@ def start_lab(
         if _is_cluster(name):
             generations.setdefault(_number(name), _generation(container))
     images = build(*generations.values())
-    wanted = [Wanted(lab=prefix, name=ARTEFACTS, image=images.artefacts, port=None)]
     free = free_ports()
+    port = _port(found.get(ARTEFACTS), free)
+    wanted = [Wanted(lab=prefix, name=ARTEFACTS, image=images.artefacts, port=port, inside=80)]
     for number, generation in sorted(generations.items()):
         name = _name(number)
         port = _port(found.get(name), free) if ports is None else ports + number
@@ -124,6 +128,8 @@ def _describe(prefix: str, directory: Path, found: dict[str, Container]) -> Lab:
         host=machines[0],
         members=tuple(machines[1:]),
         kubefed=_generation(found[HOST]).kubefed[0],
+        artefacts=Server(name=ARTEFACTS, container=str(found[ARTEFACTS].name)),
+        artefacts_port=published_port(found[ARTEFACTS]),
     )
 
 
@@ -153,4 +159,4 @@ def _generation(container: Container) -> Generation:
 
 
 def _port(found: Container | None, free: Iterator[int]) -> int:
-    return next(free) if found is None else published_port(found)
+    return next(free) if found is None or not is_published(found) else published_port(found)

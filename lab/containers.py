@@ -15,7 +15,7 @@ from lab.engine import engine
 from lab.errors import LabError
 from lab.machine import ADDRESS
 
-# On every container: the lab it belongs to, its name there, where its sshd is published, and what Kubernetes it has.
+# On every container: the lab it belongs to, its name there, where it is published, and what Kubernetes it has.
 LAB_LABEL: Final = "fedssh.lab"
 NAME_LABEL: Final = "fedssh.name"
 PORT_LABEL: Final = "fedssh.port"
@@ -35,9 +35,9 @@ PRIVILEGES: Final[dict[str, Any]] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wanted:
-    """A container that a lab should have; with a port, its sshd is published at it.
+    """A container that a lab should have; with a port, what listens `inside` is published at it: its sshd.
 
-    One that runs something else than what its image boots is no cluster, and needs no privileges.
+    Without a generation it is no cluster, and needs no privileges.
     """
 
     lab: str
@@ -45,7 +45,7 @@ class Wanted:
     image: str
     port: int | None
     generation: str = ""
-    sshd: int = 22
+    inside: int = 22
     runs: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
 
@@ -61,8 +61,13 @@ def find_containers(lab: str) -> dict[str, Container]:
     return {container.labels[NAME_LABEL]: container for container in found}
 
 
+def is_published(container: Container) -> bool:
+    """Tell whether a container is published at a port of this computer."""
+    return PORT_LABEL in container.labels
+
+
 def published_port(container: Container) -> int:
-    """Return the port that a machine's sshd is published at, whether it runs or not."""
+    """Return the port that a container is published at, whether it runs or not."""
     return int(container.labels[PORT_LABEL])
 
 
@@ -137,11 +142,11 @@ def _create(wanted: Wanted) -> None:
     if wanted.port is not None:
         # Only this computer may reach it: with_bind_ports would open it to every network.
         ports: dict[str, Any] = container.ports
-        ports[f"{wanted.sshd}/tcp"] = (ADDRESS, wanted.port)
+        ports[f"{wanted.inside}/tcp"] = (ADDRESS, wanted.port)
         container.with_tmpfs_mount("/run")
         labels[PORT_LABEL] = str(wanted.port)
-        if not wanted.runs:
-            options |= PRIVILEGES
+    if wanted.generation:
+        options |= PRIVILEGES
     container.with_kwargs(hostname=wanted.name, labels=labels, **options).start()
 
 

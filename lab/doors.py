@@ -85,7 +85,7 @@ def _start(
         name=name,
         image=build().nodes[NEW.name],
         port=published,
-        sshd=port,
+        inside=port,
         runs=("bash", "-c", boot, "door", str(port), *options),
     )
     ensure_running(wanted, found)

@@ -23,6 +23,7 @@ PACKAGES: Final = (
     "containernetworking-plugins",
     "curl",
     "dnsmasq-base",
+    "docker-registry",
     "ebtables",
     "etcd-server",
     "ethtool",
@@ -58,6 +59,8 @@ PROGRAM_HELM: Final = Program(
     variables=(("helm.sh/helm/v3/internal/version.version", f"v{HELM}"),),
     hint="about 2 minutes, once",
 )
+_KUBEFED_PATH: Final = "/hyperfed/hyperfed"
+_KUBEFED_LINKS: Final = ("controller-manager", "webhook", "kubefedctl")
 PROGRAM_PAUSE: Final = Program(title="the pause program", name="pause", module="go/pause", package=".")
 
 
@@ -141,8 +144,8 @@ def pod_images(generation: Generation) -> Path:
                 directory / f"kubefed-{version}.tar",
                 f"quay.io/kubernetes-multicluster/kubefed:v{version}",
                 build_program(kubefed(version)),
-                path="/hyperfed/hyperfed",
-                links=("controller-manager", "webhook", "kubefedctl"),
+                path=_KUBEFED_PATH,
+                links=_KUBEFED_LINKS,
             )
 
     return cached(f"images-{generation.name}", pod_images_digest(generation), make)
@@ -155,7 +158,7 @@ def website_digest(generations: Iterable[Generation]) -> str:
 
 
 def website(generations: Collection[Generation]) -> Path:
-    """Make what the artefact server serves: a chart repository, and kubefedctls with their checksums."""
+    """Make what the artefact server serves: a chart repository, kubefedctls with checksums, a registry's images."""
 
     def make(directory: Path) -> None:
         helm = str(build_program(PROGRAM_HELM))
@@ -167,6 +170,14 @@ def website(generations: Collection[Generation]) -> Path:
                 _package_chart(directory / "charts", version, helm)
                 release = directory / "kubefedctl" / f"kubefedctl-{version}-linux-amd64.tgz"
                 archives.write_release(release, "kubefedctl", hyperfed)
+                archives.write_registry_image(
+                    directory / "registry",
+                    "kubernetes-multicluster/kubefed",
+                    f"v{version}",
+                    hyperfed,
+                    path=_KUBEFED_PATH,
+                    links=_KUBEFED_LINKS,
+                )
             index = [helm, "repo", "index", str(directory / "charts")]
             run_logged("indexing the chart repository", index, log="chart-index")
 
