@@ -84,8 +84,9 @@ test-cluster: setup images ## Tests on real clusters
 test-kills: setup images ## Kill every verb and cut its connections at every remote execution
 	@$(BIN)/python -m tests.cluster.kills --workers $(WORKERS)
 
-bench: setup sshd ## Measure what SSH costs, by the length of the link (as root)
+bench: setup sshd ## Measure what SSH costs, and uploads, by the length of the link (as root)
 	@$(BIN)/python -m bench.latency
+	@$(BIN)/python -m bench.uploads
 
 test: lint sshd images ## Everything; at the end it says what took longest
 	@$(PYTEST) --durations 25

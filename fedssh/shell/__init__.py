@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final, Protocol, Self
 from fedssh.errors import StepError, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from fedssh.sensitive import Sensitive
 
@@ -119,6 +120,22 @@ class Shell(Protocol):
         Raises:
             UnreachableError: the connection is gone.
             StepError: neither came within ``timeout_seconds``; the command was ended.
+        """
+        ...
+
+    def upload(self, file: Path, *, sha256: str, sent: Callable[[int], None]) -> str:
+        """Copy a file into fedssh's own folder on the machine; return its path there.
+
+        One that is there already is not sent again, and what an upload that was cut has left is gone on with.
+
+        Args:
+            file: The file, on the laptop.
+            sha256: Its checksum, by which the machine knows it.
+            sent: Told every now and then how many bytes of it are there.
+
+        Raises:
+            StepError: It could not be written there, or came with another checksum.
+            UnreachableError: The connection was lost; the next upload goes on from there.
         """
         ...
 

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 NO_BUILTIN_PRINTF: Final = 97
 """The exit code of a program whose shell would have shown secrets in argv."""
 
+# Machines reached without a login shell often lack the places where kubectl and helm live.
+_PLACES: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin:/var/lib/rancher/rke2/bin"
 _FRAME_ROOM_BYTES: Final = 256
 _LARGEST_CODE: Final = 255
 _LONGEST_BEGIN: Final = len("b 999999\n")
@@ -113,8 +115,7 @@ def parse_answer(
 def _prelude(separator: str) -> list[str]:
     return [
         f"S={separator}",
-        # Machines reached without a login shell often lack the places where kubectl and helm live.
-        "PATH=${PATH:-/bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin",
+        f"PATH=${{PATH:-/bin}}:{_PLACES}",
         "LC_ALL=C",
         "export PATH LC_ALL",
     ]

@@ -22,6 +22,7 @@ _STATUS_TIMEOUT_SECONDS = 5.0
 _SLICE_SECONDS = 0.5
 _READ_BYTES = 128 * 1024
 _NOISE_KEPT_BYTES = 4096
+_NOISE_LIMIT_BYTES = 1024 * 1024
 _NOTHING = Sensitive("")
 # What is raised by writing to a connection that has just gone, before Paramiko's own thread has seen that
 # (EOFError: paramiko/packet.py, write_all).
@@ -85,6 +86,23 @@ class ShellChannel:
             return False
         return True
 
+    def pass_on(self, data: bytes) -> bool:
+        """Send data to what the sh runs; return False if nobody takes it any more.
+
+        Raises:
+            TimeoutError: the deadline has passed.
+        """
+        self._channel.settimeout(self._remaining())
+        try:
+            self._channel.sendall(data)
+        except TimeoutError:
+            raise
+        except _GONE:
+            return False
+        # The machine takes no more than a window's worth of what it has not read: it must have said something.
+        self._link.heard()
+        return True
+
     def read(self) -> bytes:
         """Return what came on stdout since, b"" at its end.
 
@@ -132,3 +150,15 @@ class ShellChannel:
         while self._channel.recv_stderr_ready():
             noise = self._channel.recv_stderr(_READ_BYTES)
             self.noise = (self.noise + noise)[-_NOISE_KEPT_BYTES:]
+
+
+def read_first_line(channel: ShellChannel, separator: str) -> str | None:
+    """Return the line after the separator's; None if stdout ended before it was complete."""
+    answer = b""
+    start = b"\n" + separator.encode() + b"\n"
+    while chunk := channel.read():
+        answer = (answer + chunk)[-_NOISE_LIMIT_BYTES:]
+        line, complete, _ = answer.partition(start)[2].partition(b"\n")
+        if complete:
+            return line.decode(errors="replace")
+    return None

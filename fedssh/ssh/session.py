@@ -11,11 +11,13 @@ import paramiko
 from fedssh.errors import ConnectionLostError, StepError, UnknownOutcomeError, UnreachableError
 from fedssh.shell import OUTPUT_LIMIT_BYTES, RUN_TIMEOUT_SECONDS, commands_of, last_words
 from fedssh.shell.program import NO_BUILTIN_PRINTF, parse_answer, render_hold, render_program
-from fedssh.ssh.channels import ShellChannel
+from fedssh.ssh.channels import ShellChannel, read_first_line
 from fedssh.ssh.link import SILENCE_SECONDS
+from fedssh.ssh.uploading import UPLOAD_STALL_SECONDS, UploadFailedError, upload
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from fedssh.shell import Command, Result
     from fedssh.ssh.channels import Start
@@ -28,6 +30,7 @@ _log = logging.getLogger(__name__)
 
 _ENDING_SECONDS = 0.5
 _NOISE_LIMIT_BYTES = 1024 * 1024
+_UPLOAD = "upload"
 _FRAME_BYTES = 1024
 _AGAIN = "Run the same command again: fedssh looks first and does only what is missing."
 
@@ -107,7 +110,7 @@ class Session:
         channel = self._open("", timeout_seconds)
         try:
             channel.send(render_hold(line, separator=separator).encode())
-            first_line = _read_first_line(channel, separator)
+            first_line = read_first_line(channel, separator)
             code = None if first_line is not None else channel.wait_for_code()
         except TimeoutError:
             channel.close()
@@ -122,6 +125,24 @@ class Session:
         held = HeldCommand(channel, first_line or "", code)
         self._held.append(held)
         return held
+
+    def upload(self, file: Path, *, sha256: str, sent: Callable[[int], None]) -> str:
+        """Copy a file into fedssh's own folder on the machine; see ``fedssh.shell.Shell``."""
+        channel = self._open(_UPLOAD, UPLOAD_STALL_SECONDS)
+        _log.debug("%s: upload of %s (%d bytes)", self._name, file, file.stat().st_size)
+        try:
+            return upload(channel, file, sha256=sha256, sent=sent)
+        except UploadFailedError as error:
+            if error.is_cut:
+                self._link.transport.join(_ENDING_SECONDS)
+            if not self.alive:
+                why = f"was silent for {SILENCE_SECONDS:.0f} s" if self._link.silent else "closed the connection"
+                words = f"the machine {why} during an upload"
+                hint = "Run the same command again: the upload goes on from where it was cut."
+                raise UnreachableError(words, machine=self._name, step=_UPLOAD, hint=hint) from None
+            raise StepError(str(error), machine=self._name, step=_UPLOAD) from None
+        finally:
+            channel.close()
 
     def close(self) -> None:
         """Close the connection; whatever still runs on it is ended."""
@@ -220,18 +241,6 @@ class HeldCommand:
 
     def __exit__(self, *exc: object) -> None:
         self.release()
-
-
-def _read_first_line(channel: ShellChannel, separator: str) -> str | None:
-    """Return the line after the separator's; None if stdout ended before it was complete."""
-    answer = b""
-    start = b"\n" + separator.encode() + b"\n"
-    while chunk := channel.read():
-        answer = (answer + chunk)[-_NOISE_LIMIT_BYTES:]
-        line, complete, _ = answer.partition(start)[2].partition(b"\n")
-        if complete:
-            return line.decode(errors="replace")
-    return None
 
 
 def _unanswered(answer: bytearray, separator: str, titles: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pwd
 import re
@@ -133,6 +134,22 @@ def test_proxy_jump_through_two_gateways(
     with ThreadPoolExecutor() as pool:
         assert all(pool.map(lambda machine: connects(connections, machine), machines))
     assert [sshd.log().count("Accepted publickey") for sshd in (first, second, third)] == [1, 1, 2]
+
+
+def test_a_file_is_uploaded_through_gateways(
+    start_sshd: Callable[..., Sshd], connections: Connections, write_config: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """It arrives whole at the machine, and on no gateway."""
+    first, second, third = start_sshd(), start_sshd(), start_sshd()
+    write_config(host("one", first) + host("two", second) + host("three", third, "ProxyJump one,two"))
+    file = tmp_path / "large"
+    file.write_bytes(os.urandom(5_000_000))
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    shell = connections.connect(Machine(name="three", address="three"))
+    path = Path(shell.upload(file, sha256=sha256, sent=lambda there: None))  # noqa: ARG005
+    assert path == third.folder / ".cache" / "fedssh" / sha256
+    assert path.read_bytes() == file.read_bytes()
+    assert [(sshd.folder / ".cache").exists() for sshd in (first, second)] == [False, False]
 
 
 @pytest.mark.parametrize("policy", ["strict", "accept-new", "off"])

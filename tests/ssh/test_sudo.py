@@ -5,7 +5,9 @@ sudo's part is played by a script that takes the same options and says the same 
 
 from __future__ import annotations
 
+import hashlib
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +20,6 @@ from fedssh.ssh import Connections
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.ssh.conftest import Sshd
 
@@ -90,6 +91,11 @@ def test_fault_23_sudo_with_a_password(sudo: Callable[[str], Sshd], tmp_path: Pa
         assert (first.stdout, first.stderr, second.stdout) == ("yes\ntext", "", "")
         with shell.hold("echo $AS_ROOT; cat") as held:
             assert held.first_line == "yes"
+        file = tmp_path / "file"
+        file.write_bytes(b"x" * 1_000_000)
+        sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+        uploaded = Path(shell.upload(file, sha256=sha256, sent=lambda there: None))  # noqa: ARG005
+    assert uploaded.read_bytes() == file.read_bytes()
     place = f"root@127.0.0.1 port {sshd.port}"
     assert questions == [f"sudo password for {place}: ", f"That is not it. sudo password for {place}: "]
     assert canary not in (tmp_path / "argv").read_text()
