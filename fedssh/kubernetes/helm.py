@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from fedssh.errors import StepError
+from fedssh.errors import RefusedError, StepError
 from fedssh.kubernetes.kubectl import NOT_FOUND, OWN, Target, missing_tool, parse_json
 from fedssh.shell import Command, Result, command, failure
 from fedssh.versions import parse_version
@@ -47,7 +47,8 @@ def check_version(result: Result, *, machine: str, step: str) -> None:
     """Check that Helm is there and of a major version that works.
 
     Raises:
-        StepError: It is missing, or it is not Helm 3. Helm 4 installs webhook configurations before the custom
+        StepError: It is missing, or does not answer (3).
+        RefusedError: It is not Helm 3 (6). Helm 4 installs webhook configurations before the custom
             resources that they would check (helm#30701), so a chart with both cannot be installed with it.
     """
     if result.code == NOT_FOUND:
@@ -56,11 +57,11 @@ def check_version(result: Result, *, machine: str, step: str) -> None:
         raise failure(result, machine=machine, step=step)
     version = parse_version(result.stdout)
     if version is None or version[0] != _MAJOR:
-        raise StepError(
+        raise RefusedError(
             f"helm is {result.stdout.strip()[:40]!r}, and the chart needs Helm 3",
             machine=machine,
             step=step,
-            hint=f"Install Helm 3 on the machine of {machine}.",
+            hint=f"Install Helm 3 on the machine of {machine}, such as 3.18 or newer.",
         )
 
 

@@ -11,7 +11,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from fedssh.errors import BusyError, FedsshError, RefusedError, StepError, visible
+from fedssh.errors import BusyError, RefusedError, StepError, visible
 from fedssh.kubernetes.kubeconfig import Kubeconfig, parse_kubeconfig
 from fedssh.sensitive import Sensitive
 from fedssh.shell import Command, Result, clean_up, failure, last_words, script
@@ -130,6 +130,10 @@ _REMOVE_COPIES: Final = f"""
     copies "$1" "$2" | while read -r copy; do rm -f "$copy" || exit; done || exit
     [ -z "$2" ] || rm -f "$1.fedssh.lock"
 """
+
+
+class NoKubeconfigError(RefusedError):
+    """There is no kubeconfig, or an empty file in its place (6)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -314,8 +318,8 @@ def _held_by_kubectl(machine: str, file: KubeconfigFile, age: str) -> BusyError:
     )
 
 
-def _unusable(machine: str, problem: str) -> FedsshError:
-    return RefusedError(
+def _unusable(machine: str, problem: str) -> NoKubeconfigError:
+    return NoKubeconfigError(
         problem,
         machine=machine,
         step="look at the host",

@@ -6,7 +6,7 @@ import shlex
 import pytest
 from hypothesis import given
 
-from fedssh.errors import StepError
+from fedssh.errors import RefusedError, StepError
 from fedssh.kubernetes import helm
 from fedssh.kubernetes.helm import Release, check_version, find_release, parse_release
 from fedssh.kubernetes.kubectl import Target
@@ -40,20 +40,22 @@ def test_helm_3_is_accepted(version: str) -> None:
 
 @pytest.mark.parametrize("version", ["v4.0.0", "v2.17.0", "v30.1", "", "\x1b[31m" + "x" * 99])
 def test_fault_26_any_other_helm_is_not(version: str) -> None:
-    """Helm 4 cannot install the chart; what it says is cut and escaped."""
-    with pytest.raises(StepError, match="needs Helm 3") as caught:
+    """Helm 4 cannot install the chart: it is refused, with what to install. What it says is cut and escaped."""
+    with pytest.raises(RefusedError, match="needs Helm 3") as caught:
         check_version(result(version), machine="fedhost", step="s")
-    assert "fedhost" in caught.value.hint
+    assert caught.value.exit_code == 6
+    assert caught.value.hint == "Install Helm 3 on the machine of fedhost, such as 3.18 or newer."
     assert "\x1b" not in str(caught.value)
     assert len(str(caught.value)) < 120
 
 
 def test_fault_26_a_missing_helm_is_told_from_one_that_fails() -> None:
-    """The one is to be installed, the other to be looked at."""
-    with pytest.raises(StepError, match="helm is not there"):
+    """The one is to be installed, the other to be looked at; neither is a refusal."""
+    with pytest.raises(StepError, match="helm is not there") as missing:
         check_version(result(code=127), machine="m", step="s")
-    with pytest.raises(StepError, match="exit code 1: broken"):
+    with pytest.raises(StepError, match="exit code 1: broken") as failing:
         check_version(result(code=1, stderr="broken"), machine="m", step="s")
+    assert (missing.value.exit_code, failing.value.exit_code) == (3, 3)
 
 
 @pytest.mark.parametrize("printed", ["", "[]", "null"])
@@ -125,7 +127,7 @@ def test_no_version_breaks_the_check(said: str) -> None:
     """It is Helm 3, or refused in a line."""
     try:
         check_version(result(said), machine="m", step="s")
-    except StepError as error:
+    except RefusedError as error:
         told = str(error)
     else:
         told = ""
@@ -140,5 +142,5 @@ def test_a_long_answer_takes_no_long_time(piece: str) -> None:
     with soon():
         with pytest.raises(StepError):
             parse_release(said, chart="kubefed", machine="m", step="s")
-        with pytest.raises(StepError):
+        with pytest.raises(RefusedError):
             check_version(said, machine="m", step="s")
