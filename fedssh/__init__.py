@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     )
     from fedssh.federation.report import CheckFinding, ClusterReport, PlannedChange, Progress, Report, Residue
     from fedssh.inventory import Inventory, load_inventory
-    from fedssh.library import check, federate, prepare, rotate, status, unfederate
+    from fedssh.library import check, federate, fetch, prepare, rotate, status, unfederate
 
     __version__: str
 
@@ -49,6 +49,7 @@ __all__ = [
     "__version__",
     "check",
     "federate",
+    "fetch",
     "load_inventory",
     "prepare",
     "rotate",
@@ -60,6 +61,7 @@ __all__ = [
 _HOMES: Final = {
     "check": "fedssh.library",
     "federate": "fedssh.library",
+    "fetch": "fedssh.library",
     "prepare": "fedssh.library",
     "rotate": "fedssh.library",
     "status": "fedssh.library",

@@ -13,6 +13,7 @@ from fedssh.inventory.choice import choose_beyond, choose_members
 from fedssh.ssh import Connections
 from fedssh.verbs import check as checking
 from fedssh.verbs import federate as federating
+from fedssh.verbs import fetch as fetching
 from fedssh.verbs import prepare as preparing
 from fedssh.verbs import rotate as rotating
 from fedssh.verbs import status as looking
@@ -63,11 +64,12 @@ def federate(
         return _or_raise(federating.run(wishes, connect=connections.connect, report=report, agree=_always))
 
 
-def prepare(inventory: Inventory, *, dry_run: bool = False, report: Reporter = ignore) -> Report:
+def prepare(inventory: Inventory, *, upgrade: bool = False, dry_run: bool = False, report: Reporter = ignore) -> Report:
     """Install on the host what a federation needs, nothing else.
 
     Args:
         inventory: The clusters, of which the host alone is asked.
+        upgrade: Whether another version that is installed is upgraded to the one that is wanted.
         dry_run: Whether the report only tells what would be changed.
         report: Told of every step.
 
@@ -75,8 +77,24 @@ def prepare(inventory: Inventory, *, dry_run: bool = False, report: Reporter = i
         FedsshError: What ended the run, as for ``federate``.
     """
     with Connections(_nobody) as connections:
-        wishes = Wishes(inventory=inventory, dry_run=dry_run)
+        wishes = Wishes(inventory=inventory, upgrade=upgrade, dry_run=dry_run)
         return _or_raise(preparing.run(wishes, connect=connections.connect, report=report))
+
+
+def fetch(inventory: Inventory, *, images: bool = False, report: Reporter = ignore) -> Report:
+    """Fetch into this computer's cache what a host without internet needs; no machine is connected to.
+
+    Args:
+        inventory: The clusters.
+        images: Whether the images of the engine's pods are fetched, too.
+        report: Told of every step.
+
+    Raises:
+        StepError: Something could not be fetched, or is not what it should be (3).
+    """
+    with Connections(_nobody) as connections:
+        wishes = Wishes(inventory=inventory, with_images=images)
+        return _or_raise(fetching.run(wishes, connect=connections.connect, report=report))
 
 
 def rotate(

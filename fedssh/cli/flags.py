@@ -70,6 +70,8 @@ DELETE_WORKLOADS: Final = Flag(
     name="delete_workloads", help="delete what the federation has put on them; else it stays"
 )
 UNINSTALL: Final = Flag(name="uninstall", help="with --all: take off the host what prepare has installed")
+UPGRADE: Final = Flag(name="upgrade", help="where another version is installed, upgrade it")
+IMAGES: Final = Flag(name="images", help="fetch container images, too")
 OLDER_THAN: Final = Flag(
     name="older_than", default="", metavar="TIME", help="only credentials that are older: 30d, 12h, 1w"
 )

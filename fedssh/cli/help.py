@@ -24,7 +24,7 @@ _NARROWEST: Final = 24
 
 def render_help(width: int) -> str:
     """Return the program's help, wrapped to a terminal's width."""
-    lines = [SENTENCE, "Usage: fedssh COMMAND [OPTIONS]", "", "Commands:"]
+    lines = [SENTENCE, "Usage: fedssh COMMAND [OPTIONS]", "Commands:"]
     lines += _columns([(verb.name, verb.help) for verb in VERBS], width)
     lines += ["", "Options, before or behind the command:"]
     lines += _columns([*((spell(flag), flag.help) for flag in COMMON), *OWN], width)

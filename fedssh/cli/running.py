@@ -17,11 +17,13 @@ from fedssh.cli.flags import (
     DELETE_WORKLOADS,
     DRY_RUN,
     HOSTS,
+    IMAGES,
     LABEL,
     MEMBER,
     OFFLINE,
     OLDER_THAN,
     UNINSTALL,
+    UPGRADE,
     YES,
 )
 from fedssh.cli.interruption import parse_age
@@ -104,6 +106,8 @@ def load_wishes(verb: Verb, given: Mapping[str, Any], messages: Messages) -> Wis
         older_than_seconds=parse_age(age) if age else 0,
         offline=offline,
         deep=deep,
+        upgrade=given.get(UPGRADE.name, False),
+        with_images=given.get(IMAGES.name, False),
     )
 
 

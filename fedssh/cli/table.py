@@ -15,6 +15,7 @@ from fedssh.cli.flags import (
     DRY_RUN,
     FROM_ANSIBLE,
     HOST,
+    IMAGES,
     LABEL,
     LOG_FORMAT,
     MEMBER,
@@ -26,6 +27,7 @@ from fedssh.cli.flags import (
     SHELL,
     TIMEOUT,
     UNINSTALL,
+    UPGRADE,
     VERBOSE,
     YES,
     Flag,
@@ -74,8 +76,14 @@ VERBS: Final = (
     Verb(
         name="prepare",
         help="Install on the host what a federation needs.",
-        flags=(DRY_RUN,),
-        examples=("fedssh prepare", "fedssh prepare --dry-run"),
+        flags=(UPGRADE, DRY_RUN),
+        examples=("fedssh prepare", "fedssh prepare --upgrade --dry-run"),
+    ),
+    Verb(
+        name="fetch",
+        help="Fetch on this computer what a host without internet needs.",
+        flags=(IMAGES,),
+        examples=("fedssh fetch", "fedssh fetch --images"),
     ),
     Verb(
         name="rotate",

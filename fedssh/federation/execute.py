@@ -25,15 +25,15 @@ from fedssh.federation.access_steps import (
     WriteEntries,
 )
 from fedssh.federation.act.grants import grant_access, mint_token, revoke_tokens, undo_grant
-from fedssh.federation.act.installation import install_part
 from fedssh.federation.act.joins import await_ready, correct_and_label, join_clusters, try_contexts
 from fedssh.federation.act.kubeconfig import remove_copies, write_entries
 from fedssh.federation.findings import notice
 from fedssh.federation.grants import Undo, undo_of
+from fedssh.federation.installation import install
 from fedssh.federation.look.advice import seek_advice
 from fedssh.federation.look.proof import prove, survey
 from fedssh.federation.outcomes import Outcome, proven_clusters
-from fedssh.federation.steps import AwaitReady, Correct, Install, Join, Label, Reconnect, Step, of_kind
+from fedssh.federation.steps import AwaitReady, Correct, ImportImages, Install, Join, Label, Reconnect, Step, of_kind
 from fedssh.federation.threads import as_they_end, at_once
 from fedssh.federation.wishes import wanted_endpoint
 from fedssh.kubernetes.account_tokens import MINTED_SECONDS
@@ -116,7 +116,8 @@ class _Run:
     def do(self, stage: Stage) -> None:
         """Execute the steps of a stage, all of a kind in one go, as far as their clusters still take part."""
         steps = [step for step in stage.steps if step.cluster not in self._journal.errors]
-        self._prepare(of_kind(steps, Grant), of_kind(steps, MintToken), of_kind(steps, Install))
+        installs = [step for step in steps if isinstance(step, ImportImages | Install)]
+        self._prepare(of_kind(steps, Grant), of_kind(steps, MintToken), installs)
         self._prove(of_kind(steps, Prove))
         self._write([step for step in steps if isinstance(step, NameContext | WriteEntries | CloseFile)])
         self._remove_copies(of_kind(steps, RemoveCopies))
@@ -140,7 +141,9 @@ class _Run:
             version=self._installed,
         )
 
-    def _prepare(self, grants: Sequence[Grant], mints: Sequence[MintToken], installs: Sequence[Install]) -> None:
+    def _prepare(
+        self, grants: Sequence[Grant], mints: Sequence[MintToken], installs: Sequence[ImportImages | Install]
+    ) -> None:
         """Let the members grant access while the host installs the engine."""
         tasks: dict[str, Callable[[], Sensitive | None]] = {step.cluster: partial(self._grant, step) for step in grants}
         tasks |= {step.cluster: partial(self._mint, step.cluster) for step in mints}
@@ -169,18 +172,15 @@ class _Run:
         self._asked_at[name] = time.monotonic()
         return mint_token(self._machines[name], self._members[name])
 
-    def _install(self, steps: Sequence[Install]) -> None:
-        for step in steps:
-            self._journal.begin(step.cluster, step.part.running)
-            install_part(
-                self._host,
-                step,
-                self._wishes.inventory,
-                engine=self._engine,
-                state=self._state,
-                target=self._target,
-            )
-            self._journal.done(step)
+    def _install(self, steps: Sequence[ImportImages | Install]) -> None:
+        install(
+            steps,
+            self._machines,
+            wishes=self._wishes,
+            host=self._facts.host.known,
+            engine=self._engine,
+            journal=self._journal,
+        )
         self._installed = self._state.wanted_version(self._wishes.inventory)
 
     def _prove(self, steps: Sequence[Prove]) -> None:

@@ -45,6 +45,7 @@ class HostFacts:
         state: Its kubeconfig and its engine; None when they could not be read.
         cluster_uid: The UID of its namespace kube-system, which tells one cluster from another; or "".
         server: The API address in its kubeconfig, or "".
+        ca: The CA in its kubeconfig, as it stands there: PEM in base64, or "".
         kubernetes: Its cluster's version, or "".
         clock: What its clock said, in seconds since 1970; 0 when it said nothing.
         own_names: The names in its /etc/hosts, in lower case, which its pods do not read.
@@ -58,6 +59,7 @@ class HostFacts:
     state: HostState | None = None
     cluster_uid: str = ""
     server: str = ""
+    ca: str = ""
     kubernetes: str = ""
     clock: float = 0
     own_names: frozenset[str] = frozenset()
@@ -192,6 +194,8 @@ class Facts:
         presented: What the members' API servers present to the host, for those whose trust depends on it.
         access: What the members' API servers answer to the host: to the token that is there, else to nobody in
             particular. Those whose endpoint is not known are left out.
+        host_access: What the host's API server answers there where hosts.yaml says that it is reached, to nobody in
+            particular; None where its kubeconfig tells that.
         engine: What the engine's own credential leads to, by the cluster's name in the federation. Clusters that
             are not meant have only been asked which cluster they are.
     """
@@ -201,6 +205,7 @@ class Facts:
     store: tuple[Certificate, ...] = ()
     presented: Mapping[str, Presented] = field(default_factory=dict)
     access: Mapping[str, Proof] = field(default_factory=dict)
+    host_access: Proof | None = None
     engine: Mapping[str, Proof] = field(default_factory=dict)
 
     def has_joined(self, name: str) -> bool:

@@ -43,6 +43,10 @@ class Journal:
         """Report that a step begins."""
         self._report(Progress(cluster=cluster, text=step, state="running"))
 
+    def progress(self, cluster: str, text: str) -> None:
+        """Report how far the step is that has begun."""
+        self._report(Progress(cluster=cluster, text=text, state="progressing"))
+
     def wait(self, cluster: str) -> None:
         """Report that nothing is left to do for a cluster until the others have come as far."""
         self._report(Progress(cluster=cluster, text="waiting for the others", state="waiting"))

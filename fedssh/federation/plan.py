@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fedssh.federation.access_steps import Grant, MintToken, Prove, RemoveCopies, RevokeToken, TestContext, WriteCluster
 from fedssh.federation.grants import needed_grant, stored_secrets
-from fedssh.federation.steps import AwaitReady, Correct, Install, Join, Label, Reconnect, Step, of_kind
-from fedssh.federation.wishes import wanted_endpoint
+from fedssh.federation.steps import AwaitReady, Correct, ImportImages, Install, Join, Label, Reconnect, Step, of_kind
+from fedssh.federation.wishes import host_endpoint, wanted_endpoint
 from fedssh.federation.writes import EPHEMERAL, NEW_TOKEN, plan_writes
 from fedssh.kubernetes.account_tokens import token_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from fedssh.engines.protocol import Engine
     from fedssh.federation.facts import Facts, HostFacts, MemberFacts
@@ -61,7 +61,7 @@ class Plan:
 
 def plan_prepare(wishes: Wishes, facts: HostFacts) -> Plan:
     """Return how the engine gets onto the host."""
-    return _plan(_installs(wishes.inventory, facts))
+    return _plan(_installs(wishes, facts))
 
 
 def plan_federate(wishes: Wishes, facts: Facts, engine: Engine) -> Plan:
@@ -82,7 +82,7 @@ def plan_federate(wishes: Wishes, facts: Facts, engine: Engine) -> Plan:
     }
     granted = {name: grant for name, grant in found.items() if grant}
     grants = list(granted.values())
-    installs = _installs(wishes.inventory, host)
+    installs = _installs(wishes, host)
     writes = plan_writes(wishes, facts, engine, endpoints, granted)
     contexts = {host.name: host.name}
     contexts |= {name: engine.entry_names(name).context for name in names if name not in ephemeral}
@@ -90,11 +90,16 @@ def plan_federate(wishes: Wishes, facts: Facts, engine: Engine) -> Plan:
         TestContext(cluster=name, why="as an administrator would", context=context)
         for name, context in contexts.items()
     ]
-    servers = {name: endpoint.server for name, endpoint in endpoints.items()}
+    # What the contexts say is what a join writes; what hosts.yaml says besides is corrected.
+    written, wanted = dict(endpoints), dict(endpoints)
+    own = host_endpoint(wishes.inventory, host) if engine.HOST_JOINS else None
+    if own:
+        written, wanted = {host.name: replace(own, server=host.server), **written}, {host.name: own, **wanted}
+    servers = {name: endpoint.server for name, endpoint in wanted.items()}
     if engine.HOST_JOINS:
         servers = {host.name: host.server, **servers}
-    joins = _joins(servers, facts, granted, engine, waits=bool(installs))
-    corrections = _corrections(endpoints, joins, host, engine)
+    joins = _joins(servers, facts, granted, engine, corrected=wanted, waits=bool(installs))
+    corrections = _corrections(wanted, written, joins, host, engine)
     # Without a stored token, there is one only where something is to be changed, which has to be proven first.
     revokes = _revokes([facts.members[name] for name in names if name not in ephemeral])
     revokes += _revokes_of_all([facts.members[name] for name in ephemeral])
@@ -119,9 +124,15 @@ def _plan(*stages: Sequence[Step]) -> Plan:
     return Plan(stages=tuple(Stage(steps=tuple(steps)) for steps in stages if steps))
 
 
-def _installs(inventory: Inventory, host: HostFacts) -> list[Install]:
-    parts = host.known.engine.missing(inventory)
-    return [Install(cluster=host.name, why=part.why, part=part) for part in parts]
+def _installs(wishes: Wishes, host: HostFacts) -> list[ImportImages | Install]:
+    parts = host.known.engine.missing(wishes.inventory)
+    steps: list[ImportImages | Install] = []
+    if wishes.images:
+        nodes = (host.name, *(node.name for node in wishes.inventory.host.nodes))
+        names = tuple(dict.fromkeys(image.name for image, _ in wishes.images))
+        why = "its pods find no registry"
+        steps.append(ImportImages(cluster=host.name, why=why, images=names, nodes=nodes))
+    return [*steps, *(Install(cluster=host.name, why=part.why, part=part) for part in parts)]
 
 
 def _revokes(members: Sequence[MemberFacts]) -> list[RevokeToken]:
@@ -158,14 +169,15 @@ def _joins(
     granted: Mapping[str, Grant],
     engine: Engine,
     *,
+    corrected: Collection[str],
     waits: bool,
 ) -> list[Join]:
     host = facts.host
     known = host.clusters
     steps = []
     for name, server in servers.items():
-        if facts.has_joined(name) and (name != host.name or known[name].endpoint.server == server):
-            continue  # a member's address is corrected: a join would undo what else was corrected
+        if facts.has_joined(name) and (name in corrected or known[name].endpoint.server == server):
+            continue  # an address is corrected where that can be: a join would undo what else was corrected
         needs = [NEW_TOKEN] if name in granted else []
         needs += [f"{engine.TITLE} serves first"] if waits else []
         why = _why_joined(name, server, facts, engine)
@@ -189,14 +201,20 @@ def _why_joined(name: str, server: str, facts: Facts, engine: Engine) -> str:
 
 
 def _corrections(
-    endpoints: Mapping[str, Endpoint], joins: Sequence[Join], host: HostFacts, engine: Engine
+    endpoints: Mapping[str, Endpoint],
+    written: Mapping[str, Endpoint],
+    joins: Sequence[Join],
+    host: HostFacts,
+    engine: Engine,
 ) -> list[Correct]:
     """Return what has to be corrected, also in what a join is going to write."""
     known = host.clusters
     joining, steps = {step.cluster for step in joins}, []
     for name, endpoint in endpoints.items():
-        cluster = engine.after_join(name, endpoint, known.get(name)) if name in joining else known[name]
-        lacking = engine.corrections(cluster, endpoint)
+        cluster = engine.after_join(name, written[name], known.get(name)) if name in joining else known[name]
+        is_own = name == host.name  # how it is verified, its own kubeconfig says, or the join
+        wanted = replace(cluster.endpoint, server=endpoint.server) if is_own else endpoint
+        lacking = engine.corrections(cluster, wanted)
         if lacking:
             why = "a join does not write it" if name in joining else "it is not as hosts.yaml and the member say"
             needs = "it joins first" if name in joining else ""

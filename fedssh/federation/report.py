@@ -31,16 +31,18 @@ class Progress:
 
     Attributes:
         cluster: The cluster's name.
-        text: The step that begins, as in "granting access"; that a cluster waits for the others; what was found in
-            order; what was done, as in "granted access", or is done no more; what that has come to; what failed; or
-            what has become, after a failure, of what was done.
+        text: The step that begins, as in "granting access"; how far it is, as in "3 of 15 MB"; that a cluster waits for
+            the others; what was found in order; what was done, as in "granted access", or is done no more; what that
+            has come to; what failed; or what has become, after a failure, of what was done.
         state: Which of these it is.
         error: What failed, whole; None in any other state.
     """
 
     cluster: str
     text: str
-    state: Literal["running", "waiting", "checked", "changed", "undone", "confirmed", "failed", "aftermath"]
+    state: Literal[
+        "running", "progressing", "waiting", "checked", "changed", "undone", "confirmed", "failed", "aftermath"
+    ]
     error: FedsshError | None = None
 
 

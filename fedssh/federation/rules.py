@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -14,12 +13,13 @@ from fedssh.federation.notices import member_notices
 from fedssh.federation.threads import contained
 from fedssh.federation.wishes import find_mark, wanted_endpoint, wanted_server
 from fedssh.kubernetes.account_tokens import OLDEST_FOR_MINTING
+from fedssh.kubernetes.distributions import rewritten_by
 from fedssh.kubernetes.endpoint import check_server
 from fedssh.kubernetes.kubeconfig.entries import find_foreign
 from fedssh.versions import parse_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from fedssh.engines.protocol import Engine
     from fedssh.federation.facts import Facts, HostFacts, MemberFacts
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from fedssh.inventory import Cluster
 
 LOOK_STEP: Final = "look at the member"
+HOST_STEP: Final = "look at the host"
 _MOST_NAMED: Final = 6
 
 
@@ -43,50 +44,59 @@ def check_host(wishes: Wishes, facts: HostFacts, engine: Engine) -> list[Finding
     return found
 
 
-def check_host_address(facts: HostFacts, engine: Engine) -> list[Finding]:
+def check_host_address(wishes: Wishes, facts: Facts, engine: Engine) -> list[Finding]:
     """Return why the host's own API address does not work for the engine's controller, which runs in a pod.
 
-    A join copies the address as it is, and the cluster never becomes Ready (kubefed#1498).
+    A join copies the kubeconfig's address as it is, and the cluster never becomes Ready (kubefed#1498).
     """
-    if not facts.server or facts.state is None:
+    host, said = facts.host, wishes.inventory.host.api_server
+    server = said or host.server
+    if not server or host.state is None:
         return []
+    hint = "Name one that pods reach, in hosts.yaml: host.api_server: https://…"
     try:
-        check_server(facts.server, member=facts.name)
+        check_server(server, member=host.name)
     except RefusedError as error:
-        where = shlex.join(facts.state.target.flags())
-        name = f'"$(kubectl config view {where} --minify -o jsonpath={{.clusters[0].name}})"'
-        refusal = RefusedError(
-            f"{error.message}, and {engine.TITLE}'s controller runs in a pod",
-            machine=error.machine,
-            step="look at the host",
-            hint=f"Write an address that pods reach into {facts.state.file.path} there: "
-            f"kubectl config set-cluster {name} {where} --server=https://…",
-        )
-        return [refused(facts.name, refusal)]
-    return []
+        problem = f"{error.message}, and {engine.TITLE}'s controller runs in a pod"
+        return [refused(host.name, RefusedError(problem, machine=host.name, step=HOST_STEP, hint=hint))]
+    # Tried without a token: that another cluster answers there, the engine's own credential tells after the join.
+    if facts.host_access is None or not facts.host_access.problem:
+        return []
+    problem = f"{host.name} does not get through to {server}: {facts.host_access.problem}"
+    return [refused(host.name, RefusedError(problem, machine=host.name, step=HOST_STEP, hint=hint))]
 
 
 def check_versions(wishes: Wishes, facts: Facts) -> list[Finding]:
     """Return what has to be known of the versions of the clusters that have not joined yet, once for all of them."""
     host, state = facts.host, facts.host.known.engine
     found = {host.name: host.kubernetes, **{name: member.kubernetes for name, member in facts.members.items()}}
-    told: dict[str, list[str]] = {}
+    told: dict[str, dict[str, str]] = {}
     for name, kubernetes in found.items():
         text = state.version_notice(wishes.inventory, kubernetes=kubernetes)
         if text and name not in host.clusters:
-            told.setdefault(text, []).append(f"{name} has {kubernetes}")
+            told.setdefault(text, {})[name] = kubernetes
     return [
-        notice(host.name, f"{', '.join(names[:_MOST_NAMED])}{', …' * (len(names) > _MOST_NAMED)}: {text}", "engine")
-        for text, names in told.items()
+        notice(host.name, f"Kubernetes {_listed(versions.values())} (of {_listed(versions)}) is {text}", "engine")
+        for text, versions in told.items()
     ]
 
 
+def _listed(words: Iterable[str]) -> str:
+    """Return the first of several words, each once."""
+    found = list(dict.fromkeys(words))
+    return ", ".join([*found[:_MOST_NAMED], *["…"] * (len(found) > _MOST_NAMED)])
+
+
 def check_file(facts: HostFacts) -> list[Finding]:
-    """Return whether others than its owner can read the host's kubeconfig, which is going to hold tokens."""
-    file = facts.known.file
-    if not file.is_open:
-        return []
-    return [notice(facts.name, f"{file.path} could be read by others ({file.mode}); it becomes 0600")]
+    """Return what has to be known of the host's kubeconfig, which is going to hold tokens."""
+    name, file = facts.name, facts.known.file
+    found = []
+    if file.is_open:
+        found.append(notice(name, f"{file.path} could be read by others ({file.mode}); it becomes 0600"))
+    if writer := rewritten_by(file.path):
+        lost = "what fedssh writes there is gone then: name a copy of it (host.kubeconfig)"
+        found.append(notice(name, f"{writer} writes {file.path} anew whenever it starts; {lost}"))
+    return found
 
 
 def check_members_alone(wishes: Wishes, facts: Facts) -> list[Finding]:

@@ -47,6 +47,25 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImportImages(Step):
+    """Give the engine's images to nodes of the host's cluster, by the names of the nodes' machines."""
+
+    images: tuple[str, ...]
+    nodes: tuple[str, ...]
+    kind: ClassVar[str] = "import"
+
+    @property
+    def text(self) -> str:
+        """What would be done."""
+        return f"import {', '.join(self.images)} on {', '.join(self.nodes)}"
+
+    @property
+    def done(self) -> str:
+        """How it is reported."""
+        return f"imported {', '.join(self.images)} on {', '.join(self.nodes)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Install(Step):
     """Install a part of the engine on the host, or wait for it."""
 

@@ -6,15 +6,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fedssh.federation.trust import resolve_trust
-from fedssh.kubernetes.credentials import Endpoint
+from fedssh.kubernetes.credentials import Endpoint, Trust
 from fedssh.kubernetes.endpoint import check_server
 from fedssh.kubernetes.kubeconfig.entries import MemberMark, member_mark
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fedssh.artefacts import Fetched, Image
     from fedssh.engines.protocol import Engine
-    from fedssh.federation.facts import Facts
+    from fedssh.federation.facts import Facts, HostFacts
     from fedssh.inventory import Cluster, Inventory
 
 
@@ -35,6 +36,10 @@ class Wishes:
         uninstall: Whether the engine is taken off the host.
         offline: Whether the run connects to no machine.
         deep: Whether a check lets a small object travel.
+        upgrade: Whether the engine is upgraded where another version is installed.
+        with_images: Whether the engine's images are fetched, too.
+        supplies: What the engine's missing parts are installed from, by their names, where that is to be uploaded.
+        images: The engine's images that are to be imported, with their archives.
     """
 
     inventory: Inventory
@@ -49,6 +54,19 @@ class Wishes:
     uninstall: bool = False
     offline: bool = False
     deep: bool = False
+    upgrade: bool = False
+    with_images: bool = False
+    supplies: Mapping[str, Fetched] = field(default_factory=dict)
+    images: tuple[tuple[Image, Fetched], ...] = ()
+
+
+def host_endpoint(inventory: Inventory, host: HostFacts) -> Endpoint | None:
+    """Return where hosts.yaml says that the host's own API is reached; None where its kubeconfig tells that."""
+    server = inventory.host.api_server
+    if not server:
+        return None
+    trust = Trust(word="ca", ca=host.ca) if host.ca else Trust(word="system")
+    return Endpoint(server=server, trust=trust)
 
 
 def wanted_server(cluster: Cluster, facts: Facts) -> str:

@@ -22,6 +22,7 @@ from fedssh.inventory.hostsfile import (
     KubeFedSection,
     MachineSection,
     MemberSection,
+    NodeSection,
     Tls,
     did_you_mean,
     parse_hosts_file,
@@ -58,7 +59,9 @@ class Cluster:
         machine: Where its kubectl runs.
         labels: For its KubeFedCluster.
         kubeconfig: A path on the machine; None leaves the choice to kubectl.
-        api_server: Where the host reaches its API; None is what its kubeconfig says. Members only, as the rest:
+        nodes: The machines of its other nodes. The host only.
+        api_server: Where the host, and the host's pods, reach its API; None is what its kubeconfig says. The rest is
+            of members only:
         tls: How the host verifies it: by the CA of its kubeconfig (or ``ca_file``), by the host's trust store, by
             the certificate that it presents, or not at all.
         ca_file: A CA on the laptop, instead of the one in the member's kubeconfig.
@@ -72,6 +75,7 @@ class Cluster:
     machine: Machine
     labels: Mapping[str, str] = field(default_factory=dict)
     kubeconfig: str | None = None
+    nodes: tuple[Machine, ...] = ()
     api_server: str | None = None
     tls: Tls = "ca"
     ca_file: Path | None = None
@@ -125,6 +129,11 @@ class Inventory:
     host: Cluster
     host_context: HostContext = "rename"
     members: tuple[Cluster, ...] = ()
+
+    @property
+    def uploads(self) -> bool:
+        """Whether what is installed on the host is uploaded to it."""
+        return self.kubefed.artefacts == "upload"
 
     @property
     def shown(self) -> str:
@@ -246,6 +255,8 @@ def parse_inventory(text: str, *, path: Path) -> Inventory:
             machine=_machine(host.name, host, hosts.defaults, path.parent),
             labels=host.labels,
             kubeconfig=host.kubeconfig,
+            nodes=tuple(_machine(name, node, hosts.defaults, path.parent) for name, node in host.nodes.items()),
+            api_server=host.api_server,
         ),
         host_context=host.context,
         members=tuple(member(name, section) for name, section in hosts.members.items()),
@@ -277,7 +288,7 @@ def _is_private_group(number: int) -> bool:
     return number == user.pw_gid and group.gr_name == user.pw_name and set(group.gr_mem) <= {user.pw_name}
 
 
-def _machine(name: str, section: ClusterSection, defaults: MachineSection, folder: Path) -> Machine:
+def _machine(name: str, section: ClusterSection | NodeSection, defaults: MachineSection, folder: Path) -> Machine:
     return Machine(
         name=name,
         address=section.address,

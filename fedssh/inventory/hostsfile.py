@@ -113,11 +113,19 @@ class MemberSection(ClusterSection):
         return self
 
 
+class NodeSection(MachineSection):
+    """A node of the host cluster, besides the machine that administers it."""
+
+    address: Address
+
+
 class HostSection(ClusterSection):
     """The host cluster; its kubeconfig's context is renamed to its name, or gets the name as an alias."""
 
     name: Name
     context: HostContext = "rename"
+    api_server: ApiServer | None = None
+    nodes: dict[Name, NodeSection] = {}
 
 
 class KubeFedSection(Section):
@@ -211,6 +219,9 @@ def _accept_off(root: yaml.Node) -> None:
 def _clashes(hosts: HostsFile) -> Iterator[tuple[str, str]]:
     """Find members which are the host, one another, or called as Kubernetes' own: the name and the problem."""
     seen: dict[tuple[str, int | None, str | None], str] = {}
+    for name in hosts.host.nodes:
+        if name == hosts.host.name or name in hosts.members:
+            yield name, f"host.nodes.{name}: a cluster has this name, too"
     for name, section in ((hosts.host.name, hosts.host), *hosts.members.items()):
         reached = (
             section.address.lower(),

@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Self
 
 from rich.console import Group
@@ -28,14 +28,17 @@ if TYPE_CHECKING:
 
 _PACKAGE: Final = "fedssh"
 _SSH_LIBRARY: Final = "paramiko"
+_SHARE_SECONDS: Final = 10.0
+"""How often it is told how far a step is, where there are no rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """What a cluster is at, and since when."""
+    """What a cluster is at, since when, and how far that is."""
 
     event: Progress
     since: float
+    share: str = ""
 
 
 class ProgressView:
@@ -47,6 +50,7 @@ class ProgressView:
     def __init__(self, messages: Messages) -> None:
         self._messages = messages
         self._rows: dict[str, _Row] = {}
+        self._told_at = 0.0
         self._spinner = Spinner("dots")
         self._lock = threading.Lock()
         self._drawn = False
@@ -70,12 +74,24 @@ class ProgressView:
 
     def __call__(self, event: Progress) -> None:
         """Show one event."""
+        if event.state == "progressing":
+            self._progress(event)
+            return
         if event.state not in {"checked", "undone"}:
             row = self._rows.get(event.cluster)
             # What follows a failure does not hide it.
             if row is None or row.event.state != "failed":
                 self._rows[event.cluster] = _Row(event, time.monotonic())
         if not (self._messages.is_live and event.state == "running"):  # that is what the row says
+            self._messages.step(event)
+
+    def _progress(self, event: Progress) -> None:
+        """Show how far a step is: in its row, or where there are none as a line now and then."""
+        row, now = self._rows.get(event.cluster), time.monotonic()
+        if row and row.event.state == "running":
+            self._rows[event.cluster] = replace(row, share=event.text)
+        if not self._messages.is_live and now - max(self._told_at, row.since if row else 0) >= _SHARE_SECONDS:
+            self._told_at = now
             self._messages.step(event)
 
     @contextmanager
@@ -106,6 +122,7 @@ class ProgressView:
     def _line(self, row: _Row, width: int) -> Text:
         event, seconds = row.event, time.monotonic() - row.since
         first, *_ = (event.error.message if event.error else event.text).split("\n")
+        first += f": {row.share}" if row.share else ""
         line = Text.assemble(self._mark(event), " ", styled((event.cluster, "bold"), f"  {first}"))
         duration = f" {seconds:.0f} s" if event.state == "running" else ""
         line.truncate(max(0, width - len(duration)), overflow="ellipsis")

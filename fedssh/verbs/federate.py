@@ -30,6 +30,7 @@ from fedssh.federation.rules import (
     check_strangers,
     check_versions,
 )
+from fedssh.federation.supplies import connect_nodes, supply
 from fedssh.federation.threads import contained
 from fedssh.federation.trust import load_ca_file
 from fedssh.federation.wishes import wanted_endpoint
@@ -67,7 +68,7 @@ def run(wishes: Wishes, *, connect: Connect, report: Reporter, agree: Agree) -> 
     wishes = replace(wishes, ca_files=ca_files)
     reach = connect if wishes.dry_run else connect_and_lock(connect, wishes.inventory)
     machines, facts = look(wishes, reach, engine, journal)
-    findings = [*check_host(wishes, facts.host, engine), *check_host_address(facts.host, engine)]
+    findings = [*check_host(wishes, facts.host, engine), *check_host_address(wishes, facts, engine)]
     if refusals(findings):
         findings += check_members_alone(wishes, facts)
     else:
@@ -77,6 +78,11 @@ def run(wishes: Wishes, *, connect: Connect, report: Reporter, agree: Agree) -> 
     if facts.host.name in journal.errors:
         journal.end(facts.host.name, journal.errors[facts.host.name])
         return _report(wishes, Plan(), Outcome(), journal, engine)
+    try:
+        wishes = supply(wishes, facts, engine, journal)
+    except FedsshError as error:
+        journal.end(facts.host.name, error)
+        return _report(wishes, Plan(), Outcome(), journal, engine)
     members = {cluster.name: cluster for cluster in wishes.members}
     part = replace(wishes, members=tuple(journal.without_failed(members).values()))
     plan = plan_federate(part, facts, engine)
@@ -84,6 +90,7 @@ def run(wishes: Wishes, *, connect: Connect, report: Reporter, agree: Agree) -> 
     if plan.takes_over and not wishes.dry_run:
         is_declined = not agree(_report(replace(wishes, dry_run=True), plan, Outcome(), journal, engine))
     executed = Plan() if wishes.dry_run or is_declined else plan
+    machines |= connect_nodes(part, connect, journal) if executed.steps else {}
     outcome = execute(executed, machines, wishes=part, facts=facts, engine=engine, journal=journal)
     ended = _report(wishes, plan, outcome, journal, engine)
     if not is_declined:

@@ -142,6 +142,7 @@ class Host:
         tools: dict[str, Callable[[Call], Answer]] = {
             "binding": self.own.api.kubectl,
             "date": self._date,
+            "distribution": lambda _: Answer(),
             "helm": self._helm,
             "kubeconfig": self._file,
             "kubectl": self._kubectl,
@@ -173,7 +174,7 @@ class Host:
             return error(f'error: context "{context}" does not exist')
         stanza, user = found
         if call.key[1] == "config":
-            return Answer(stanza["server"])
+            return Answer(json.dumps(stanza) if "--raw" in call.flags else stanza["server"])
         cluster = self.cluster_at(stanza["server"])
         if cluster is self.own:
             return self._kubectl_on_host(call)

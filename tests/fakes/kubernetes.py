@@ -121,6 +121,7 @@ class Member:
         doing: dict[str, Callable[[], Answer]] = {
             "binding": lambda: self.api.kubectl(call),
             "date": lambda: Answer(f"{self.clock}\n"),
+            "distribution": Answer,
             "hostname": Answer,
             "kubectl": lambda: self._kubectl(call),
             "openssl": lambda: Answer(self.presented),

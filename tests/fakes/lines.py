@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from fedssh.engines.kubefed import kubefedctl
 from fedssh.federation.look import federation, host, members, proof
+from fedssh.kubernetes import distributions
 from fedssh.kubernetes.kubeconfig import file
 from fedssh.sensitive import Sensitive
 from fedssh.shell import NOT_RUN
@@ -42,6 +43,7 @@ _SCRIPTS: Final[dict[str, Key]] = {
     host._FIND_KUBECTL: ("kubectl", "find"),
     federation._READ_STORE: ("store", "read"),
     kubefedctl._FIND: ("kubefedctl", "find"),
+    shlex.split(distributions.find_command().line)[2]: ("distribution", "find"),
 }
 # Scripts that are put together anew every time, by what they are for.
 _PARTS: Final[dict[str, Key]] = {
@@ -49,6 +51,7 @@ _PARTS: Final[dict[str, Key]] = {
     ".lastProbeTime": ("kubefed", "wait"),
     "{.data.token}": ("token", "wait"),
     "kubefedconfig.yaml": ("kubefed", "configure"),
+    "deletionTimestamp)]": ("kubefed", "let go"),
     '"$1.sha"': ("kubefedctl", "install"),
     "helm install": ("helm", "install"),
     members._PRESENTED: ("openssl", "s_client"),
@@ -62,6 +65,7 @@ _MUTATING: Final = {
     ("kubeconfig", "uncopy"),
     ("kubeconfig", "write"),
     ("kubefed", "configure"),
+    ("kubefed", "let go"),
     ("kubefedctl", "install"),
     ("kubefedctl", "join"),
 }

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import subprocess
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from fedssh.shell import Command, Result, commands_of
@@ -14,7 +16,6 @@ from fedssh.shell.program import parse_answer, render_hold, render_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
 
 def run_program(interpreter: Sequence[str], program: bytes) -> bytes:
@@ -100,6 +101,13 @@ class LocalShell:
         self.held.append(LocalHeld(line))
         return self.held[-1]
 
+    def upload(self, file: Path, *, sha256: str, sent: Callable[[int], None]) -> str:
+        """Copy a file to where a machine keeps uploads."""
+        folder = Path(os.environ["HOME"]) / ".cache" / "fedssh"
+        folder.mkdir(parents=True, exist_ok=True)
+        sent(0)
+        return str(shutil.copyfile(file, folder / sha256))
+
     def close(self) -> None:
         """End what is held."""
         for held in self.held:
@@ -160,6 +168,7 @@ class ScriptedShell:
     held: ScriptedHeld = field(default_factory=ScriptedHeld)
     runs: list[list[Command]] = field(default_factory=list)
     holds: list[str] = field(default_factory=list)
+    uploads: list[str] = field(default_factory=list)
 
     def run(self, *stages: Command | Sequence[Command], timeout_seconds: float = 60) -> list[Result]:
         """Answer every command."""
@@ -180,6 +189,12 @@ class ScriptedShell:
         assert timeout_seconds > 0
         self.holds.append(line)
         return self.held
+
+    def upload(self, file: Path, *, sha256: str, sent: Callable[[int], None]) -> str:
+        """Note what was uploaded."""
+        sent(file.stat().st_size)
+        self.uploads.append(file.name)
+        return f"/root/.cache/fedssh/{sha256}"
 
     def close(self) -> None:
         """There is nothing to close."""

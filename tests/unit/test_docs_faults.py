@@ -48,7 +48,7 @@ def test_the_table_names_the_tests_there_are() -> None:
 def test_every_fault_has_one_row() -> None:
     """In order; of the later ones those that can happen already."""
     numbers = [row["number"] for row in ROWS]
-    later = (*range(4, 50), *range(51, 66), *range(72, 78))
+    later = (*range(4, 50), *range(51, 69), *range(72, 78))
     assert numbers == ["1", "2", "3", "3b", *(str(number) for number in later)]
     assert len(ROWS) == (ROOT / "docs/faults.md").read_text().count("\n| ") - 1
 

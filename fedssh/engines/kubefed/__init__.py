@@ -41,6 +41,7 @@ from fedssh.engines.kubefed.leaving import (
     usual_account,
     withdraw_command,
 )
+from fedssh.engines.kubefed.look import parse_state, state_commands, tool_commands
 from fedssh.engines.kubefed.removal import installation_commands, parse_installation
 from fedssh.engines.kubefed.residue import residue_commands, residue_findings
 from fedssh.engines.kubefed.rotation import (
@@ -53,7 +54,7 @@ from fedssh.engines.kubefed.rotation import (
     remove_account_commands,
     swap_command,
 )
-from fedssh.engines.kubefed.state import parse_state, state_commands, tool_commands
+from fedssh.engines.kubefed.supplies import artefacts, images
 from fedssh.kubernetes.kubeconfig.entries import EntryNames
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ __all__ = [
     "account_name",
     "account_of",
     "after_join",
+    "artefacts",
     "broken_credential_hint",
     "checkup_commands",
     "checkup_findings",
@@ -83,6 +85,7 @@ __all__ = [
     "expected_traces",
     "forget_command",
     "host_trace_commands",
+    "images",
     "installation_commands",
     "journey_line",
     "label_command",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +13,7 @@ from fedssh.shell import Command, clean_up
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fedssh.engines.protocol import Uploaded
     from fedssh.inventory import KubeFed
 
 REPOSITORY: Final = "kubefed-charts"
@@ -31,41 +31,41 @@ class ChartPlace:
 
     Attributes:
         lines: Its first lines: they set ``chart`` to the words that name the chart on Helm's command line.
-        stdin: What it reads from stdin before anything else does; it ends with a newline, or is "".
-        is_added: Whether the chart is in a repository that has been added before.
+        is_added: Whether the chart is in a repository that has to be added before.
     """
 
     lines: str
-    stdin: str = ""
     is_added: bool = False
 
 
-def chart_place(wanted: KubeFed, version: str, archive: bytes | None) -> ChartPlace:
-    """Return how a script comes to the chart of that version; ``archive`` is the chart where it is uploaded."""
-    work = f"""
+def chart_place(wanted: KubeFed, version: str, uploaded: Uploaded | None) -> ChartPlace:
+    """Return how a script comes to the chart of that version; ``uploaded`` is its archive where it was uploaded."""
+    folders = '"$work" "$new"'
+    begin = f"""
         set -e
-        work=$(mktemp -du)
-        {clean_up('"$work"')}
-        mkdir "$work"
-        chart=$work/kubefed.tgz
+        work= new=
+        {clean_up(folders)}
         {DOWNLOAD}
     """
-    if archive is not None:
-        unpack = 'IFS= read -r packed; printf %s "$packed" | base64 -d >"$chart"\n'
-        return ChartPlace(lines=work + unpack, stdin=base64.b64encode(archive).decode() + "\n")
+    if uploaded:
+        path, sha256 = shlex.quote(uploaded.path), uploaded.sha256
+        verify = f"verify {path} {path} {sha256} 'its name' || {{ rm -f {path}; exit 1; }}"
+        return ChartPlace(lines=f"{begin}chart={path}\n{verify}\n")
     url, repository = wanted.chart_url, chart_repository(wanted)
+    begin += "work=$(mktemp -d)\nchart=$work/kubefed.tgz\n"
     if url:
         source, fetch = url, f'fetch {shlex.quote(url)} "$chart"\n'
     elif wanted.chart_sha256:
         source = f"{CHART}-{version} of {repository}"
         pull = helm.helm("pull", CHART, f"--repo={repository}", f"--version={version}").line
-        fetch = f'{pull} --destination="$work" </dev/null >/dev/null\nmv "$work"/*.tgz "$chart" 2>/dev/null || :\n'
+        fetch = f'{pull} --destination="$work/pulled" </dev/null >/dev/null\nmv "$work/pulled/"*.tgz "$chart"\n'
+        fetch = f'mkdir "$work/pulled"\n{fetch}'
     else:
-        return ChartPlace(lines=f"set -e\nchart='{REPOSITORY}/{CHART} --version={version}'\n", is_added=True)
+        return ChartPlace(lines=f"{begin}chart='{REPOSITORY}/{CHART} --version={version}'\n", is_added=True)
     if wanted.chart_sha256:
         words = shlex.join([source, wanted.chart_sha256, "hosts.yaml"])
         fetch += f'verify "$chart" {words}\n'
-    return ChartPlace(lines=work + fetch)
+    return ChartPlace(lines=begin + fetch)
 
 
 def chart_repository(wanted: KubeFed) -> str:
@@ -87,11 +87,12 @@ def chart_values(wanted: KubeFed) -> dict[str, Any]:
     image = {"repository": path, "image": name} if wanted.image else {}
     image |= {"tag": wanted.image_tag} if wanted.image_tag else {}
     values = dict(wanted.values)
-    if image:
-        manager = dict(values.get("controllermanager") or {})
-        for part in _DEPLOYMENTS:
-            manager[part] = image | dict(manager.get(part) or {})
-        values["controllermanager"] = manager
+    manager = _unless_none(values.get("controllermanager"))
+    # What is no mapping stays as it is: Helm has its own words for it.
+    if image and isinstance(manager, dict):
+        parts = {part: _unless_none(manager.get(part)) for part in _DEPLOYMENTS}
+        given = {part: image | said if isinstance(said, dict) else said for part, said in parts.items()}
+        values["controllermanager"] = manager | given
     return values
 
 
@@ -106,6 +107,17 @@ def chart_images(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> list
     for part in _DEPLOYMENTS:
         said: dict[str, Any] = {}
         for source in (defaults, values):
-            said |= dict((source.get("controllermanager") or {}).get(part) or {})
-        images.append(f"{said.get('repository')}/{said.get('image')}:{said.get('tag')}")
+            said |= _mapping(_mapping(source.get("controllermanager")).get(part))
+        if {"repository", "image", "tag"} <= said.keys():
+            images.append(f"{said['repository']}/{said['image']}:{said['tag']}")
     return list(dict.fromkeys(images))
+
+
+def _unless_none(value: Any) -> Any:
+    """Return a value; {} for one that is not there."""
+    return {} if value is None else value
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    """Return a mapping of values; {} for anything else."""
+    return dict(value) if isinstance(value, dict) else {}

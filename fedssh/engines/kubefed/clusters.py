@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 READY_SECONDS: Final = 60.0
 """How long KubeFed may take to find a joined cluster healthy; it looks every 10 s."""
 
+BEGIN: Final = "begin"
+"""In the place of a time: that at which a command begins."""
+
 ROTATED: Final = "fedssh/rotated-at"
 """The annotation of a Secret that says when its token was renewed for the last time, as Kubernetes writes times."""
 
@@ -181,7 +184,8 @@ def parse_reconnect(result: Result, names: Sequence[str], *, machine: str) -> di
 def wait_command(since: Mapping[str, str], *, target: Target) -> Command:
     """Return the command that waits until every cluster in ``since`` is Ready by a health probe after its time.
 
-    A condition from before does not count: READY stays True while the credential behind it is already gone.
+    ``BEGIN`` is the time at which the command begins. A condition from before does not count: READY stays True while
+    the credential behind it is already gone.
     """
     columns = (
         'jsonpath={range .items[*]}{.metadata.name}{range .status.conditions[?(@.type=="Ready")]}'
@@ -190,10 +194,13 @@ def wait_command(since: Mapping[str, str], *, target: Target) -> Command:
     table = kubectl("get", "kubefedclusters", f"--namespace={NAMESPACE}", "-o", columns, target=target).line
     text = f"""
         end=$(( $(date +%s) + $1 )); shift
+        now=$({NOW})
         all_ready() {{
             table=$({table})
             for want in "$@"; do
-                printf '%s\\n' "$table" | awk -v name="${{want%%=*}}" -v since="${{want#*=}}" '
+                since=${{want#*=}}
+                [ "$since" != {BEGIN} ] || since=$now
+                printf '%s\\n' "$table" | awk -v name="${{want%%=*}}" -v since="$since" '
                     $1 == name && $2 == "True" && $3 "" >= since "" {{ found = 1 }} END {{ exit !found }}' || return 1
             done
         }}

@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING, Any, Final
 
 from fedssh.engines.kubefed import kubefedctl
-from fedssh.engines.kubefed.charts import ChartPlace, add_repository, chart_place, chart_values
+from fedssh.engines.kubefed.charts import add_repository
 from fedssh.engines.kubefed.kubefedctl import source_hint
 from fedssh.engines.protocol import Part
 from fedssh.errors import StepError
@@ -18,6 +18,7 @@ from fedssh.shell import Command, Result, failure, script
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from fedssh.engines.kubefed.charts import ChartPlace
     from fedssh.inventory import KubeFed
 
 NAMESPACE: Final = "kube-federation-system"
@@ -25,6 +26,7 @@ RELEASE: Final = "kubefed"
 OWNER: Final = "fedssh"
 """Who has applied KubeFed's custom resources, and made its namespace, where that was fedssh."""
 
+_TYPES: Final = "federatedtypeconfigs.core.kubefed.io"
 WEBHOOK: Final = "kubefed-admission-webhook"
 CONTROLLER: Final = "kubefed-controller-manager"
 WEBHOOKS: Final = {
@@ -32,6 +34,9 @@ WEBHOOKS: Final = {
     "mutation.core.kubefed.io": "mutatingwebhookconfiguration",
 }
 """The configurations by which the API server asks KubeFed's webhook, and their kinds."""
+
+CONFIGURATION: Final = "charts/controllermanager/templates/kubefedconfig.yaml"
+"""The chart's template of the KubeFedConfig."""
 
 ROLLOUT_SECONDS: Final = 300
 """How long KubeFed's images may take to be pulled and started."""
@@ -48,9 +53,7 @@ _STEP: Final = "prepare KubeFed"
 def tool_part(version: str, *, why: str) -> Part:
     """Return the part that is kubefedctl."""
     name = f"kubefedctl {version}"
-    return Part(
-        name="tool", text=f"install {name}", running="downloading kubefedctl", done=f"installed {name}", why=why
-    )
+    return Part(name="tool", text=f"install {name}", running="installing kubefedctl", done=f"installed {name}", why=why)
 
 
 def chart_part(version: str, *, why: str) -> Part:
@@ -66,21 +69,6 @@ def rollout_part(*, why: str) -> Part:
     )
 
 
-def part_stages(
-    part: Part, wanted: KubeFed, version: str, release: helm.Release | None, *, tool_url: str, target: Target
-) -> list[list[Command]]:
-    """Return the stages that install a part: one execution each, one after the other while they succeed."""
-    if part.name == "rollout":
-        return [rollout_commands(target=target)]
-    if part.name == "tool":
-        sha256 = wanted.kubefedctl_sha256 or ""
-        return [[kubefedctl.install_command(tool_url, version=version, sha256=sha256)]]
-    place, values = chart_place(wanted, version, None), chart_values(wanted)
-    commands = [add_repository(wanted)] if place.is_added else []
-    commands += install_commands(place, release=release, values=values, target=target)
-    return [[command] for command in [*commands, *gate_commands(values, target=target)]]
-
-
 def check_part(part: Part, results: Sequence[Result], wanted: KubeFed, *, version: str, machine: str) -> None:
     """Check the answers to ``part_stages``, as far as they were run.
 
@@ -91,6 +79,8 @@ def check_part(part: Part, results: Sequence[Result], wanted: KubeFed, *, versio
         kubefedctl.check_install(results[0], wanted, version=version, machine=machine)
     elif part.name == "rollout":
         check_rollout(results, machine=machine)
+    elif part.name == "ready":
+        check_ready(results[0], machine=machine)
     else:
         for result in results:
             if not result.ok:
@@ -114,14 +104,28 @@ def install_commands(
     (https://github.com/bitnami/containers/issues/83267). What it would do, writing the feature gates into the
     KubeFedConfig, is done by ``gate_commands``.
     """
-    uninstall = [helm.helm("uninstall", RELEASE, f"--namespace={NAMESPACE}", "--no-hooks", target=target)]
-    given = place.stdin + json.dumps(values or {})
+    uninstall = helm.helm("uninstall", RELEASE, f"--namespace={NAMESPACE}", "--no-hooks", target=target)
+    given = json.dumps(values or {})
     install = helm.helm("install", RELEASE, f"--namespace={NAMESPACE}", "--no-hooks", "--values=-", target=target)
     return [
-        *(uninstall if is_leftover(release) else []),
+        *([uninstall, _let_types_go(target=target)] if is_leftover(release) else []),
         script(place.lines + _configure(target=target), title="making of KubeFed's configuration", stdin=given),
         script(f"{place.lines}{install.line} $chart", title="helm install", stdin=given),
     ]
+
+
+def _let_types_go(*, target: Target) -> Command:
+    """Return the command that ends what an uninstalled KubeFed cannot end any more.
+
+    Its controller, where it has run, has put finalizers on the FederatedTypeConfigs of the chart, and is gone. They
+    would stay until the next controller lets them go: those that Helm then takes for its own.
+    """
+    where = f"--namespace={NAMESPACE}"
+    going = 'jsonpath={range .items[?(@.metadata.deletionTimestamp)]}{.metadata.name}{"\\n"}{end}'
+    listed = kubectl("get", _TYPES, where, "-o", going, target=target)
+    patch = kubectl("patch", _TYPES, where, "--type=merge", '--patch={"metadata":{"finalizers":null}}', target=target)
+    text = f'{listed.line} 2>/dev/null | while read -r name; do {patch.line} "$name" >/dev/null || :; done'
+    return script(text, title="removal of what was going")
 
 
 def _configure(*, target: Target) -> str:
@@ -130,9 +134,10 @@ def _configure(*, target: Target) -> str:
     KubeFed's controller makes one with other values when it finds none (cmd/controller-manager/app, v0.10.0), and
     where its image is at hand it is there before Helm comes to the chart's, which then "already exists".
     """
-    config = "charts/controllermanager/templates/kubefedconfig.yaml"
     crds = helm.helm("show", "crds").line
-    rendered = helm.helm("template", RELEASE, f"--namespace={NAMESPACE}", f"--show-only={config}", "--values=-").line
+    rendered = helm.helm(
+        "template", RELEASE, f"--namespace={NAMESPACE}", f"--show-only={CONFIGURATION}", "--values=-"
+    ).line
     marks = [f"meta.helm.sh/release-name={RELEASE}", f"meta.helm.sh/release-namespace={NAMESPACE}"]
     annotated = kubectl("annotate", "--local", "--filename=-", "--output=json", *marks).line
     labelled = kubectl("label", "--local", "--filename=-", "--output=json", "app.kubernetes.io/managed-by=Helm").line
@@ -210,3 +215,18 @@ def check_rollout(results: Sequence[Result], *, machine: str) -> None:
             error = explain(result, machine=machine, step=_STEP)
             pods = f"kubectl -n {NAMESPACE} describe pods"
             raise StepError(error.message, machine=machine, step=_STEP, hint=f"See why on the host: {pods}")
+
+
+def check_ready(result: Result, *, machine: str) -> None:
+    """Check that KubeFed has found its clusters Ready after an upgrade.
+
+    Raises:
+        StepError: It has not.
+    """
+    if not result.ok:
+        raise StepError(
+            "after the upgrade KubeFed does not find all clusters Ready that were before",
+            machine=machine,
+            step=_STEP,
+            hint="See what it says of them: fedssh status, and fedssh check",
+        )

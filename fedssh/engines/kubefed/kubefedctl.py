@@ -11,6 +11,7 @@ from fedssh.errors import StepError, visible
 from fedssh.shell import Command, Result, clean_up, failure, script
 
 if TYPE_CHECKING:
+    from fedssh.engines.protocol import Uploaded
     from fedssh.inventory import KubeFed
 
 FOLDER: Final = "/usr/local/bin"
@@ -93,10 +94,15 @@ def install_command(url: str, *, version: str, sha256: str = "", folder: str = F
     return script(_install(get), url, version, folder, _MARK, sha256, title="download of kubefedctl")
 
 
-def unpack_command(archive: str, *, version: str, folder: str = FOLDER) -> Command:
+def unpack_command(uploaded: Uploaded, *, version: str, folder: str = FOLDER) -> Command:
     """Return the command that puts kubefedctl into ``folder`` from an archive that was uploaded, and removes that."""
-    get = 'mv "$1" "$work/kubefedctl.tgz"'
-    return script(_install(get), archive, version, folder, _MARK, title="installation of kubefedctl")
+    get = f"""
+        {DOWNLOAD}
+        verify "$1" "$1" "$5" "its name" || {{ rm -f "$1"; exit 1; }}
+        mv "$1" "$work/kubefedctl.tgz"
+    """
+    arguments = (uploaded.path, version, folder, _MARK, uploaded.sha256)
+    return script(_install(get), *arguments, title="installation of kubefedctl")
 
 
 def _install(get: str) -> str:

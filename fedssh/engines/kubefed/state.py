@@ -1,29 +1,35 @@
-"""What there is of KubeFed on the host, and what follows from it: what is missing, and what cannot be gone on with."""
+"""What there is of KubeFed on the host, and what follows: what is missing, and what cannot be gone on with."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from fedssh.engines.kubefed import install, join, kubefedctl, versions
-from fedssh.engines.kubefed.clusters import list_commands, parse_list
-from fedssh.engines.kubefed.install import CONTROLLER, NAMESPACE, RELEASE, WEBHOOK, is_leftover
-from fedssh.errors import FedsshError, RefusedError, StepError, visible
+from fedssh.engines.kubefed.charts import add_repository, chart_place, chart_values
+from fedssh.engines.kubefed.clusters import BEGIN, wait_command
+from fedssh.engines.kubefed.install import NAMESPACE, RELEASE, is_leftover
+from fedssh.engines.kubefed.supplies import CHART_PART, UPGRADE_PART, chart_of, tool_of, tool_url
+from fedssh.engines.kubefed.upgrade import ready_part, upgrade_commands, upgrade_part
+from fedssh.errors import FedsshError, RefusedError, StepError
 from fedssh.inventory.sources import SOURCES
-from fedssh.kubernetes import helm
-from fedssh.kubernetes.kubectl import NOT_FOUND, Target, kubectl, parse_items, section
 from fedssh.shell import command
+from fedssh.versions import parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from fedssh.engines.protocol import JoinedCluster, Part
+    from fedssh.artefacts import Artefact
+    from fedssh.engines.protocol import JoinedCluster, Part, Uploaded
     from fedssh.inventory import Inventory
+    from fedssh.kubernetes import helm
+    from fedssh.kubernetes.kubectl import Target
     from fedssh.shell import Command, Result
 
-_STEP: Final = "prepare KubeFed"
+STEP: Final = "prepare KubeFed"
+"""What a message calls this part of a run."""
+
 _ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
-_LONGEST_PROCESSOR: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +45,7 @@ class KubeFedState:
         serves: Whether the webhook and the controller-manager are rolled out. A join before that would fail half-way,
             since creating a KubeFedCluster passes the webhook.
         processor: What the machine's processor is, as ``uname -m`` calls it, or "".
+        is_upgrading: Whether another version that is installed is to be upgraded.
         tools: The kubefedctls on the machine.
         clusters: The KubeFedClusters by name.
         gaps: What could not be found out, and why.
@@ -46,12 +53,13 @@ class KubeFedState:
     """
 
     machine: str
-    helm_problem: StepError | None = None
+    helm_problem: StepError | RefusedError | None = None
     release: helm.Release | None = None
     is_running: bool = False
     is_kubespheres: bool = False
     serves: bool = False
     processor: str = ""
+    is_upgrading: bool = False
     tools: tuple[kubefedctl.Tool, ...] = ()
     clusters: Mapping[str, JoinedCluster] = field(default_factory=dict)
     gaps: tuple[FedsshError, ...] = ()
@@ -70,7 +78,12 @@ class KubeFedState:
     def wanted_version(self, inventory: Inventory) -> str:
         """Return the version that hosts.yaml asks for; where it names none, what is installed stays."""
         kubefed = inventory.kubefed
-        return kubefed.version or self.version or kubefed.source.version
+        installed = "" if self.is_upgrading else self.version
+        return kubefed.version or installed or kubefed.source.version
+
+    def to_upgrade(self) -> KubeFedState:
+        """Return the same, where another version that is installed is to be upgraded."""
+        return replace(self, is_upgrading=True)
 
     def refusals(self, inventory: Inventory, *, kubernetes: str) -> list[FedsshError]:
         """Return why hosts.yaml's KubeFed cannot be installed over what is there, or be used as it is."""
@@ -82,12 +95,16 @@ class KubeFedState:
             # Without an answer of Helm's nobody knows whose it is.
             is_nobodys = self.is_running and not (found or self.gaps)
             found += [self._nobodys()] if is_nobodys else []
+        elif self.is_upgrading:
+            found += filter(None, [self._why_no_upgrade(release, wanted)])
         elif release.version != wanted:
             found.append(self._other_version(release, wanted))
-        if release and release.status != "deployed" and not is_leftover(release):
-            hint = f"Repair it on the host first: helm -n {NAMESPACE} history {RELEASE}"
+        if release and release.status != "deployed" and not (is_leftover(release) or self.is_upgrading):
+            hint = f"See what has happened: helm -n {NAMESPACE} history {RELEASE}. "
+            hint += "An upgrade that stopped half-way is gone on with by: fedssh prepare --upgrade"
             found.append(self._refused(f"Helm calls the release {RELEASE} {release.status!r}", hint))
-        reason = "" if self.version else versions.why_no_host(wanted, kubernetes)
+        is_installing = not self.version or self._is_to_be_upgraded(wanted)
+        reason = versions.why_no_host(wanted, kubernetes) if is_installing else ""
         if reason:
             problem = f"KubeFed {wanted} cannot be installed on Kubernetes {kubernetes}: {reason}"
             found.append(self._refused(problem, self._version_hint(host=kubernetes)))
@@ -122,6 +139,9 @@ class KubeFedState:
         if version not in {tool.version for tool in self.tools}:
             others = [f"{tool.path} is version {tool.version or 'unknown'}" for tool in self.tools]
             parts.append(install.tool_part(version, why=" and ".join(others) or "there is no kubefedctl"))
+        if self._is_to_be_upgraded(version):
+            upgrade = upgrade_part(version, before=self.release.version if self.release else "")
+            return [*parts, upgrade, install.rollout_part(why="it starts anew"), ready_part()]
         if not self.version:
             why = "an earlier installation stopped half-way" if self.release else "it is not installed"
             parts.append(install.chart_part(version, why=why))
@@ -129,11 +149,38 @@ class KubeFedState:
             parts.append(install.rollout_part(why="it does not serve yet"))
         return parts
 
-    def part_stages(self, part: Part, inventory: Inventory, *, target: Target) -> list[list[Command]]:
+    def supplies(self, inventory: Inventory) -> dict[str, Artefact]:
+        """Return what a machine without internet has to be given for the missing parts, by their names."""
+        wanted, version = inventory.kubefed, self.wanted_version(inventory)
+        chart = chart_of(wanted, version)
+        known = {"tool": tool_of(wanted, version, self._own_architecture), CHART_PART: chart, UPGRADE_PART: chart}
+        return {part.name: known[part.name] for part in self.missing(inventory) if part.name in known}
+
+    def part_stages(
+        self, part: Part, inventory: Inventory, *, target: Target, uploaded: Uploaded | None
+    ) -> list[list[Command]]:
         """Return the stages that install a part: one execution each, one after the other while they succeed."""
         wanted, version = inventory.kubefed, self.wanted_version(inventory)
-        url = wanted.kubefedctl_url or wanted.source.kubefedctl_url(version, self.architecture or "amd64")
-        return install.part_stages(part, wanted, version, self.release, tool_url=url, target=target)
+        if part.name == "rollout":
+            return [install.rollout_commands(target=target)]
+        if part.name == "ready":
+            ready = {name: BEGIN for name, cluster in self.clusters.items() if cluster.ready}
+            return [[wait_command(ready, target=target)]]
+        if part.name == "tool":
+            if uploaded:
+                return [[kubefedctl.unpack_command(uploaded, version=version)]]
+            url, sha256 = tool_url(wanted, version, self._own_architecture), wanted.kubefedctl_sha256 or ""
+            return [[kubefedctl.install_command(url, version=version, sha256=sha256)]]
+        place, values = chart_place(wanted, version, uploaded), chart_values(wanted)
+        commands = [add_repository(wanted)] if place.is_added else []
+        if part.name == UPGRADE_PART:
+            commands += upgrade_commands(place, values=values, target=target)
+        else:
+            commands += install.install_commands(place, release=self.release, values=values, target=target)
+        commands += install.gate_commands(values, target=target)
+        if uploaded:
+            commands.append(command("rm", "-f", uploaded.path))
+        return [[one] for one in commands]
 
     def check_part(self, part: Part, results: Sequence[Result], inventory: Inventory) -> None:
         """Check the answers to ``part_stages``, as far as they were run; raises StepError (3)."""
@@ -149,6 +196,24 @@ class KubeFedState:
         right = [tool.path for tool in self.tools if tool.version == version]
         tool = [*right, f"{kubefedctl.FOLDER}/kubefedctl"][0]
         return join.join_command(name, tool=tool, version=version, target=target, member=member)
+
+    @property
+    def _own_architecture(self) -> str:
+        return self.architecture or "amd64"
+
+    def _is_to_be_upgraded(self, version: str) -> bool:
+        release = self.release
+        if release is None or not self.is_upgrading or is_leftover(release):
+            return False
+        return release.version != version or release.status != "deployed"
+
+    def _why_no_upgrade(self, release: helm.Release, wanted: str) -> RefusedError | None:
+        """Return why a release cannot be upgraded to a version, or None."""
+        before, after = parse_version(release.version), parse_version(wanted)
+        if before and after and after < before:
+            hint = f"To keep what is there, write: kubefed.version: {release.version}"
+            return self._refused(f"KubeFed {release.version} is installed, which is newer than {wanted}", hint)
+        return None
 
     def _version_hint(self, *, host: str, joining: str = "") -> str:
         """Return which version would work, and how the host comes to it."""
@@ -194,86 +259,4 @@ class KubeFedState:
         )
 
     def _refused(self, problem: str, hint: str) -> RefusedError:
-        return RefusedError(problem, machine=self.machine, step=_STEP, hint=hint)
-
-
-def tool_commands() -> list[Command]:
-    """Return the commands that ask the host's tools for their versions."""
-    return [helm.version(), kubefedctl.find_command(), command("uname", "-m")]
-
-
-def state_commands(*, target: Target) -> list[Command]:
-    """Return the commands that look at the installation, the clusters and their credentials; they change nothing."""
-    where = f"--namespace={NAMESPACE}"
-    return [
-        helm.find_release(RELEASE, NAMESPACE, target=target),
-        kubectl("get", "deployments", where, "--ignore-not-found", "-o", "json", target=target),
-        *list_commands(target=target),
-    ]
-
-
-def parse_state(tools: Sequence[Result], state: Sequence[Result], *, machine: str) -> KubeFedState:
-    """Return what the answers to ``tool_commands`` and ``state_commands`` say; nothing is refused."""
-    helm_version, found_tools, processor = tools
-    found_release, deployments, *listed = state
-    gaps: list[FedsshError] = []
-    problem, release, items, clusters = None, None, [], {}
-    try:
-        helm.check_version(helm_version, machine=machine, step=_STEP)
-    except StepError as error:
-        problem = error
-    try:
-        release = helm.parse_release(found_release, chart="kubefed", machine=machine, step=_STEP)
-    except StepError as error:
-        gaps.append(problem or error)
-    if helm_version.code == NOT_FOUND and problem and not gaps:
-        gaps.append(problem)
-    about_helm = len(gaps)
-    try:
-        items = parse_items(deployments, machine=machine, step=_STEP)
-    except StepError as error:
-        gaps.append(error)
-    try:
-        clusters = parse_list(listed, machine=machine)
-    except StepError as error:
-        gaps.append(error)
-    return KubeFedState(
-        machine=machine,
-        helm_problem=problem,
-        release=replace(release, version=visible(release.version)) if release else None,
-        is_running=any(_name(item) in {WEBHOOK, CONTROLLER} and not _is_going(item) for item in items),
-        serves=all(_is_rolled_out(items, name) for name in (WEBHOOK, CONTROLLER)),
-        is_kubespheres="kubesphere/kubefed" in deployments.stdout,
-        processor=visible(processor.stdout.strip()[:_LONGEST_PROCESSOR]) if processor.ok else "",
-        tools=kubefedctl.parse_tools(found_tools),
-        clusters=clusters,
-        gaps=tuple(gaps),
-        cluster_gaps=tuple(gaps[about_helm:]),
-    )
-
-
-def _name(item: Mapping[str, Any]) -> str:
-    return str(section(item, "metadata").get("name"))
-
-
-def _is_going(item: Mapping[str, Any]) -> bool:
-    return "deletionTimestamp" in section(item, "metadata")
-
-
-def _is_rolled_out(deployments: Sequence[Mapping[str, Any]], name: str) -> bool:
-    """Whether a Deployment is complete, by the rules of ``kubectl rollout status``, and has a pod at all."""
-    for item in deployments:
-        if _name(item) == name:
-            wanted = max(1, _number(section(item, "spec"), "replicas", default=1))
-            status = section(item, "status")
-            return (
-                _number(status, "observedGeneration") >= _number(section(item, "metadata"), "generation")
-                and _number(status, "updatedReplicas") >= wanted
-                and _number(status, "availableReplicas") >= wanted
-            )
-    return False
-
-
-def _number(part: Mapping[str, Any], key: str, *, default: int = 0) -> int:
-    value = part.get(key)
-    return value if isinstance(value, int) else default
+        return RefusedError(problem, machine=self.machine, step=STEP, hint=hint)

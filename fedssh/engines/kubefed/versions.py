@@ -112,10 +112,9 @@ def untested(version: str, kubernetes: str) -> str:
     for source in SOURCES.values():
         other = limits_of(source.version).tested
         if other and other >= minor:
-            named = "" if source is UPSTREAM else f", kubefed.source: {source.name}"
-            return (
-                f"{said}; {source.title} has tested {source.version} up to {_written(other)} (kubefed.version{named})"
-            )
+            named = "" if source is UPSTREAM else f"kubefed.source: {source.name}, "
+            tested_by = f"{source.title} has tested its {source.version} up to {_written(other)}"
+            return f"{said}; {tested_by}: {named}kubefed.version: {source.version}"
     return said
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from fedssh.engines.protocol.checking import CheckedEngine, CheckFinding, CheckState, Topic
-from fedssh.engines.protocol.joining import NOW, EngineState, JoinedCluster, JoiningEngine, Part
+from fedssh.engines.protocol.joining import NOW, EngineState, JoinedCluster, JoiningEngine, Part, Uploaded
 from fedssh.engines.protocol.leaving import NOT_EMPTY, HostTraces, Installation, LeavingEngine, MemberTraces, Removal
 from fedssh.engines.protocol.rotating import EngineAccount, RotatingEngine
 
@@ -28,6 +28,7 @@ __all__ = [
     "Part",
     "Removal",
     "Topic",
+    "Uploaded",
 ]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from fedssh.artefacts import Artefact, Fetched, Image
     from fedssh.errors import FedsshError
     from fedssh.inventory import Inventory
     from fedssh.kubernetes.credentials import Credential, Endpoint
@@ -72,6 +73,19 @@ class Part:
     why: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uploaded:
+    """A file that was uploaded to the host's machine.
+
+    Attributes:
+        path: Where it lies there.
+        sha256: Its checksum.
+    """
+
+    path: str
+    sha256: str
+
+
 class EngineState(Protocol):
     """What was found of an engine on the host."""
 
@@ -118,8 +132,21 @@ class EngineState(Protocol):
         """Return the parts that have to be installed or waited for, in this order."""
         ...
 
-    def part_stages(self, part: Part, inventory: Inventory, *, target: Target) -> list[list[Command]]:
-        """Return the stages that install a part: one execution each, one after the other while they succeed."""
+    def to_upgrade(self) -> EngineState:
+        """Return the same, where another version that is installed is to be upgraded, and is no reason to refuse."""
+        ...
+
+    def supplies(self, inventory: Inventory) -> Mapping[str, Artefact]:
+        """Return what a machine without internet has to be given for the missing parts, by their names."""
+        ...
+
+    def part_stages(
+        self, part: Part, inventory: Inventory, *, target: Target, uploaded: Uploaded | None
+    ) -> list[list[Command]]:
+        """Return the stages that install a part: one execution each, one after the other while they succeed.
+
+        ``uploaded`` is what ``supplies`` names for it, where it was uploaded.
+        """
         ...
 
     def check_part(self, part: Part, results: Sequence[Result], inventory: Inventory) -> None:
@@ -137,6 +164,17 @@ class EngineState(Protocol):
 
 class JoiningEngine(Protocol):
     """How an engine is installed, and how clusters join it."""
+
+    def artefacts(self, inventory: Inventory) -> Mapping[str, Artefact]:
+        """Return what hosts.yaml's engine is installed from, for every processor that is common, by names."""
+        ...
+
+    def images(self, inventory: Inventory, supplies: Mapping[str, Fetched]) -> list[Image]:
+        """Return the images of the engine's pods, for every processor that is common.
+
+        ``supplies`` is what ``artefacts`` or ``EngineState.supplies`` has named; there are none where that tells none.
+        """
+        ...
 
     @property
     def NAME(self) -> str:  # noqa: N802  (a module's constant)

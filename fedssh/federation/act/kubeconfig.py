@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final
 
-from fedssh.errors import StepError
+from fedssh.errors import RefusedError, StepError
+from fedssh.federation.look.host import advise_host
 from fedssh.kubernetes.account_tokens import NAMESPACE
 from fedssh.kubernetes.kubeconfig.entries import put_member
 from fedssh.kubernetes.kubeconfig.file import (
@@ -48,7 +49,10 @@ def connect_and_lock(connect: Connect, inventory: Inventory) -> Connect:
     def locked(machine: Machine) -> Shell:
         shell = connect(machine)
         if machine.name == inventory.host.name:
-            check_lock(shell.hold(lock_line(path=inventory.host.kubeconfig)), machine=shell.name)
+            try:
+                check_lock(shell.hold(lock_line(path=inventory.host.kubeconfig)), machine=shell.name)
+            except RefusedError as error:
+                raise advise_host(shell, error, inventory) from None
         return shell
 
     return locked

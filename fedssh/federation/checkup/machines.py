@@ -40,7 +40,8 @@ def check_tools(checkup: Checkup, *, engine: str) -> Iterator[CheckFinding]:
             text=f"the host's tools and files could not be looked at: {checkup.host.message}", hint=checkup.host.hint,
         )  # fmt: skip
     elif checkup.host:
-        yield from _check_hosts_tools(checkup.host, name, engine=engine)
+        downloads = not checkup.wishes.inventory.uploads
+        yield from _check_hosts_tools(checkup.host, name, engine=engine, downloads=downloads)
     for cluster in checkup.names:
         found = checkup.clusters.get(cluster)
         if isinstance(found, FedsshError):
@@ -67,7 +68,7 @@ def _check_kubectl(name: str, found: ClusterCheckup) -> CheckFinding:
     return CheckFinding(cluster=name, topic="tools", state="ok", text=text)
 
 
-def _check_hosts_tools(host: HostCheckup, name: str, *, engine: str) -> Iterator[CheckFinding]:
+def _check_hosts_tools(host: HostCheckup, name: str, *, engine: str, downloads: bool) -> Iterator[CheckFinding]:
     if not host.tools:
         return
     for tool, leads_to in TOOLS.items():
@@ -78,7 +79,7 @@ def _check_hosts_tools(host: HostCheckup, name: str, *, engine: str) -> Iterator
             cluster=name, topic="tools", state=state, text=f"{tool} is not there",
             leads_to=leads_to.format(engine=engine), hint=f"Install {tool} on the machine of {name}.",
         )  # fmt: skip
-    if not any(host.tools.get(tool) for tool in DOWNLOADERS):
+    if downloads and not any(host.tools.get(tool) for tool in DOWNLOADERS):
         yield CheckFinding(
             cluster=name, topic="tools", state="problem", text=f"neither {' nor '.join(DOWNLOADERS)} is there",
             leads_to="the tool that joins clusters cannot be downloaded",

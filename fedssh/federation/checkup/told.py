@@ -35,7 +35,7 @@ def check_rules(checkup: Checkup, engine: Engine) -> Iterator[CheckFinding]:
     of_engine = (
         facts.host.state.engine.refusals(wishes.inventory, kubernetes=facts.host.kubernetes) if facts.host.state else []
     )
-    findings = [*check_host(wishes, facts.host, engine), *check_host_address(facts.host, engine)]
+    findings = [*check_host(wishes, facts.host, engine), *check_host_address(wishes, facts, engine)]
     if facts.host.gaps:
         findings += check_members_alone(wishes, facts)
     else:

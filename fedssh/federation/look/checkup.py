@@ -107,7 +107,7 @@ def asked_servers(wishes: Wishes, facts: Facts) -> dict[str, str]:
 
     It is the one that the engine uses; before a cluster has joined, the one that it would use.
     """
-    servers = {facts.host.name: facts.host.server}
+    servers = {facts.host.name: wishes.inventory.host.api_server or facts.host.server}
     for cluster in wishes.members:
         try:
             servers[cluster.name] = wanted_server(cluster, facts)

@@ -13,7 +13,7 @@ from fedssh.federation.look.members import look_at_member, parse_presented
 from fedssh.federation.look.proof import survey
 from fedssh.federation.threads import as_they_end, contained
 from fedssh.federation.trust import is_asked
-from fedssh.federation.wishes import wanted_endpoint, wanted_server
+from fedssh.federation.wishes import host_endpoint, wanted_endpoint, wanted_server
 from fedssh.kubernetes.certificates import asking_argv, parse_store
 from fedssh.kubernetes.credentials import Credential
 from fedssh.sensitive import Sensitive
@@ -167,13 +167,16 @@ def _see_proofs(shell: Shell, wishes: Wishes, facts: Facts, engine: Engine) -> F
             # Where no token is kept, one that is still there is going to be revoked: it proves nothing.
             token = (None if cluster.is_ephemeral else member.token) or Sensitive("")
             tried[f"access.{cluster.name}"] = Credential(endpoint=endpoint, token=token)
+    own = host_endpoint(wishes.inventory, facts.host)
+    if own:
+        tried["host."] = Credential(endpoint=own, token=Sensitive(""))
     meant, others = _engines_credentials(wishes, facts, engine)
     proofs = survey(shell, tried, meant, others, kubeconfig=facts.host.known.file.path)
-    found: dict[str, dict[str, Proof]] = {"access": {}, "engine": {}}
+    found: dict[str, dict[str, Proof]] = {"access": {}, "engine": {}, "host": {}}
     for key, proof in proofs.items():
         kind, _, name = key.partition(".")
         found[kind][name] = proof
-    return replace(facts, access=found["access"], engine=found["engine"])
+    return replace(facts, access=found["access"], engine=found["engine"], host_access=found["host"].get(""))
 
 
 def _engines_credentials(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
 from fedssh.errors import FedsshError, RefusedError, StepError, visible
 from fedssh.federation.facts import HostFacts, HostState
 from fedssh.federation.look.members import parse_clock
+from fedssh.kubernetes.distributions import advise, find_command, parse_found
 from fedssh.kubernetes.kubeconfig.file import parse_file, read_command
 from fedssh.kubernetes.kubectl import (
     NOT_FOUND,
@@ -17,6 +19,7 @@ from fedssh.kubernetes.kubectl import (
     has_lost_context,
     kubectl,
     missing_tool,
+    parse_object,
     versions_command,
 )
 from fedssh.shell import command, script
@@ -26,9 +29,10 @@ if TYPE_CHECKING:
     from fedssh.inventory import Inventory
     from fedssh.kubernetes.kubeconfig import Kubeconfig
     from fedssh.kubernetes.kubeconfig.file import KubeconfigFile
-    from fedssh.shell import Shell
+    from fedssh.shell import Result, Shell
 
 STEP: Final = "look at the host"
+DEFAULT_PATH: Final = "~/.kube/config"
 _FIND_KUBECTL: Final = f"command -v kubectl >/dev/null || exit {NOT_FOUND}"
 _READ_NAMES: Final = """
     [ -z "${HTTPS_PROXY:-$https_proxy}" ] || echo proxy
@@ -47,8 +51,18 @@ def look_at_host(shell: Shell, inventory: Inventory, engine: Engine, *, accounts
     """
     facts = _look(shell, inventory, engine, accounts=accounts)
     # A kubectl config may just have had the file half written.
-    lost = any(has_lost_context(gap.message) for gap in facts.gaps if isinstance(gap, StepError))
-    return _look(shell, inventory, engine, accounts=accounts) if lost else facts
+    if any(has_lost_context(gap.message) for gap in facts.gaps if isinstance(gap, StepError)):
+        facts = _look(shell, inventory, engine, accounts=accounts)
+    if not facts.gaps:
+        return facts
+    gap = advise_host(shell, facts.gaps[0], inventory)
+    return replace(facts, gaps=(gap, *facts.gaps[1:]))
+
+
+def advise_host(shell: Shell, error: FedsshError, inventory: Inventory) -> FedsshError:
+    """Return why the host cannot be worked with, with what to do where its distribution keeps things elsewhere."""
+    path = DEFAULT_PATH if not inventory.host.kubeconfig else ""
+    return advise(error, parse_found(shell.run(find_command())[0]), key="", path=path)
 
 
 def _look(shell: Shell, inventory: Inventory, engine: Engine, *, accounts: bool) -> HostFacts:
@@ -70,17 +84,27 @@ def _look(shell: Shell, inventory: Inventory, engine: Engine, *, accounts: bool)
         return HostFacts(name=host, gaps=(*missing, error))
     target = Target(kubeconfig=file.path, context=context)
     asked = engine.account_commands(target=target) if accounts else []
-    version, server, uid, *answers = shell.run(
+    version, view, uid, *answers = shell.run(
         [
             versions_command(target=target),
-            kubectl("config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}", target=target),
+            kubectl(
+                "config",
+                "view",
+                "--raw",
+                "--minify",
+                "--flatten",
+                "-o",
+                "jsonpath={.clusters[0].cluster}",
+                target=target,
+            ),
             kubectl("get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}", target=target),
             *asked,
             *engine.state_commands(target=target),
         ]
     )
+    stanza = _read_stanza(view, host)
     found = engine.parse_state(tools, answers[len(asked) :], machine=host)
-    failed = [explain(result, machine=host, step=STEP) for result in (server, uid) if not result.ok]
+    failed = [explain(result, machine=host, step=STEP) for result in (view, uid) if not result.ok]
     try:
         own_accounts = engine.parse_accounts(answers[: len(asked)], machine=host) if accounts else {}
     except StepError as error:
@@ -97,7 +121,8 @@ def _look(shell: Shell, inventory: Inventory, engine: Engine, *, accounts: bool)
         name=host,
         state=HostState(file=file, document=document, target=target, engine=found),
         cluster_uid=visible(uid.stdout.strip()) if uid.ok else "",
-        server=visible(server.stdout.strip()) if server.ok else "",
+        server=visible(str(stanza.get("server") or "").strip()),
+        ca=str(stanza.get("certificate-authority-data") or ""),
         kubernetes=cluster_version(version),
         clock=parse_clock(clock),
         own_names=frozenset(name for line in names.stdout.lower().splitlines() for name in line.split()[1:]),
@@ -106,6 +131,14 @@ def _look(shell: Shell, inventory: Inventory, engine: Engine, *, accounts: bool)
         accounts=own_accounts,
         gaps=tuple(gaps),
     )
+
+
+def _read_stanza(view: Result, host: str) -> dict[str, Any]:
+    """Return the cluster's part of the host's kubeconfig; {} where kubectl failed, which is a gap by itself."""
+    try:
+        return parse_object(view, machine=host, step=STEP)
+    except StepError:
+        return {}
 
 
 def _choose_context(file: KubeconfigFile, inventory: Inventory) -> tuple[Kubeconfig, str]:

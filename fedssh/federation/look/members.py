@@ -14,6 +14,7 @@ from fedssh.federation.facts import MemberFacts, Presented
 from fedssh.kubernetes.account import objects_command, parse_cluster_uid, parse_objects
 from fedssh.kubernetes.account_tokens import decode_token, find_tokens, parse_token, secrets_command
 from fedssh.kubernetes.certificates import parse_chain
+from fedssh.kubernetes.distributions import advise, find_command, parse_found
 from fedssh.kubernetes.kubectl import (
     NOT_FOUND,
     Target,
@@ -69,14 +70,22 @@ def look_at_member(shell: Shell, cluster: Cluster, engine: Engine | None = None)
     more = [unless_foreign_login(ask, target) for ask in engine.account_commands(target=target)] if engine else []
     results = shell.run([*commands, *more])
     facts = parse_member(results[: len(commands)], cluster)
-    # What keeps one kubectl from answering keeps the others, too.
-    if engine is None or facts.gaps or facts.logs_in_by_program:
+    if facts.gaps:
+        return replace(facts, gaps=_advised(shell, facts.gaps[0], cluster) + facts.gaps[1:])
+    if engine is None or facts.logs_in_by_program:
         return facts
     try:
         accounts = engine.parse_accounts(results[len(commands) :], machine=cluster.name)
     except StepError as error:
         return replace(facts, gaps=(error,))
     return replace(facts, accounts=accounts)
+
+
+def _advised(shell: Shell, gap: FedsshError, cluster: Cluster) -> tuple[FedsshError]:
+    """Return a gap with what to do about it where the machine's distribution keeps things elsewhere."""
+    (found,) = shell.run(find_command())
+    key = "" if cluster.kubeconfig else f"members.{cluster.name}.kubeconfig"
+    return (advise(gap, parse_found(found), key=key, path=""),)
 
 
 def member_commands(cluster: Cluster) -> list[Command]:

@@ -17,6 +17,7 @@ from fedssh.federation.look.members import unless_foreign_login
 from fedssh.federation.look.proof import reach
 from fedssh.federation.threads import at_once, contained
 from fedssh.inventory.forms import ApiServer, fits
+from fedssh.kubernetes.distributions import USUAL_KUBECONFIGS
 from fedssh.kubernetes.kubeconfig.file import parse_file, read_command
 from fedssh.kubernetes.kubectl import NOT_FOUND, Target, kubectl, missing_tool
 from fedssh.shell import NOT_RUN, last_words
@@ -28,14 +29,6 @@ if TYPE_CHECKING:
     from fedssh.inventory import Cluster, Inventory
     from fedssh.kubernetes.credentials import Credential
     from fedssh.shell import Command, Result, Shell
-
-USUAL_KUBECONFIGS: Final = (
-    "/etc/kubernetes/admin.conf",  # kubeadm
-    "/etc/rancher/k3s/k3s.yaml",
-    "/etc/rancher/rke2/rke2.yaml",
-    "/var/snap/microk8s/current/credentials/client.config",
-)
-"""Where the tools that make clusters leave the administrator's kubeconfig."""
 
 _STEP: Final = "look at the machine"
 _SECONDS: Final = 10

@@ -45,7 +45,7 @@ def inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("", "federate prepare rotate unfederate status check init completion"),
+        ("", "federate prepare fetch rotate unfederate status check init completion"),
         ("st", "status"),
         ("federate -", "--member --label --all --adopt --yes --dry-run --hosts --output --quiet --verbose"),
         ("federate --m", "--member"),
@@ -67,7 +67,7 @@ def inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("federate --timeout ", ""),
         ("init ", ""),
         ("init --pro", "--probe"),
-        ("nonsense ", "federate prepare rotate unfederate status check init completion"),
+        ("nonsense ", "federate prepare fetch rotate unfederate status check init completion"),
     ],
 )
 @pytest.mark.usefixtures("inventory")

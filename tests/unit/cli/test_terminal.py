@@ -167,7 +167,7 @@ def test_yes_answers_for_whoever_is_not_there(run: Run, tmp_path: Path, leaks: L
 
 @pytest.mark.parametrize("columns", [40, 80, 120])
 @pytest.mark.parametrize(
-    "verb", ["", "federate", "prepare", "rotate", "unfederate", "status", "check", "init", "completion"]
+    "verb", ["", "federate", "prepare", "fetch", "rotate", "unfederate", "status", "check", "init", "completion"]
 )
 def test_help_fits_a_terminal(tmp_path: Path, leaks: Leaks, verb: str, columns: int) -> None:
     """24 lines at 80 columns and more, and no option's line is wider than the terminal."""
@@ -178,7 +178,7 @@ def test_help_fits_a_terminal(tmp_path: Path, leaks: Leaks, verb: str, columns: 
     options = "\n".join(lines).partition("ptions")[2].partition("Examples:")[0].splitlines()
     assert max(map(len, options)) <= columns
     assert lines[0].startswith(
-        ("fedssh federates", "Federate", "Install", "Replace", "Let", "Show", "Find", "Draft", "Print")
+        ("fedssh federates", "Federate", "Install", "Fetch", "Replace", "Let", "Show", "Find", "Draft", "Print")
     )
     assert "Usage: fedssh" in shown.text
     examples = shown.text.count("\n  fedssh ") + shown.text.count("\n  source ")

@@ -42,7 +42,8 @@ from tests.fakes.kubernetes import CA, account_token
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from fedssh.engines.protocol import Engine, EngineState
+    from fedssh.artefacts import Artefact, Fetched, Image
+    from fedssh.engines.protocol import Engine, EngineState, Uploaded
     from fedssh.inventory import Inventory
     from fedssh.shell import Command, Result
 
@@ -91,8 +92,20 @@ class ArmadaState:
         """Return its only part."""
         return [] if self.version == self.wanted_version(inventory) else [PART]
 
-    def part_stages(self, part: Part, inventory: Inventory, *, target: Target) -> list[list[Command]]:
+    def to_upgrade(self) -> ArmadaState:
+        """There is no other version."""
+        return self
+
+    def supplies(self, inventory: Inventory) -> Mapping[str, Artefact]:
+        """Nothing has to be fetched for plain objects."""
+        assert inventory.host.name
+        return {}
+
+    def part_stages(
+        self, part: Part, inventory: Inventory, *, target: Target, uploaded: Uploaded | None
+    ) -> list[list[Command]]:
         """Return how its part is installed: by plain objects."""
+        assert uploaded is None
         assert part == PART
         assert inventory.host.name
         return [[kubectl("apply", target=target)]]
@@ -120,6 +133,17 @@ class Armada(LeavingArmada):
     PART_SECONDS = 1.0
     JOIN_SECONDS = 1.0
     READY_SECONDS = 1.0
+
+    def artefacts(self, inventory: Inventory) -> Mapping[str, Artefact]:
+        """Nothing has to be fetched for plain objects."""
+        assert inventory.host.name
+        return {}
+
+    def images(self, inventory: Inventory, supplies: Mapping[str, Fetched]) -> list[Image]:
+        """It has no pods."""
+        assert inventory.host.name
+        assert not supplies
+        return []
 
     def entry_names(self, cluster: str) -> EntryNames:
         """Return other names than those of the cluster."""

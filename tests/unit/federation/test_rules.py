@@ -8,9 +8,9 @@ import pytest
 from fedssh.engines import load_engine
 from fedssh.errors import FedsshError, RefusedError, StepError
 from fedssh.federation.access_rules import check_access
-from fedssh.federation.facts import Facts, HostFacts, MemberFacts, Proof
+from fedssh.federation.facts import Facts, MemberFacts, Proof
 from fedssh.federation.findings import Finding, refusals
-from fedssh.federation.rules import check_host, check_host_address, check_members, check_strangers
+from fedssh.federation.rules import check_members, check_strangers
 from fedssh.kubernetes.account import references
 from fedssh.kubernetes.credentials import Endpoint, Trust
 from tests.fakes.facts import GOOD, HOST_UID, SERVER, UID, facts, fresh, host, joined, member, thing, wishes
@@ -251,31 +251,6 @@ def test_a_name_that_only_the_hosts_file_knows_is_told() -> None:
     """With the host whose file it is."""
     (told,) = notices(facts(member(), host(own_names=frozenset({"member1.example.com"}))))
     assert told.startswith("member1.example.com stands in /etc/hosts of fedhost; KubeFed's controller")
-
-
-def test_what_the_host_lacks_is_refused_and_what_it_has_is_told() -> None:
-    """Its gaps, its kubectl, its KubeFed; and its proxy, at every run."""
-    fine = check_host(wishes(), host(has_proxy=True), load_engine())
-    assert [(finding.cluster, finding.state) for finding in fine] == [("fedhost", "notice")]
-    broken = HostFacts(name="fedhost", gaps=(StepError("gone"),), old_kubectl=StepError("old"))
-    assert [finding.text for finding in check_host(wishes(), broken, load_engine())] == ["gone", "old"]
-    other = replace(wishes().inventory.kubefed, version="0.9.0")
-    asked = replace(wishes(), inventory=replace(wishes().inventory, kubefed=other))
-    (refused,) = check_host(asked, host(), load_engine())
-    assert refused.text == "KubeFed 0.10.0 is installed, and hosts.yaml asks for 0.9.0"
-
-
-@pytest.mark.parametrize(
-    ("server", "is_refused"),
-    [("https://127.0.0.1:6443", True), ("http://fedhost:8080", True), (SERVER, False), ("", False)],
-)
-def test_a_host_address_that_pods_do_not_reach_is_refused(server: str, *, is_refused: bool) -> None:
-    """With the command line that writes another one."""
-    found = check_host_address(host(server=server), load_engine())
-    assert bool(refusals(found)) == is_refused
-    if is_refused:
-        assert found[0].error
-        assert "kubectl config set-cluster" in found[0].error.hint
 
 
 def test_the_first_refusal_of_a_cluster_is_the_one_that_is_told() -> None:

@@ -35,6 +35,11 @@ def tell(messages: Messages) -> None:
             view(event)
 
 
+def share(cluster: str, megabytes: int) -> Progress:
+    """Return that so much of 15 MB is uploaded."""
+    return Progress(cluster=cluster, text=f"uploading, {megabytes} of 15 MB", state="progressing")
+
+
 def rows(monkeypatch: pytest.MonkeyPatch, *events: Progress, columns: str = "80", lines: str = "25") -> list[str]:
     """Return the rows that stand on a terminal after some events."""
     monkeypatch.setenv("LINES", lines)
@@ -71,6 +76,61 @@ def test_a_row_stays_and_says_how_long_a_step_lasts(monkeypatch: pytest.MonkeyPa
     assert busy.split()[1:3] + busy.split()[-1:] == ["member3", "joining", "s"]
     assert int(busy.split()[-2]) >= 3
     assert done.split() == ["\u2713", "member1", "granted", "access"]
+
+
+def test_a_row_says_how_far_its_step_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind what the step is, as long as that lasts; of what has not begun, or has failed, nothing is said."""
+    begun = Progress(cluster="member1", text="importing images on member1", state="running")
+    (row,) = rows(monkeypatch, begun, share("member1", 3), share("member1", 14))
+    assert "member1  importing images on member1: uploading, 14 of 15 MB " in row
+    (row,) = rows(monkeypatch, begun, share("member1", 3), Progress(cluster="member1", text="joining", state="running"))
+    assert "member1  joining " in row
+    assert "15 MB" not in row
+    (row,) = rows(monkeypatch, begun, share("member1", 3), Progress(cluster="member1", text="joined", state="changed"))
+    assert row.split() == ["\u2713", "member1", "joined"]
+    (row,) = rows(monkeypatch, begun, Progress(cluster="member1", text="no", state="failed"), share("member1", 3))
+    assert "15 MB" not in row
+    assert rows(monkeypatch, share("member1", 3)) == []
+
+
+def test_on_a_terminal_how_far_a_step_is_is_no_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The row says it; however long the step lasts."""
+    now = itertools.count(100, 30)
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(now)))
+    terminal = open_terminal(monkeypatch)
+    view = ProgressView(Messages())
+    for event in (STORY[0], share("member1", 3), share("member1", 4)):
+        view(event)
+    assert terminal.getvalue() == ""
+
+
+def test_elsewhere_it_is_a_line_now_and_then_how_far_a_step_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every 10 s at most, whichever clusters it is about, and not before a step has lasted as long."""
+    clock = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    view = ProgressView(Messages())
+    begun = [Progress(cluster=name, text="installing", state="running") for name in ("fedhost", "member1")]
+    story = [
+        (1000.0, begun[0], "fedhost: installing"),
+        (1009.9, share("fedhost", 1), ""),
+        (1010.0, share("fedhost", 2), "fedhost: uploading, 2 of 15 MB"),
+        (1010.0, share("fedhost", 3), ""),
+        (1011.0, begun[1], "member1: installing"),
+        (1019.9, share("fedhost", 4), ""),
+        (1020.0, share("member1", 5), ""),
+        (1020.5, share("fedhost", 6), "fedhost: uploading, 6 of 15 MB"),
+        (1021.0, share("member1", 7), ""),
+        (1030.5, share("member1", 8), "member1: uploading, 8 of 15 MB"),
+        (1035.0, begun[0], "fedhost: installing"),
+        (1044.9, share("fedhost", 9), ""),
+        (1045.0, share("fedhost", 10), "fedhost: uploading, 10 of 15 MB"),
+    ]
+    for at, event, told in story:
+        clock[0] = at
+        view(event)
+        assert capsys.readouterr() == ("", f"{told}\n" * bool(told)), at
 
 
 @pytest.mark.parametrize("columns", ["20", "40", "120"])

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from fedssh.engines.kubefed.clusters import corrections, credential, parse_list, parse_reconnect
 from fedssh.engines.kubefed.join import parse_join
 from fedssh.engines.kubefed.kubefedctl import parse_tools
-from fedssh.engines.kubefed.state import KubeFedState, parse_state
+from fedssh.engines.kubefed.look import parse_state
+from fedssh.engines.kubefed.state import KubeFedState
 from fedssh.errors import FedsshError
 from fedssh.inventory import parse_inventory
 from fedssh.kubernetes.credentials import Endpoint, Trust

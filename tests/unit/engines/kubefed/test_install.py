@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,17 +15,21 @@ from fedssh.engines.kubefed.install import (
     gate_commands,
     install_commands,
     is_leftover,
-    part_stages,
     rollout_commands,
     rollout_part,
     tool_part,
 )
+from fedssh.engines.kubefed.state import KubeFedState
 from fedssh.errors import StepError
-from fedssh.inventory import parse_inventory
+from fedssh.inventory import Inventory, parse_inventory
 from fedssh.kubernetes.helm import Release
 from fedssh.kubernetes.kubectl import Target
 from tests.fakes.lines import argv_of, key_of, stdin_of
 from tests.fakes.shells import LocalShell, install_tool, path_with, result
+
+if TYPE_CHECKING:
+    from fedssh.engines.protocol import Part, Uploaded
+    from fedssh.shell import Command
 
 HOST = Target(kubeconfig="/root/.kube/config", context="fedhost")
 GATES = "{controllermanager: {featureGates: {PushReconciler: Disabled}}}"
@@ -61,6 +65,7 @@ def test_an_interrupted_first_installation_is_done_again(status: str) -> None:
     commands = install_commands(ADDED, release=left, values={}, target=HOST)
     assert [key_of(command)[:2] for command in commands] == [
         ("helm", "uninstall"),
+        ("kubefed", "let go"),
         ("kubefed", "configure"),
         ("helm", "install"),
     ]
@@ -68,6 +73,34 @@ def test_an_interrupted_first_installation_is_done_again(status: str) -> None:
         assert not is_leftover(kept)
         commands = install_commands(ADDED, release=kept, values={}, target=HOST)
         assert ("helm", "uninstall") not in [key_of(command)[:2] for command in commands]
+
+
+GOING = r"""
+printf '%s\n' "$*" >>"$LOG"
+case $* in
+    *" get "*) [ -z "$NONE" ] || { echo "the server doesn't have a resource type" >&2; exit 1; }
+        printf 'namespaces\nsecrets\n' ;;
+    *namespaces*) echo "not found" >&2; exit 1 ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("none", ["", "yes"])
+def test_what_an_uninstalled_kubefed_would_never_let_go_is_let_go(
+    local: LocalShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, none: str
+) -> None:
+    """Each type that is being deleted; one that has just gone is no failure, nor is a cluster without the kind."""
+    install_tool(tmp_path / "bin", "kubectl", GOING)
+    for name, value in {"LOG": str(tmp_path / "log"), "NONE": none, "PATH": path_with(tmp_path / "bin")}.items():
+        monkeypatch.setenv(name, value)
+    left = Release(version="0.10.0", status="failed", revision=1)
+    let_go = install_commands(ADDED, release=left, values={}, target=HOST)[1]
+    (done,) = local.run(let_go)
+    assert (done.ok, done.stdout) == (True, "")
+    listed, *patched = (tmp_path / "log").read_text().splitlines()
+    assert "?(@.metadata.deletionTimestamp)" in listed
+    assert [line.rpartition(" ")[2] for line in patched] == ([] if none else ["namespaces", "secrets"])
+    assert all('--patch={"metadata":{"finalizers":null}}' in line for line in patched)
 
 
 def test_the_chart_is_installed_without_its_hooks(
@@ -143,12 +176,16 @@ def test_the_rollout_is_waited_for() -> None:
     assert "describe pods" in caught.value.hint
 
 
+def stages(part: Part, inventory: Inventory = INVENTORY, uploaded: Uploaded | None = None) -> list[list[Command]]:
+    """Return the stages of a part on a host that has nothing."""
+    return KubeFedState(machine="fedhost").part_stages(part, inventory, target=HOST, uploaded=uploaded)
+
+
 def test_a_part_has_its_own_stages() -> None:
     """The tool is downloaded, the chart installed with its feature gates; both rollouts are waited for at once."""
 
-    def keys(part: Any) -> list[list[tuple[str, ...]]]:
-        stages = part_stages(part, INVENTORY.kubefed, "0.10.0", None, tool_url="u", target=HOST)
-        return [[key_of(command)[:2] for command in stage] for stage in stages]
+    def keys(part: Part) -> list[list[tuple[str, ...]]]:
+        return [[key_of(command)[:2] for command in stage] for stage in stages(part)]
 
     assert keys(TOOL) == [[("kubefedctl", "install")]]
     assert keys(CHART) == [
@@ -176,7 +213,7 @@ def test_an_address_that_the_host_does_not_reach_is_named_by_its_key(key: str, *
     said = f"kubefed: {{{key}: 'http://artefacts/x'}}\n" * is_own
     inventory = parse_inventory(f"{said}host: {{name: fedhost, address: h}}", path=Path("hosts.yaml"))
     part = TOOL if key == "kubefedctl_url" else CHART
-    first = part_stages(part, inventory.kubefed, "0.10.0", None, tool_url="u", target=HOST)[0][0]
+    first = stages(part, inventory)[0][0]
     answer = replace(result(code=1, stderr="no route"), command=first)
     with pytest.raises(StepError) as caught:
         check_part(part, [answer], inventory.kubefed, version="0.10.0", machine="fedhost")

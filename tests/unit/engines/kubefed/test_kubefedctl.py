@@ -137,7 +137,7 @@ def test_only_fedsshs_own_kubefedctl_is_removed(local: LocalShell, url: str, tmp
         (f"{ARCHIVE}.sha", None, f"{ARCHIVE}.sha"),
     ],
 )
-def test_a_wrong_download_leaves_the_old_kubefedctl(
+def test_fault_67_a_wrong_download_leaves_the_old_kubefedctl(
     *,
     local: LocalShell,
     url: str,

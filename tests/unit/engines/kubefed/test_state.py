@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fedssh.engines.kubefed import kubefedctl
-from fedssh.engines.kubefed.state import KubeFedState, parse_state, state_commands, tool_commands
-from fedssh.errors import RefusedError, StepError
+from fedssh.engines.kubefed.look import parse_state, state_commands, tool_commands
+from fedssh.engines.kubefed.state import KubeFedState
+from fedssh.errors import RefusedError
 from fedssh.inventory import parse_inventory
 from fedssh.kubernetes.helm import Release
 from fedssh.kubernetes.kubectl import Target
@@ -145,19 +146,22 @@ def test_a_kubefed_that_helm_has_not_installed_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("helm", "message"),
+    ("helm", "message", "code"),
     [
-        (result("v4.0.1"), "needs Helm 3"),
-        (result(code=127), "helm is not there"),
-        (result(code=1, stderr="no memory"), "no memory"),
+        (result("v4.0.1"), "needs Helm 3", 6),
+        (result(code=127), "helm is not there", 3),
+        (result(code=1, stderr="no memory"), "no memory", 3),
     ],
 )
-def test_a_helm_that_does_not_work_is_refused(helm: Result, message: str) -> None:
-    """With its own error, besides what else is wrong."""
+def test_a_helm_that_does_not_work_is_refused(helm: Result, message: str, code: int) -> None:
+    """With its own error and its code, before what else is wrong."""
     found = read(tools=[helm, *TOOLS[1:]])
-    (error,) = [error for error in found.refusals(asked_for(), kubernetes="v1.21.14") if isinstance(error, StepError)]
+    error = refusal(found)
     assert message in error.message
-    assert len(found.refusals(asked_for("0.9.2"), kubernetes="v1.21.14")) == 2
+    assert (error.exit_code, error.machine, error.step) == (code, "fedhost", "prepare KubeFed")
+    first, second = found.refusals(asked_for("0.9.2"), kubernetes="v1.21.14")
+    assert first is error
+    assert "hosts.yaml asks for 0.9.2" in second.message
 
 
 def test_what_could_not_be_asked_is_a_gap() -> None:

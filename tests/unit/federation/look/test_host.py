@@ -101,7 +101,10 @@ def test_a_kubeconfig_that_is_none_is_the_only_gap(world: World, text: str) -> N
     (gap,) = found.gaps
     assert isinstance(gap, RefusedError)
     assert (gap.machine, found.state) == ("fedhost", None)
-    assert len(world.shells["fedhost"].runs) == 1
+    assert [key_of(run[0]) for run in world.shells["fedhost"].runs] == [
+        ("kubeconfig", "read"),
+        ("distribution", "find"),
+    ]
 
 
 @pytest.mark.parametrize("names", [("kubeconfig", "read"), ("kubectl", "config"), ("kubectl", "get"), ("helm", "list")])

@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from fedssh.errors import FedsshError, UnreachableError
-from fedssh.federation.look.probe import USUAL_KUBECONFIGS, Probed, probe
+from fedssh.federation.look.probe import Probed, probe
 from fedssh.inventory import Machine, parse_inventory
+from fedssh.kubernetes.distributions import USUAL_KUBECONFIGS
 from tests.fakes.kubernetes import CA, error
 from tests.fakes.lines import Call, Key, keys_of, run_line
 from tests.fakes.shells import Answer, LocalShell, ScriptedShell, install_tool, path_with
@@ -17,7 +18,7 @@ from tests.fakes.shells import Answer, LocalShell, ScriptedShell, install_tool, 
 if TYPE_CHECKING:
     from fedssh.shell import Command, Shell
 
-KUBEADM, K3S, *_ = USUAL_KUBECONFIGS
+KUBEADM, *_, K3S = USUAL_KUBECONFIGS
 OWN = "/root/.kube/config"
 
 

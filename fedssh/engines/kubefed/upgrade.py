@@ -1,0 +1,150 @@
+"""Upgrading KubeFed on the host, while its federation goes on working.
+
+``helm upgrade`` alone would break it: it leaves the chart's definitions as they are, and the chart makes a new CA for
+its webhook each time it is rendered, which the webhook that still runs knows nothing of (kubefed#1333). So the
+definitions are applied first, and the CA and the certificate that are there go into what Helm applies.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import TYPE_CHECKING, Any, Final
+
+from fedssh.engines.kubefed.install import (
+    CONFIGURATION,
+    CONTROLLER,
+    ESTABLISHED_SECONDS,
+    NAMESPACE,
+    OWNER,
+    RELEASE,
+    ROLLOUT_SECONDS,
+    WEBHOOK,
+    WEBHOOKS,
+)
+from fedssh.engines.protocol import Part
+from fedssh.kubernetes import helm
+from fedssh.kubernetes.kubectl import Target, kubectl
+from fedssh.shell import Command, script
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fedssh.engines.kubefed.charts import ChartPlace
+
+FOLDER: Final = "/usr/local/bin/.fedssh-upgrade"
+"""Where the program lies, while Helm runs, that puts the CA and the certificate in: programs may run there."""
+
+ASKED: Final = "fedssh/asked-at"
+"""The annotation of the KubeFedConfig that is changed to see whether KubeFed's webhook answers."""
+
+_CERTIFICATE: Final = "kubefed-admission-webhook-serving-cert"
+_PENDING: Final = "pending-upgrade"
+
+# Helm's post-renderer: manifests in, manifests out. The key goes from file to file, past every command line.
+_RENDERER: Final = r"""#!/bin/sh
+exec awk -v here="${0%/*}" '
+    function held(name,   line) { getline line < (here "/" name); close(here "/" name); return line }
+    /^ *caBundle: / { sub(/caBundle: .*/, "caBundle: " held("ca")) }
+    /^---/ { ours = inside = 0 }
+    /^  name: kubefed-admission-webhook-serving-cert$/ { ours = 1 }
+    ours && /^stringData:$/ { inside = 1; print "data:"; next }
+    /^[a-zA-Z]/ { inside = 0 }
+    inside && /^ *tls\.crt: / { print "  tls.crt: " held("crt"); next }
+    inside && /^ *tls\.key: / { print "  tls.key: " held("key"); next }
+    { print }
+'
+"""
+
+
+def upgrade_part(version: str, *, before: str) -> Part:
+    """Return the part that is the upgrade of KubeFed's chart."""
+    return Part(
+        name="upgrade",
+        text=f"upgrade KubeFed {before} to {version}",
+        running="upgrading KubeFed",
+        done=f"upgraded KubeFed {before} to {version}",
+        why=f"{before} is installed",
+    )
+
+
+def upgrade_commands(place: ChartPlace, *, values: Mapping[str, Any], target: Target) -> list[Command]:
+    """Return the commands, to be run one after the other, that upgrade the chart; running them again goes on."""
+    apply = kubectl(
+        "apply", "--server-side", "--force-conflicts", f"--field-manager={OWNER}", "--filename=-", target=target
+    ).line
+    rendered = helm.helm("template", RELEASE, f"--namespace={NAMESPACE}", f"--show-only={CONFIGURATION}", "--values=-")
+    known = kubectl("apply", "--dry-run=client", "--validate=true", "--filename=-", target=target).line
+    # The API server tells what a definition has become a moment after it was changed; Helm takes it at its word.
+    definitions = f"""{place.lines}
+        {helm.helm("show", "crds").line} $chart </dev/null | {apply}
+        config=$({rendered.line} $chart)
+        end=$(( $(date +%s) + {ESTABLISHED_SECONDS} ))
+        until said=$(printf '%s\\n' "$config" | {known} 2>&1); do
+            [ "$(date +%s)" -lt "$end" ] || {{ printf '%s\\n' "$said" >&2; exit 1; }}
+            sleep 1
+        done
+    """
+    given = json.dumps(values or {})
+    # What an upgrade that was cut has left keeps Helm from every other one.
+    clear = kubectl(
+        "delete", "secrets", f"--namespace={NAMESPACE}", f"--selector=owner=helm,name={RELEASE},status={_PENDING}",
+        "--ignore-not-found", target=target,
+    )  # fmt: skip
+    return [
+        script(definitions, title="upgrade of KubeFed's definitions", stdin=given),
+        clear,
+        script(place.lines + _upgrade(target), title="helm upgrade", stdin=given),
+    ]
+
+
+def _upgrade(target: Target) -> str:
+    where = f"--namespace={NAMESPACE}"
+    webhooks, name = WEBHOOKS["validations.core.kubefed.io"], "validations.core.kubefed.io"
+    get = ("get", "--ignore-not-found", where)
+    held = {
+        "ca": kubectl(*get, webhooks, name, "-o", "jsonpath={.webhooks[0].clientConfig.caBundle}", target=target).line,
+        "crt": kubectl(*get, "secret", _CERTIFICATE, "-o", r"jsonpath={.data.tls\.crt}", target=target).line,
+        "key": kubectl(*get, "secret", _CERTIFICATE, "-o", r"jsonpath={.data.tls\.key}", target=target).line,
+    }
+    keep = "\n".join(f'{line} >"$new/{name}"; echo >>"$new/{name}"' for name, line in held.items())
+    upgrade = helm.helm("upgrade", RELEASE, where, "--no-hooks", "--values=-", target=target).line
+    restart = kubectl("rollout", "restart", f"deployment/{WEBHOOK}", where, target=target).line
+    # What has been upgraded by hand may have a webhook that does not know its own certificate yet. Nothing tells but a
+    # change that it is asked about: KubeFed before 0.8.0 does not allow one for show.
+    ask = kubectl("annotate", "--overwrite", "kubefedconfigs", RELEASE, where, ASKED, target=target).line
+    rollout = kubectl(
+        "rollout", "status", f"deployment/{WEBHOOK}", where, f"--timeout={ROLLOUT_SECONDS}s", target=target,
+        request_timeout_seconds=0,
+    ).line  # fmt: skip
+    # Where something else issues the certificate (cert-manager), the chart makes none.
+    return f"""
+        new={FOLDER}
+        rm -rf "$new"
+        mkdir -p "$new"
+        if ! said=$({ask}="$(date +%s)" </dev/null 2>&1); then
+            case $said in
+                *"failed calling webhook"*) {restart} </dev/null >&2; {rollout} </dev/null >&2 ;;
+            esac
+        fi
+        {keep}
+        if [ -n "$(head -n 1 "$new/ca")" ] && [ -n "$(head -n 1 "$new/crt")" ] && [ -n "$(head -n 1 "$new/key")" ]; then
+            printf %s {shlex.quote(_RENDERER)} >"$new/keep"
+            chmod 0700 "$new/keep"
+            {upgrade} --post-renderer="$new/keep" $chart
+        else
+            {upgrade} $chart
+            {restart} </dev/null
+        fi
+    """
+
+
+def ready_part() -> Part:
+    """Return the part that waits until KubeFed has found its clusters Ready again."""
+    return Part(
+        name="ready",
+        text="wait until KubeFed has looked at its clusters",
+        running="waiting for KubeFed's health checks",
+        done="",
+        why=f"its {CONTROLLER} is a new one",
+    )
