@@ -18,7 +18,7 @@ WRONGNAME: Final = "wrongname"
 ANOTHER: Final = "another.example"
 
 # Only what is there can be served: the configuration comes last.
-_RUN: Final = """
+RUN: Final = """
     until test -e /etc/nginx/proxy.conf; do sleep 0.1; done
     exec nginx -c /etc/nginx/proxy.conf -g 'daemon off;'
 """
@@ -27,7 +27,7 @@ _RELOAD: Final = """
     nginx -c /etc/nginx/proxy.conf -s reload 2>&1
 """
 _TRUST: Final = """
-    cat >/usr/local/share/ca-certificates/lab-root.crt
+    cat >"/usr/local/share/ca-certificates/lab-$1.crt"
     update-ca-certificates --fresh 2>&1
 """
 
@@ -58,7 +58,7 @@ def start_proxies(lab: Lab, member: Machine) -> Proxies:
         name=PROXY,
         image=build().artefacts,
         port=None,
-        runs=("sh", "-c", _RUN),
+        runs=("sh", "-c", RUN),
         aliases=names,
     )
     ensure_running(wanted, find_containers(lab.prefix).get(PROXY))
@@ -67,25 +67,30 @@ def start_proxies(lab: Lab, member: Machine) -> Proxies:
     root = make_authority("Lab Root CA")
     issuer = make_authority("Lab Issuing CA", root)
     selfsigned = make_certificate(SELFSIGNED, None)
-    _serve(server, PUBLIC, make_certificate(PUBLIC, issuer), issuer)
-    _serve(server, SELFSIGNED, selfsigned)
-    _serve(server, EXPIRED, make_certificate(EXPIRED, issuer, expired=True), issuer)
-    _serve(server, WRONGNAME, make_certificate(ANOTHER, issuer), issuer)
+    serve(server, PUBLIC, make_certificate(PUBLIC, issuer), issuer)
+    serve(server, SELFSIGNED, selfsigned)
+    serve(server, EXPIRED, make_certificate(EXPIRED, issuer, expired=True), issuer)
+    serve(server, WRONGNAME, make_certificate(ANOTHER, issuer), issuer)
 
     configuration = (SOURCE / "servers" / "proxy.conf").read_text().replace("@MEMBER@", member.name)
-    _write(server, "/etc/nginx/proxy.conf", configuration)
+    write(server, "/etc/nginx/proxy.conf", configuration)
     server.check("sh", "-c", _RELOAD)
-    lab.host.check("sh", "-c", _TRUST, stdin=root.pem.encode())
+    trust(lab.host, root, PROXY)
     return Proxies(server=server, ca_pem=root.pem, selfsigned_pem=selfsigned.pem)
 
 
-def _serve(server: Server, name: str, certificate: Certificate, *chain: Certificate) -> None:
+def trust(machine: Machine, root: Certificate, name: str) -> None:
+    """Put a root certificate into a machine's trust store, instead of the one that went by that name."""
+    machine.check("sh", "-c", _TRUST, "sh", name, stdin=root.pem.encode())
+
+
+def serve(server: Server, name: str, certificate: Certificate, *chain: Certificate) -> None:
     """Give the proxy one name's key, certificate and what the certificate was issued by."""
     parts = (certificate.key_pem, certificate.pem, *(one.pem for one in chain))
-    _write(server, f"/etc/nginx/tls/{name}.pem", "".join(parts))
+    write(server, f"/etc/nginx/tls/{name}.pem", "".join(parts))
 
 
-def _write(server: Server, path: str, text: str) -> None:
+def write(server: Server, path: str, text: str) -> None:
     """Write a file at once: it is whole, or not there."""
     script = 'mkdir -p "$(dirname "$1")" && cat >"$1.new" && mv "$1.new" "$1"'
     server.check("sh", "-c", script, "write", path, stdin=text.encode())

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 # tests/ssh measures deadlines: it is first, while no cluster keeps the processors busy.
-_FOLDERS: Final = ("tests/ssh/", "tests/unit/", "tests/cluster/")
+_FOLDERS: Final = ("tests/ssh/", "tests/unit/", "tests/cluster/generations/", "tests/cluster/")
+_GENERATIONS: Final = "tests/cluster/generations/"
 # The fixtures of tests/cluster that set a state up, from that of a new lab to the one from which no way is cheap. The
 # tests with none of them set up what they need: they are the longest, and begin where a federation mostly stands.
 _STATES: Final = ("bare", "joined", "none of these", "unwritten", "standing", "unjoined")
@@ -32,7 +33,9 @@ def arrange(items: Iterable[pytest.Item]) -> list[pytest.Item]:
         folder = _find(file, _FOLDERS, len(_FOLDERS))
         state = _find(getattr(item, "fixturenames", ()), _STATES, _STATES.index("none of these"))
         groups.setdefault((folder, state, file), []).append(item)
-        item.add_marker(pytest.mark.xdist_group(f"{file} {state}"))
+        # The clusters of both generations are there once.
+        group = _GENERATIONS if file.startswith(_GENERATIONS) else f"{file} {state}"
+        item.add_marker(pytest.mark.xdist_group(group))
     return [item for _, group in sorted(groups.items(), key=lambda one: (one[0][:2], -len(one[1]))) for item in group]
 
 

@@ -172,6 +172,10 @@ class Federation:
             self.lab.machines,
         )
 
+    def uninstall_on_host(self) -> None:
+        """Take KubeFed off the host alone."""
+        self.host.exec("sh", "-c", _UNINSTALL)
+
     def uninstall(self) -> None:
         """Take KubeFed off the host, and what it has made off the members."""
         each(lambda one: one.exec("sh", "-c", _UNINSTALL if one is self.host else _CLEAN), self.lab.machines)

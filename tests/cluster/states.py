@@ -57,9 +57,10 @@ def read_state(lab: Lab) -> State:
 
 @dataclass(slots=True)
 class Known:
-    """The state after the last run that was known to be good."""
+    """The state after the last run that was known to be good, and the one in which there is nothing."""
 
     joined: State | None = None
+    empty: State | None = None
 
     def learn(self, federation: Federation) -> None:
         """Remember the state as the one where member1 has joined, and member2 has not: a run has just said so."""
@@ -68,3 +69,11 @@ class Known:
     def is_joined(self, federation: Federation) -> bool:
         """Tell whether nothing has changed since then; where it is not known, the answer is no."""
         return self.joined is not None and self.joined == read_state(federation.lab)
+
+    def learn_empty(self, federation: Federation) -> None:
+        """Remember the state as the one where there is nothing of fedssh and of KubeFed."""
+        self.empty = read_state(federation.lab)
+
+    def is_empty(self, federation: Federation) -> bool:
+        """Tell whether nothing has changed since then; where it is not known, the answer is no."""
+        return self.empty is not None and self.empty == read_state(federation.lab)

@@ -146,7 +146,8 @@ def test_fault_20_no_kube_folder(unwritten: Federation, inventory: dict[str, Any
         missing = fedssh("federate", "--member", "member1")
         assert missing.code == 6, missing.stderr
         assert f"there is no kubeconfig at {CONFIG}" in missing.stderr
-        assert "host.kubeconfig: /" in missing.stderr
+        copy = "install -D -m 600 /etc/kubernetes/admin.conf ~/.kube/config"
+        assert f"(host.kubeconfig: /path), or copy that of kubeadm: {copy}" in missing.stderr
         assert host.exec("test", "-e", "/root/.kube").code == 1
         inventory["host"]["kubeconfig"] = path
         done = fedssh("federate", "--member", "member1")

@@ -235,18 +235,31 @@ def test_invoke_is_the_same(joined: Federation, fedssh: Callable[..., Run], tmp_
     assert joined.ready()["member1"] == "True"
 
 
-def test_fault_31_a_host_at_an_address_of_its_own(unjoined: Federation, fedssh: Callable[..., Run]) -> None:
-    """A host that says 127.0.0.1, as k3s does, could not be joined: refused before anything is done."""
+def test_fault_31_a_host_at_an_address_of_its_own(
+    unjoined: Federation, inventory: dict[str, Any], fedssh: Callable[..., Run]
+) -> None:
+    """A host that says 127.0.0.1, as k3s does, could not be joined: refused, until hosts.yaml says another address."""
     unjoined.host.check("kubectl", "config", "set-cluster", "kubernetes", "--server=https://127.0.0.1:6443")
     done = fedssh("federate", "--member", "member1")
     assert done.code == 6, done.stderr
     assert "https://127.0.0.1:6443 works on that machine only, and KubeFed's controller runs in a pod" in done.stderr
+    assert "Name one that pods reach, in hosts.yaml: host.api_server: https://" in done.stderr
     assert unjoined.objects() == []
-    (remedy,) = [line for line in done.stderr.splitlines() if "kubectl config set-cluster" in line]
-    command = "kubectl config set-cluster" + remedy.partition("kubectl config set-cluster")[2]
-    unjoined.host.check("sh", "-c", command.replace("https://…", "https://fedhost:6443"))
+    inventory["host"]["api_server"] = "https://nowhere:6443"
+    wrong = fedssh("federate", "--member", "member1")
+    assert wrong.code == 6, wrong.stderr
+    assert "fedhost does not get through to https://nowhere:6443" in wrong.stderr
+    assert unjoined.objects() == []
+    inventory["host"]["api_server"] = "https://fedhost:6443"
     again = fedssh("federate", "--member", "member1")
     assert again.code == 0, again.stderr
+    assert unjoined.ready() == {"fedhost": "True", "member1": "True"}
+    server = "jsonpath={.spec.apiEndpoint}"
+    joined = unjoined.kubectl(
+        unjoined.host, "-n", "kube-federation-system", "get", "kubefedcluster", "fedhost", "-o", server
+    )
+    assert joined == "https://fedhost:6443"
+    assert "Nothing to do" in fedssh("federate", "--member", "member1").stderr
 
 
 def test_fault_34_a_cluster_that_has_joined_under_another_name(
