@@ -101,9 +101,11 @@ def screen(written: str) -> list[str]:
 
 
 def render(ansi: str, *, title: str) -> str:
-    """Render text with colours as an SVG that fetches nothing, as wide as its longest line."""
-    text = Text.from_ansi(ansi)
-    width = max(line.cell_len for line in text.split("\n")) + 1
+    """Render text with colours as an SVG that fetches nothing; longer lines are broken, as a terminal does."""
+    whole = Text.from_ansi(ansi).split("\n", allow_blank=True)
+    lines = [line[start : start + COLUMNS] for line in whole for start in range(0, max(1, len(line)), COLUMNS)]
+    text = Text("\n").join(lines)
+    width = max(line.cell_len for line in lines) + 1
     console = Console(width=width, record=True, file=StringIO(), force_terminal=True, color_system="truecolor")
     console.print(text, soft_wrap=True)
     svg = console.export_svg(title=title, unique_id="fedssh")
