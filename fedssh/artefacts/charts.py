@@ -82,7 +82,7 @@ def read_values(archive: Path) -> dict[str, Any]:
             file = chart.extractfile(names[0])
             return dict(_load(file.read().decode() if file else "", _Loader) or {})
     except (OSError, EOFError, tarfile.TarError, zlib.error, yaml.YAMLError, LookupError, TypeError, ValueError):
-        raise StepError(f"{archive} is no chart", step=STEP) from None
+        raise StepError(f"{archive} is no chart", step=STEP, hint=f"Remove it: rm {archive}") from None
 
 
 def _download(wanted: Chart, url: str, sha256: str) -> Download:

@@ -115,6 +115,8 @@ def _stream(url: str, take: Callable[[bytes], int], told: Callable[[str], None])
                 while part := answer.raw.read(_CHUNK_BYTES, decode_content=False):
                     there += take(part)
                     told(f"{there // _MEGA}{size} MB")
+                if size and there != int(said):
+                    raise StepError(f"cannot download {url}: it broke off after {there} of {said} bytes", step=STEP)
     except (requests.RequestException, HTTPError, ValueError) as error:
         raise StepError(f"cannot download {url}: {say_why(error)}", step=STEP) from None
 

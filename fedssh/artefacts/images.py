@@ -15,7 +15,7 @@ import tempfile
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import IO, TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
 import requests
@@ -43,6 +43,10 @@ _HUBS_LOGIN: Final = ("https://index.docker.io/v1/", "docker.io")
 _LOCAL: Final = ("localhost", "127.0.0.1", "::1")
 _CHUNK_BYTES: Final = 256 * 1024
 _MEGA: Final = 1_000_000
+
+
+class NoSuchImageError(StepError):
+    """A registry has the image, and not for the wanted processor (3)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +84,7 @@ def fetch_image(wanted: Image, told: Callable[[str], None]) -> Fetched:
     """Fetch an image into the cache, as one archive.
 
     Raises:
+        NoSuchImageError: The registry has it for other processors alone (3).
         StepError: The registry is not reached, does not give it, or gives something else (3).
     """
 
@@ -113,13 +118,25 @@ def _write(wanted: Image, path: Path, told: Callable[[str], None]) -> None:
 
     server = _HUBS_SERVER if host == _HUB else host
     with DXF(server, repository, log_in, insecure=is_local, timeout=TIMEOUT_SECONDS[1]) as registry:
-        manifest, kind = _manifest(registry, tag, wanted)
+        manifest, kind, is_listed = _manifest(registry, tag, wanted)
+
+        def check(config: IO[bytes]) -> None:
+            if not is_listed and json.load(config)["architecture"] != wanted.architecture:
+                raise _no_such(wanted)
+
         with tarfile.open(path, "w") as archive:
-            _add_blobs(archive, registry, manifest, told)
+            _add_blobs(archive, registry, manifest, told, check)
             _add_index(archive, manifest, kind, wanted.name)
 
 
-def _add_blobs(archive: tarfile.TarFile, registry: DXF, manifest: bytes, told: Callable[[str], None]) -> None:
+def _add_blobs(
+    archive: tarfile.TarFile,
+    registry: DXF,
+    manifest: bytes,
+    told: Callable[[str], None],
+    check: Callable[[IO[bytes]], None],
+) -> None:
+    """Add what a manifest names: the image's config, which is checked before the layers are fetched, and these."""
     document = json.loads(manifest)
     layers, config = document["layers"], document["config"]
     blobs = {blob["digest"]: int(blob["size"]) for blob in (config, *layers)}
@@ -137,6 +154,9 @@ def _add_blobs(archive: tarfile.TarFile, registry: DXF, manifest: bytes, told: C
             done += size
             entry.size = size
             file.seek(0)
+            if digest == config["digest"]:
+                check(file)
+                file.seek(0)
             archive.addfile(entry, file)
 
 
@@ -154,19 +174,24 @@ def _add_index(archive: tarfile.TarFile, manifest: bytes, kind: str, name: str) 
     _add(archive, "manifest.json", json.dumps(saved).encode())
 
 
-def _manifest(registry: DXF, tag: str, wanted: Image) -> tuple[bytes, str]:
-    """Return the manifest of the image for the wanted processor, as it came, and its kind."""
+def _manifest(registry: DXF, tag: str, wanted: Image) -> tuple[bytes, str, bool]:
+    """Return the manifest of the image, as it came, its kind, and whether an index has it for the processor."""
     content, kind = _ask(registry, tag)
-    if kind in _INDEXES:
+    is_listed = kind in _INDEXES
+    if is_listed:
         found = [entry for entry in json.loads(content)["manifests"] if _is_for(entry, wanted.architecture)]
         if not found:
-            raise ValueError(f"there is none for linux/{wanted.architecture}")
+            raise _no_such(wanted)
         content, kind = _ask(registry, found[0]["digest"])
         if f"sha256:{hashlib.sha256(content).hexdigest()}" != found[0]["digest"]:
             raise ValueError(f"what came is not {found[0]['digest']}")
     if kind not in _MANIFESTS:
         raise ValueError(f"its manifest is of an unknown kind, {kind}")
-    return content, kind
+    return content, kind, is_listed
+
+
+def _no_such(wanted: Image) -> NoSuchImageError:
+    return NoSuchImageError(f"cannot fetch {wanted.title}: there is none for linux/{wanted.architecture}", step=STEP)
 
 
 def _pull(registry: DXF, digest: str) -> Iterable[bytes]:

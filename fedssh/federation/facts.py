@@ -46,6 +46,8 @@ class HostFacts:
         cluster_uid: The UID of its namespace kube-system, which tells one cluster from another; or "".
         server: The API address in its kubeconfig, or "".
         ca: The CA in its kubeconfig, as it stands there: PEM in base64, or "".
+        server_name: The name there that its certificate is checked against, or "".
+        is_insecure: Whether its kubeconfig verifies nothing.
         kubernetes: Its cluster's version, or "".
         clock: What its clock said, in seconds since 1970; 0 when it said nothing.
         own_names: The names in its /etc/hosts, in lower case, which its pods do not read.
@@ -60,6 +62,8 @@ class HostFacts:
     cluster_uid: str = ""
     server: str = ""
     ca: str = ""
+    server_name: str = ""
+    is_insecure: bool = False
     kubernetes: str = ""
     clock: float = 0
     own_names: frozenset[str] = frozenset()
@@ -106,6 +110,8 @@ class MemberFacts:
         name: The member.
         server: The API address in its kubeconfig, as it stands there.
         ca: The CA in its kubeconfig, as it stands there: PEM in base64, or "".
+        server_name: The name there that its certificate is checked against, or "".
+        is_insecure: Whether its kubeconfig verifies nothing.
         has_proxy_url: Whether its kubeconfig reaches the API by a proxy.
         logs_in_by_program: Whether its kubeconfig would run a program or read a file to log in. Its API was not asked
             then.

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fedssh.errors import FedsshError
+from fedssh.errors import FedsshError, StepError
 from fedssh.federation.act.images import count_nodes, import_images
 from fedssh.federation.act.installation import install_part
 from fedssh.federation.findings import notice
@@ -73,8 +73,9 @@ def _import(
         try:
             images = import_images(machines[node], wishes.images, partial(journal.progress, name))
         except FedsshError as error:
-            if node == name:
+            if node == name and not isinstance(error, StepError):
                 raise
+            # Its pods may find a registry all the same: whether they come up is seen then.
             journal.find([notice(name, f"its node {node} has not got the images: {error.message}")])
             continue
         imported += [node] if images else []

@@ -130,7 +130,7 @@ def _installs(wishes: Wishes, host: HostFacts) -> list[ImportImages | Install]:
     if wishes.images:
         nodes = (host.name, *(node.name for node in wishes.inventory.host.nodes))
         names = tuple(dict.fromkeys(image.name for image, _ in wishes.images))
-        why = "its pods find no registry"
+        why = "this computer has them for its pods"
         steps.append(ImportImages(cluster=host.name, why=why, images=names, nodes=nodes))
     return [*steps, *(Install(cluster=host.name, why=part.why, part=part) for part in parts)]
 

@@ -39,7 +39,9 @@ def supply(wishes: Wishes, facts: Facts, engine: Engine, journal: Journal) -> Wi
     for part, artefact in state.supplies(wishes.inventory).items():
         found = find(artefact) if wishes.dry_run else _fetch(artefact, host, journal)
         supplies |= {part: found} if found else {}
-    images = engine.images(wishes.inventory, supplies)
+    # Also where nothing is to be uploaded any more: pods may have waited for their images since the last run.
+    of_pods = {part: file for part, one in state.pods_artefacts(wishes.inventory).items() if (file := find(one))}
+    images = engine.images(wishes.inventory, of_pods)
     there = [(image, file) for image in images if (file := find(image))]
     return replace(wishes, supplies=supplies, images=tuple(there))
 

@@ -65,7 +65,9 @@ def host_endpoint(inventory: Inventory, host: HostFacts) -> Endpoint | None:
     server = inventory.host.api_server
     if not server:
         return None
-    trust = Trust(word="ca", ca=host.ca) if host.ca else Trust(word="system")
+    if host.is_insecure:
+        return Endpoint(server=server, trust=Trust(word="insecure"))
+    trust = Trust(word="ca" if host.ca else "system", ca=host.ca, server_name=host.server_name)
     return Endpoint(server=server, trust=trust)
 
 

@@ -32,7 +32,7 @@ from fedssh.inventory.forms import (
 from fedssh.inventory.sources import SourceName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pydantic_core import ErrorDetails
 
@@ -193,7 +193,8 @@ def parse_hosts_file(text: str, *, source: str) -> HostsFile:
     except ValidationError as error:
         problems = [_problem(root, details) for details in error.errors()]
     else:
-        problems = [(_mark(root, ("members", name), at_key=True), what) for name, what in _clashes(hosts)]
+        clashes = (*_clashes(hosts), *_node_clashes(hosts))
+        problems = [(_mark(root, place, at_key=True), f"{'.'.join(place)}: {what}") for place, what in clashes]
         if not problems:
             return hosts
     problems.sort(key=lambda problem: problem[0].index)
@@ -208,35 +209,43 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 def _accept_off(root: yaml.Node) -> None:
     """Let ``host_key_policy: off`` be the word that it looks like; everywhere else it may be meant as false."""
-    members = entry(root, "members")
-    inside = members[1].value if members and isinstance(members[1], yaml.MappingNode) else []
-    for section in (entry(root, "defaults"), entry(root, "host"), *inside):
+    host = entry(root, "host")
+    within = (entry(root, "members"), entry(host[1], "nodes") if host else None)
+    inside = [one for some in within if some and isinstance(some[1], yaml.MappingNode) for one in some[1].value]
+    for section in (entry(root, "defaults"), host, *inside):
         found = entry(section[1], "host_key_policy") if section else None
         if found and isinstance(found[1], yaml.ScalarNode) and found[1].value == "off":
             found[1].style = "'"  # as if it were quoted
 
 
-def _clashes(hosts: HostsFile) -> Iterator[tuple[str, str]]:
-    """Find members which are the host, one another, or called as Kubernetes' own: the name and the problem."""
-    seen: dict[tuple[str, int | None, str | None], str] = {}
-    for name in hosts.host.nodes:
-        if name == hosts.host.name or name in hosts.members:
-            yield name, f"host.nodes.{name}: a cluster has this name, too"
-    for name, section in ((hosts.host.name, hosts.host), *hosts.members.items()):
-        reached = (
-            section.address.lower(),
-            section.port or hosts.defaults.port,
-            section.user or hosts.defaults.user,
-        )
-        other = seen.setdefault(reached, name)
-        if section is hosts.host:
-            continue
+def _clashes(hosts: HostsFile) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Find members which are the host, one another, or called as Kubernetes' own: the way to each, and the problem."""
+    seen = {_reached(hosts.host, hosts.defaults): hosts.host.name}
+    for name, section in hosts.members.items():
+        place = ("members", name)
+        other = seen.setdefault(_reached(section, hosts.defaults), name)
         if name in KUBERNETES_OWN:
-            yield name, f"members.{name}: every cluster has a {KUBERNETES_OWN[name]} of this name; choose another"
+            yield place, f"every cluster has a {KUBERNETES_OWN[name]} of this name; choose another"
         elif name == hosts.host.name:
-            yield name, f"members.{name}: the host has this name, too"
+            yield place, "the host has this name, too"
         elif other != name:
-            yield name, f"members.{name}: the same address, port and user as {other}"
+            yield place, f"the same address, port and user as {other}"
+
+
+def _node_clashes(hosts: HostsFile) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Find nodes which are the host's machine, one another, or called as a cluster: the way to each, and what it is."""
+    seen = {_reached(hosts.host, hosts.defaults): hosts.host.name}
+    for name, section in hosts.host.nodes.items():
+        place = ("host", "nodes", name)
+        other = seen.setdefault(_reached(section, hosts.defaults), name)
+        if name == hosts.host.name or name in hosts.members:
+            yield place, "a cluster has this name, too"
+        elif other != name:
+            yield place, f"the same address, port and user as {other}"
+
+
+def _reached(section: ClusterSection | NodeSection, defaults: DefaultsSection) -> tuple[str, int | None, str | None]:
+    return section.address.lower(), section.port or defaults.port, section.user or defaults.user
 
 
 def _problem(root: yaml.Node, details: ErrorDetails) -> tuple[yaml.Mark, str]:
@@ -247,8 +256,7 @@ def _problem(root: yaml.Node, details: ErrorDetails) -> tuple[yaml.Mark, str]:
     if kind == "missing":
         what = "is missing"
     elif kind == "extra_forbidden":
-        section = HostsFile if len(names) == 1 else _SECTIONS[names[0]]
-        known = sorted(section.model_fields)
+        known = sorted(_section(names).model_fields)
         what = "unknown key" + (did_you_mean(names[-1], known) or f"; known here: {', '.join(known)}")
     elif kind == "value_error":
         what = str(context["error"])
@@ -261,6 +269,13 @@ def _problem(root: yaml.Node, details: ErrorDetails) -> tuple[yaml.Mark, str]:
         what = _EXPECTED.get(kind) or details["msg"].replace("Input should be", "expected")
     where = ".".join(name if name.isprintable() else quoted(name) for name in names)
     return _mark(root, names, at_key=at_key), f"{where}: {what}" if where else what
+
+
+def _section(names: Sequence[str]) -> type[Section]:
+    """Return the section in which the last of these names stands."""
+    if len(names) == 1:
+        return HostsFile
+    return NodeSection if names[:2] == ["host", "nodes"] else _SECTIONS[names[0]]
 
 
 _EXPECTED: Final = {

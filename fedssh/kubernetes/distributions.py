@@ -68,6 +68,15 @@ DISTRIBUTIONS: Final = (
     Distribution(title="kOps", sign="[ -e /var/lib/kubectl/kubeconfig ]", kubeconfig="/var/lib/kubectl/kubeconfig"),
     Distribution(title="kubeadm", sign="[ -e /etc/kubernetes/admin.conf ]", kubeconfig="/etc/kubernetes/admin.conf"),
 )
+# What is said where there is no kubeconfig, or none of an administrator's: by kubectl, by the API server, and by the
+# machine's system. Everything else has a cause that another kubeconfig does not help against.
+_LACKS_KUBECONFIG: Final = (
+    "current-context must exist",
+    "no configuration has been provided",
+    "localhost:8080",
+    "(Forbidden)",
+    "permission denied",
+)
 # What snap's link "current" leads to.
 _REVISION: Final = re.compile(r"^/var/snap/microk8s/x?[0-9]+/")
 USUAL_KUBECONFIGS: Final = tuple(distribution.kubeconfig for distribution in reversed(DISTRIBUTIONS))
@@ -113,6 +122,8 @@ def advise(error: FedsshError, found: Distribution | None, *, key: str, path: st
         hint = f"Say in hosts.yaml where it is (host.kubeconfig: /path), or copy that of {found.title}: {copy}"
         hint = hint if isinstance(error, NoKubeconfigError) else ""
     else:
-        hint = f"{found.title} is there. Write: {key}: {found.kubeconfig}" if key else ""
+        # One that was there, and could not be read, is not named again.
+        helps = any(words in error.message for words in _LACKS_KUBECONFIG) and found.kubeconfig not in error.message
+        hint = f"{found.title} is there. Write: {key}: {found.kubeconfig}" if key and helps else ""
     kind = type(error)
     return kind(error.message, machine=error.machine, step=error.step, hint=hint) if hint else error

@@ -14,14 +14,28 @@ if TYPE_CHECKING:
 _NONE: Final = 92
 _ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
 
-# Kubernetes's images are in containerd's namespace k8s.io. A node with Docker has a containerd, too, whose images are
-# Docker's own: the socket by which the kubelet speaks to Docker tells that it does (dockershim before Kubernetes 1.24,
-# cri-dockerd since). RKE2 and MicroK8s bring a containerd and its ctr along, and cri-o shares its images with podman.
+# The surest sign comes first: a distribution's own program, then a socket that only the kubelet has a use for, then
+# containerd's, which may be Docker's own. Kubernetes's images are in containerd's namespace k8s.io. k3s, RKE2, MicroK8s
+# and k0s bring a containerd and its ctr along. CRI-O shares its images with podman; where that is not there, nothing
+# else is the right one. The socket by which the kubelet speaks to Docker tells that it does (dockershim before
+# Kubernetes 1.24, cri-dockerd since).
 _RUNTIME: Final = f"""
     rke2=/var/lib/rancher/rke2/bin/ctr
+    none() {{
+        echo "neither k3s, RKE2, MicroK8s, k0s, CRI-O (podman), Docker nor containerd (ctr) was found" >&2
+        exit {_NONE}
+    }}
     if command -v k3s >/dev/null; then list() {{ k3s ctr -n k8s.io images "$@"; }}
     elif [ -x $rke2 ]; then list() {{ $rke2 -a /run/k3s/containerd/containerd.sock -n k8s.io images "$@"; }}
     elif command -v microk8s >/dev/null; then list() {{ microk8s ctr -n k8s.io images "$@"; }}
+    elif command -v k0s >/dev/null; then list() {{ k0s ctr -n k8s.io images "$@"; }}
+    elif [ -S /var/run/crio/crio.sock ]; then
+        command -v podman >/dev/null || none
+        list() {{
+            if [ "$1" = import ]; then podman load --quiet --input "$2"
+            else podman images --format '{{{{.Repository}}}}:{{{{.Tag}}}}'
+            fi
+        }}
     elif [ -S /var/run/dockershim.sock ] || [ -S /var/run/cri-dockerd.sock ] || [ -S /run/cri-dockerd.sock ]; then
         list() {{
             if [ "$1" = import ]; then docker load --quiet --input "$2"
@@ -30,13 +44,7 @@ _RUNTIME: Final = f"""
         }}
     elif [ -S /run/containerd/containerd.sock ] && command -v ctr >/dev/null; then
         list() {{ ctr -n k8s.io images "$@"; }}
-    elif [ -S /var/run/crio/crio.sock ] && command -v podman >/dev/null; then
-        list() {{
-            if [ "$1" = import ]; then podman load --quiet --input "$2"
-            else podman images --format '{{{{.Repository}}}}:{{{{.Tag}}}}'
-            fi
-        }}
-    else echo "neither containerd (ctr), k3s, RKE2, MicroK8s, Docker nor CRI-O (podman) was found" >&2; exit {_NONE}
+    else none
     fi
 """
 _FIND: Final = f"""{_RUNTIME}
@@ -85,7 +93,12 @@ def parse_found_images(result: Result, *, machine: str, step: str) -> FoundImage
     processor, *names = result.stdout.split() or [""]
     # Docker leaves out Docker Hub's name, and its folder of official images.
     known = {*names, *(f"docker.io/{name}" for name in names), *(f"docker.io/library/{name}" for name in names)}
-    return FoundImages(architecture=_ARCHITECTURES.get(visible(processor), visible(processor)), names=frozenset(known))
+    return FoundImages(architecture=architecture_of(visible(processor)), names=frozenset(known))
+
+
+def architecture_of(processor: str) -> str:
+    """Return what Go, and with it every image, calls a processor that ``uname -m`` calls so."""
+    return _ARCHITECTURES.get(processor, processor)
 
 
 def import_command(path: str, sha256: str) -> Command:

@@ -29,11 +29,12 @@ umask 077
 folder={FOLDER}
 mkdir -p "$folder" && cd "$folder" || exit 1
 [ ! -f "$1" ] || {{ printf 'whole %%s/%%s\\n' "$folder" "$1"; exit 0; }}
+find . ! -name . -prune -type f -mtime +7 -exec rm -f {{}} +
 touch "$1.part" || exit 1
 have=$(wc -c <"$1.part")
 [ "$have" -le "$2" ] || {{ : >"$1.part"; have=0; }}
 echo "have $((have))"
-cat >>"$1.part"
+cat >>"$1.part" || {{ rm -f "$1.part"; exit 1; }}
 [ "$(wc -c <"$1.part")" -eq "$2" ] || exit {CUT}
 [ "$have" -eq 0 ] || case $(sha256sum <"$1.part") in "$1"*) ;; *) rm -f "$1.part"; exit {WRONG} ;; esac
 mv "$1.part" "$1" && printf 'whole %%s/%%s\\n' "$folder" "$1"

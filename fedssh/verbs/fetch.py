@@ -5,16 +5,19 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from fedssh.artefacts import fetch
-from fedssh.artefacts.cache import cache_folder
+from fedssh.artefacts import fetch, find
+from fedssh.artefacts.cache import STEP, cache_folder
+from fedssh.artefacts.images import NoSuchImageError
 from fedssh.engines import load_engine
-from fedssh.errors import FedsshError
+from fedssh.errors import FedsshError, StepError
 from fedssh.federation.journal import Journal
 from fedssh.federation.outcomes import failed_run
 from fedssh.federation.report import Report
 
 if TYPE_CHECKING:
-    from fedssh.artefacts import Artefact, Fetched
+    from collections.abc import Callable, Sequence
+
+    from fedssh.artefacts import Artefact, Fetched, Image
     from fedssh.federation.machines import Connect
     from fedssh.federation.report import Reporter
     from fedssh.federation.wishes import Wishes
@@ -42,7 +45,11 @@ def run(wishes: Wishes, *, connect: Connect, report: Reporter) -> Report:
 
     try:
         supplies = {name: get(artefact) for name, artefact in engine.artefacts(wishes.inventory).items()}
-        images = [get(image) for image in engine.images(wishes.inventory, supplies)] if wishes.with_images else []
+        wanted = engine.images(wishes.inventory, supplies) if wishes.with_images else []
+        if wishes.with_images and not wanted:
+            hint = "Name them in hosts.yaml, or fetch without --images."
+            raise StepError(f"what {engine.TITLE} is installed from names no images", step=STEP, hint=hint)
+        images = [file for some in _by_reference(wanted) for file in _get_image(some, get, journal)]
     except FedsshError as error:
         return failed_run("fetch", wishes, engine, error)
     files = len(supplies) + len(images)
@@ -54,3 +61,35 @@ def run(wishes: Wishes, *, connect: Connect, report: Reporter) -> Report:
         has_table=False,
         error=None,
     )
+
+
+def _by_reference(images: Sequence[Image]) -> list[list[Image]]:
+    found: dict[str, list[Image]] = {}
+    for image in images:
+        found.setdefault(image.reference, []).append(image)
+    return list(found.values())
+
+
+def _get_image(images: Sequence[Image], get: Callable[[Artefact], Fetched], journal: Journal) -> list[Fetched]:
+    """Return one image for those of the processors for which it is there; where that is not all, it is told.
+
+    Raises:
+        NoSuchImageError: It is there for none of them (3).
+        StepError: It could not be fetched (3).
+    """
+    found: dict[str, Fetched] = {}
+    missing: list[StepError] = []
+    # Offline, what was fetched before is all that there is.
+    is_known = any(find(image) for image in images)
+    for image in images:
+        try:
+            found[image.architecture] = get(image)
+        except StepError as error:
+            if not (is_known or isinstance(error, NoSuchImageError)):
+                raise
+            missing.append(error)
+    if not found:
+        raise missing[0]
+    if missing:
+        journal.confirm(_HERE, f"the image {images[0].reference} is there for {', '.join(found)} only")
+    return list(found.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fedssh.engines import load_engine
@@ -12,14 +13,15 @@ from fedssh.federation.execute import execute
 from fedssh.federation.findings import refusals
 from fedssh.federation.journal import Journal
 from fedssh.federation.look.federation import look_at_host_alone
+from fedssh.federation.look.host import look_at_upgrade
 from fedssh.federation.outcomes import Outcome, report_clusters
 from fedssh.federation.plan import Plan, plan_prepare
 from fedssh.federation.report import Report
 from fedssh.federation.rules import check_host, check_versions
 from fedssh.federation.supplies import connect_nodes, supply
+from fedssh.federation.threads import contained
 
 if TYPE_CHECKING:
-    from fedssh.federation.facts import Facts
     from fedssh.federation.machines import Connect
     from fedssh.federation.report import Reporter
     from fedssh.federation.wishes import Wishes
@@ -37,7 +39,9 @@ def run(wishes: Wishes, *, connect: Connect, report: Reporter) -> Report:
     engine, journal, name = load_engine(), Journal(report), wishes.inventory.host.name
     reach = connect if wishes.dry_run else connect_and_lock(connect, wishes.inventory)
     machines, facts = look_at_host_alone(wishes, reach, engine, journal)
-    facts = _to_upgrade(facts) if wishes.upgrade else facts
+    if wishes.upgrade and name in machines:
+        seen = contained(name, partial(look_at_upgrade, machines[name], facts.host))
+        facts = replace(facts, host=replace(facts.host, gaps=(seen,)) if isinstance(seen, FedsshError) else seen)
     findings = check_host(wishes, facts.host, engine)
     journal.find(findings if refusals(findings) else [*findings, *check_versions(wishes, facts)])
     plan, outcome = Plan(), Outcome()
@@ -66,11 +70,3 @@ def run(wishes: Wishes, *, connect: Connect, report: Reporter) -> Report:
         has_table=False,
         error=ended,
     )
-
-
-def _to_upgrade(facts: Facts) -> Facts:
-    """Return the facts of an engine that is to be upgraded."""
-    if facts.host.state is None:
-        return facts
-    state = replace(facts.host.state, engine=facts.host.state.engine.to_upgrade())
-    return replace(facts, host=replace(facts.host, state=state))

@@ -54,6 +54,8 @@ _PARTS: Final[dict[str, Key]] = {
     "deletionTimestamp)]": ("kubefed", "let go"),
     '"$1.sha"': ("kubefedctl", "install"),
     "helm install": ("helm", "install"),
+    "helm get values": ("helm", "values"),
+    "helm get manifest": ("helm", "manifest"),
     members._PRESENTED: ("openssl", "s_client"),
     "hostname -f": ("hostname",),
     "place=/subjects/": ("binding", "remove"),

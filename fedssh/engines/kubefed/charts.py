@@ -30,7 +30,7 @@ class ChartPlace:
     """How a script comes to the chart.
 
     Attributes:
-        lines: Its first lines: they set ``chart`` to the words that name the chart on Helm's command line.
+        lines: Its first lines: they leave as ``"$@"`` the words that name the chart on Helm's command line.
         is_added: Whether the chart is in a repository that has to be added before.
     """
 
@@ -50,7 +50,7 @@ def chart_place(wanted: KubeFed, version: str, uploaded: Uploaded | None) -> Cha
     if uploaded:
         path, sha256 = shlex.quote(uploaded.path), uploaded.sha256
         verify = f"verify {path} {path} {sha256} 'its name' || {{ rm -f {path}; exit 1; }}"
-        return ChartPlace(lines=f"{begin}chart={path}\n{verify}\n")
+        return ChartPlace(lines=f"{begin}{verify}\nset -- {path}\n")
     url, repository = wanted.chart_url, chart_repository(wanted)
     begin += "work=$(mktemp -d)\nchart=$work/kubefed.tgz\n"
     if url:
@@ -61,11 +61,11 @@ def chart_place(wanted: KubeFed, version: str, uploaded: Uploaded | None) -> Cha
         fetch = f'{pull} --destination="$work/pulled" </dev/null >/dev/null\nmv "$work/pulled/"*.tgz "$chart"\n'
         fetch = f'mkdir "$work/pulled"\n{fetch}'
     else:
-        return ChartPlace(lines=f"{begin}chart='{REPOSITORY}/{CHART} --version={version}'\n", is_added=True)
+        return ChartPlace(lines=f"{begin}set -- {REPOSITORY}/{CHART} --version={version}\n", is_added=True)
     if wanted.chart_sha256:
         words = shlex.join([source, wanted.chart_sha256, "hosts.yaml"])
         fetch += f'verify "$chart" {words}\n'
-    return ChartPlace(lines=begin + fetch)
+    return ChartPlace(lines=f'{begin}{fetch}set -- "$chart"\n')
 
 
 def chart_repository(wanted: KubeFed) -> str:
@@ -78,10 +78,15 @@ def add_repository(wanted: KubeFed) -> Command:
     return helm.helm("repo", "add", REPOSITORY, chart_repository(wanted), "--force-update")
 
 
-def chart_values(wanted: KubeFed) -> dict[str, Any]:
+def chart_values(wanted: KubeFed, installed: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return the chart's values: those of hosts.yaml, with the image that it names where they name none.
 
     The chart's own are in charts/kubefed/values.yaml (v0.7.0, v0.10.0): the image's path and name stand apart there.
+
+    Args:
+        wanted: What hosts.yaml says.
+        installed: The values that KubeFed was installed with. They stay, under those of hosts.yaml, but for the tag of
+            the image, which would be that of another version.
     """
     path, _, name = (wanted.image or "").rpartition("/")
     image = {"repository": path, "image": name} if wanted.image else {}
@@ -93,7 +98,25 @@ def chart_values(wanted: KubeFed) -> dict[str, Any]:
         parts = {part: _unless_none(manager.get(part)) for part in _DEPLOYMENTS}
         given = {part: image | said if isinstance(said, dict) else said for part, said in parts.items()}
         values["controllermanager"] = manager | given
-    return values
+    return _merged(_without_tags(installed or {}), values)
+
+
+def _without_tags(values: Mapping[str, Any]) -> dict[str, Any]:
+    manager = values.get("controllermanager")
+    if not isinstance(manager, dict):
+        return dict(values)
+    parts = {part: manager[part] for part in _DEPLOYMENTS if isinstance(manager.get(part), dict)}
+    untagged = {part: {key: value for key, value in said.items() if key != "tag"} for part, said in parts.items()}
+    return {**values, "controllermanager": manager | untagged}
+
+
+def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values with others over them, as Helm does it."""
+    found = dict(under)
+    for key, value in over.items():
+        before = found.get(key)
+        found[key] = _merged(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
+    return found
 
 
 def chart_images(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> list[str]:

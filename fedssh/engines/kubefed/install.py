@@ -110,7 +110,7 @@ def install_commands(
     return [
         *([uninstall, _let_types_go(target=target)] if is_leftover(release) else []),
         script(place.lines + _configure(target=target), title="making of KubeFed's configuration", stdin=given),
-        script(f"{place.lines}{install.line} $chart", title="helm install", stdin=given),
+        script(f'{place.lines}{install.line} "$@"', title="helm install", stdin=given),
     ]
 
 
@@ -154,7 +154,7 @@ def _configure(*, target: Target) -> str:
     create = f"printf %s {shlex.quote(json.dumps(namespace))} | {apply}"
     # While nothing is said of a new definition's state yet, kubectl takes that for an error (cli-runtime's wait).
     return f"""
-        {crds} $chart </dev/null | {apply}
+        {crds} "$@" </dev/null | {apply}
         end=$(( $(date +%s) + {ESTABLISHED_SECONDS} ))
         until said=$({known} 2>&1); do
             case $said in *"conditions accessor error"*) ;; *) end=0 ;; esac
@@ -162,7 +162,7 @@ def _configure(*, target: Target) -> str:
             sleep 0.2 2>/dev/null || sleep 1
         done
         {exists} >/dev/null 2>&1 || {create}
-        {rendered} $chart | {annotated} | {labelled} | {apply}
+        {rendered} "$@" | {annotated} | {labelled} | {apply}
     """
 
 

@@ -63,14 +63,15 @@ def join_command(name: str, *, tool: str, version: str, target: Target, member: 
     """
     secret = f"{name}.fedssh"
     stale = kubectl("delete", "secret", secret, "--ignore-not-found", f"--namespace={NAMESPACE}", target=target)
-    again = "sleep 3" if limits_of(version).reuses_secret else f"{stale.line} >/dev/null; sleep 3"
+    stale_line = f"case $said in *'already exists'*) {stale.line} >/dev/null ;; esac"
+    again = "sleep 3" if limits_of(version).reuses_secret else f"{stale_line}; sleep 3"
     text += """
         tool=$1; shift
         [ -z "$1" ] || export KUBECONFIG="$1"; shift
         join() { "$tool" join "$@" --error-on-existing=false --v=2; }
     """
     text += f"""
-        join "$@" >/dev/null 2>&1 || {{ {again}; join "$@" >/dev/null; }} || exit
+        said=$(join "$@" 2>&1) || {{ {again}; join "$@" >/dev/null; }} || exit
     """
     is_one = member.kubeconfig == target.kubeconfig
     text += f"{removed.line} >/dev/null 2>&1 || :\n"

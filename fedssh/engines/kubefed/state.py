@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fedssh.engines.kubefed import install, join, kubefedctl, versions
 from fedssh.engines.kubefed.charts import add_repository, chart_place, chart_values
 from fedssh.engines.kubefed.clusters import BEGIN, wait_command
 from fedssh.engines.kubefed.install import NAMESPACE, RELEASE, is_leftover
 from fedssh.engines.kubefed.supplies import CHART_PART, UPGRADE_PART, chart_of, tool_of, tool_url
-from fedssh.engines.kubefed.upgrade import ready_part, upgrade_commands, upgrade_part
+from fedssh.engines.kubefed.upgrade import (
+    parse_release_answers,
+    ready_part,
+    release_commands,
+    upgrade_commands,
+    upgrade_part,
+)
 from fedssh.errors import FedsshError, RefusedError, StepError
 from fedssh.inventory.sources import SOURCES
+from fedssh.kubernetes.runtimes import architecture_of
 from fedssh.shell import command
 from fedssh.versions import parse_version
 
@@ -29,7 +36,6 @@ if TYPE_CHECKING:
 STEP: Final = "prepare KubeFed"
 """What a message calls this part of a run."""
 
-_ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +52,8 @@ class KubeFedState:
             since creating a KubeFedCluster passes the webhook.
         processor: What the machine's processor is, as ``uname -m`` calls it, or "".
         is_upgrading: Whether another version that is installed is to be upgraded.
+        values: The values that the release was installed with; known where it is to be upgraded.
+        has_old_webhooks: Whether the release holds webhooks that Kubernetes 1.22 does not know; known there, too.
         tools: The kubefedctls on the machine.
         clusters: The KubeFedClusters by name.
         gaps: What could not be found out, and why.
@@ -60,6 +68,8 @@ class KubeFedState:
     serves: bool = False
     processor: str = ""
     is_upgrading: bool = False
+    values: Mapping[str, Any] = field(default_factory=dict)
+    has_old_webhooks: bool = False
     tools: tuple[kubefedctl.Tool, ...] = ()
     clusters: Mapping[str, JoinedCluster] = field(default_factory=dict)
     gaps: tuple[FedsshError, ...] = ()
@@ -68,7 +78,7 @@ class KubeFedState:
     @property
     def architecture(self) -> str:
         """What the machine's processor is, as Go calls it."""
-        return _ARCHITECTURES.get(self.processor, self.processor)
+        return architecture_of(self.processor)
 
     @property
     def version(self) -> str:
@@ -81,14 +91,21 @@ class KubeFedState:
         installed = "" if self.is_upgrading else self.version
         return kubefed.version or installed or kubefed.source.version
 
-    def to_upgrade(self) -> KubeFedState:
-        """Return the same, where another version that is installed is to be upgraded."""
-        return replace(self, is_upgrading=True)
+    def upgrade_questions(self, *, target: Target) -> list[Command]:
+        """Return the commands whose answers ``to_upgrade`` takes; none where nothing is installed."""
+        return release_commands(target=target) if self.version else []
+
+    def to_upgrade(self, answers: Sequence[Result] = ()) -> KubeFedState:
+        """Return the same, where another version that is installed is to be upgraded; raises StepError (3)."""
+        if not answers:
+            return replace(self, is_upgrading=True)
+        values, has_old_webhooks = parse_release_answers(answers, machine=self.machine)
+        return replace(self, is_upgrading=True, values=values, has_old_webhooks=has_old_webhooks)
 
     def refusals(self, inventory: Inventory, *, kubernetes: str) -> list[FedsshError]:
         """Return why hosts.yaml's KubeFed cannot be installed over what is there, or be used as it is."""
-        found: list[FedsshError] = [self.helm_problem] if self.helm_problem else []
         release, wanted = self.release, self.wanted_version(inventory)
+        found: list[FedsshError] = [self.helm_problem] if self.helm_problem else []
         if self.is_kubespheres:
             return [*found, self._kubespheres()]
         if release is None:
@@ -96,8 +113,8 @@ class KubeFedState:
             is_nobodys = self.is_running and not (found or self.gaps)
             found += [self._nobodys()] if is_nobodys else []
         elif self.is_upgrading:
-            found += filter(None, [self._why_no_upgrade(release, wanted)])
-        elif release.version != wanted:
+            found += filter(None, [self._why_no_upgrade(release, wanted, kubernetes=kubernetes)])
+        elif release.version != wanted and not is_leftover(release):
             found.append(self._other_version(release, wanted))
         if release and release.status != "deployed" and not (is_leftover(release) or self.is_upgrading):
             hint = f"See what has happened: helm -n {NAMESPACE} history {RELEASE}. "
@@ -149,6 +166,11 @@ class KubeFedState:
             parts.append(install.rollout_part(why="it does not serve yet"))
         return parts
 
+    def pods_artefacts(self, inventory: Inventory) -> dict[str, Artefact]:
+        """Return what names the images of its pods, where those do not all serve yet."""
+        is_waiting = any(part.name == "rollout" for part in self.missing(inventory))
+        return {CHART_PART: chart_of(inventory.kubefed, self.wanted_version(inventory))} if is_waiting else {}
+
     def supplies(self, inventory: Inventory) -> dict[str, Artefact]:
         """Return what a machine without internet has to be given for the missing parts, by their names."""
         wanted, version = inventory.kubefed, self.wanted_version(inventory)
@@ -171,7 +193,7 @@ class KubeFedState:
                 return [[kubefedctl.unpack_command(uploaded, version=version)]]
             url, sha256 = tool_url(wanted, version, self._own_architecture), wanted.kubefedctl_sha256 or ""
             return [[kubefedctl.install_command(url, version=version, sha256=sha256)]]
-        place, values = chart_place(wanted, version, uploaded), chart_values(wanted)
+        place, values = chart_place(wanted, version, uploaded), chart_values(wanted, self.values)
         commands = [add_repository(wanted)] if place.is_added else []
         if part.name == UPGRADE_PART:
             commands += upgrade_commands(place, values=values, target=target)
@@ -207,12 +229,17 @@ class KubeFedState:
             return False
         return release.version != version or release.status != "deployed"
 
-    def _why_no_upgrade(self, release: helm.Release, wanted: str) -> RefusedError | None:
+    def _why_no_upgrade(self, release: helm.Release, wanted: str, *, kubernetes: str) -> RefusedError | None:
         """Return why a release cannot be upgraded to a version, or None."""
-        before, after = parse_version(release.version), parse_version(wanted)
-        if before and after and after < before:
+        if _is_older(wanted, release.version):
             hint = f"To keep what is there, write: kubefed.version: {release.version}"
             return self._refused(f"KubeFed {release.version} is installed, which is newer than {wanted}", hint)
+        why = versions.why_no_host(release.version, kubernetes) if self.has_old_webhooks else ""
+        if why:
+            hint = "Helm's plugin mapkubeapis mends what it has noted (github.com/helm/helm-mapkubeapis); type on the "
+            hint += f"host: helm mapkubeapis {RELEASE} --namespace {NAMESPACE}. Then run this again."
+            problem = f"Helm does not upgrade KubeFed {release.version} on Kubernetes {kubernetes}: {why}"
+            return self._refused(problem, hint)
         return None
 
     def _version_hint(self, *, host: str, joining: str = "") -> str:
@@ -253,10 +280,16 @@ class KubeFedState:
 
     def _other_version(self, release: helm.Release, wanted: str) -> RefusedError:
         # helm upgrade would issue new certificates for a webhook that still serves the old ones (kubefed#1333).
+        is_older, upgrade = _is_older(wanted, release.version), ". To upgrade it: fedssh prepare --upgrade"
         return self._refused(
             f"KubeFed {release.version} is installed, and hosts.yaml asks for {wanted}",
-            f"To keep it, write: kubefed.version: {release.version}. To upgrade it: fedssh prepare --upgrade",
+            f"To keep it, write: kubefed.version: {release.version}" + ("" if is_older else upgrade),
         )
 
     def _refused(self, problem: str, hint: str) -> RefusedError:
         return RefusedError(problem, machine=self.machine, step=STEP, hint=hint)
+
+
+def _is_older(version: str, other: str) -> bool:
+    mine, theirs = parse_version(version), parse_version(other)
+    return bool(mine and theirs and mine < theirs)

@@ -43,18 +43,25 @@ def tool_of(wanted: KubeFed, version: str, architecture: str) -> Download:
 
 
 def artefacts(inventory: Inventory) -> dict[str, Artefact]:
-    """Return what hosts.yaml's KubeFed is installed from, for every processor that is common."""
+    """Return what hosts.yaml's KubeFed is installed from, for every processor that is common.
+
+    A checksum in hosts.yaml is that of one file: kubefedctl is then the one for the first processor alone.
+    """
     wanted = inventory.kubefed
     version = wanted.version or wanted.source.version
     found: dict[str, Artefact] = {CHART_PART: chart_of(wanted, version)}
-    for architecture in _architectures(wanted):
+    released = [architecture for architecture in _COMMON if architecture in wanted.source.architectures]
+    for architecture in released[:1] if wanted.kubefedctl_sha256 else released:
         tool = tool_of(wanted, version, architecture)
         found |= {} if tool in found.values() else {f"tool for {architecture}": tool}
     return found
 
 
 def images(inventory: Inventory, supplies: Mapping[str, Fetched]) -> list[Image]:
-    """Return the images of KubeFed's pods, for every processor that is common; none where its chart is not supplied."""
+    """Return the images of KubeFed's pods, for every processor that is common; none where its chart is not supplied.
+
+    Whether a registry has them for it is another matter than for which processors kubefedctl is released.
+    """
     chart = supplies.get(CHART_PART) or supplies.get(UPGRADE_PART)
     if chart is None:
         return []
@@ -62,9 +69,5 @@ def images(inventory: Inventory, supplies: Mapping[str, Fetched]) -> list[Image]
     return [
         Image(reference=reference, architecture=architecture)
         for reference in chart_images(read_values(chart.path), chart_values(wanted))
-        for architecture in _architectures(wanted)
+        for architecture in _COMMON
     ]
-
-
-def _architectures(wanted: KubeFed) -> list[str]:
-    return [architecture for architecture in _COMMON if architecture in wanted.source.architectures]

@@ -132,8 +132,20 @@ class EngineState(Protocol):
         """Return the parts that have to be installed or waited for, in this order."""
         ...
 
-    def to_upgrade(self) -> EngineState:
-        """Return the same, where another version that is installed is to be upgraded, and is no reason to refuse."""
+    def upgrade_questions(self, *, target: Target) -> list[Command]:
+        """Return the commands whose answers ``to_upgrade`` takes; none where there is nothing to ask."""
+        ...
+
+    def to_upgrade(self, answers: Sequence[Result] = ()) -> EngineState:
+        """Return the same, where another version that is installed is to be upgraded, and is no reason to refuse.
+
+        Raises:
+            StepError: A command failed (3).
+        """
+        ...
+
+    def pods_artefacts(self, inventory: Inventory) -> Mapping[str, Artefact]:
+        """Return what names the images of its pods, as ``Engine.images`` takes it; nothing where all of them serve."""
         ...
 
     def supplies(self, inventory: Inventory) -> Mapping[str, Artefact]:

@@ -59,6 +59,19 @@ def look_at_host(shell: Shell, inventory: Inventory, engine: Engine, *, accounts
     return replace(facts, gaps=(gap, *facts.gaps[1:]))
 
 
+def look_at_upgrade(shell: Shell, host: HostFacts) -> HostFacts:
+    """Return the facts of a host whose engine is to be upgraded, with what that has to know of what is installed."""
+    if host.state is None:
+        return host
+    state = host.state
+    questions = state.engine.upgrade_questions(target=state.target)
+    try:
+        engine = state.engine.to_upgrade(shell.run(questions) if questions else ())
+    except StepError as error:
+        return replace(host, gaps=(*host.gaps, error))
+    return replace(host, state=replace(state, engine=engine))
+
+
 def advise_host(shell: Shell, error: FedsshError, inventory: Inventory) -> FedsshError:
     """Return why the host cannot be worked with, with what to do where its distribution keeps things elsewhere."""
     path = DEFAULT_PATH if not inventory.host.kubeconfig else ""
@@ -123,6 +136,8 @@ def _look(shell: Shell, inventory: Inventory, engine: Engine, *, accounts: bool)
         cluster_uid=visible(uid.stdout.strip()) if uid.ok else "",
         server=visible(str(stanza.get("server") or "").strip()),
         ca=str(stanza.get("certificate-authority-data") or ""),
+        server_name=visible(str(stanza.get("tls-server-name") or "")),
+        is_insecure=stanza.get("insecure-skip-tls-verify") is True,
         kubernetes=cluster_version(version),
         clock=parse_clock(clock),
         own_names=frozenset(name for line in names.stdout.lower().splitlines() for name in line.split()[1:]),

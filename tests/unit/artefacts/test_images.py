@@ -123,6 +123,38 @@ def test_a_processor_that_has_none_is_an_error(registry: Registry, cache: Path) 
     entry = {"digest": registry.push("x"), "platform": {"os": "linux", "architecture": "amd64"}}
     registry.put("v1", OCI[1], {"manifests": [entry]})
     assert failed(registry.image(architecture="s390x"), cache) == "there is none for linux/s390x"
+    with pytest.raises(module.NoSuchImageError):
+        get(registry.image(architecture="s390x"))
+
+
+def test_an_image_without_an_index_is_for_the_processor_that_it_was_made_for(registry: Registry, cache: Path) -> None:
+    """Its config says for which; no layer is fetched for another. The caller can tell this from other failures."""
+    digest = registry.push("v1", processor="arm64")
+    assert failed(registry.image(), cache) == "there is none for linux/amd64"
+    with pytest.raises(module.NoSuchImageError):
+        get(registry.image())
+    assert not any(digest_of(layer) in path for path in registry.asked for layer in LAYERS)
+    files = unpack(get(registry.image(architecture="arm64")).path)
+    (saved,) = json.loads(files["manifest.json"])
+    assert json.loads(files[saved["Config"]]) == {"architecture": "arm64", "os": "linux"}
+    assert digest_of(files[saved["Config"]]).removeprefix("sha256:") in saved["Config"]
+    # An index knows better: images of other processors have been made with the wrong word in their config.
+    entry = {"digest": digest, "platform": {"os": "linux", "architecture": "amd64"}}
+    registry.put("v2", OCI[1], {"manifests": [entry]})
+    assert get(registry.image("v2")).path.exists()
+
+
+@pytest.mark.parametrize("config", [b"{}", b"[]", b"{", b"\xff", b"[" * 100_000], ids=lambda content: repr(content[:9]))
+def test_an_image_of_which_nobody_says_for_which_processor_is_an_error(
+    registry: Registry, cache: Path, config: bytes
+) -> None:
+    """Another one than that there is none for the processor."""
+    registry.blobs[digest_of(config)] = config
+    registry.put("v1", OCI[0], {"config": {"digest": digest_of(config), "size": len(config)}, "layers": []})
+    assert "there is none" not in failed(registry.image(), cache)
+    with pytest.raises(StepError) as caught:
+        get(registry.image())
+    assert not isinstance(caught.value, module.NoSuchImageError)
 
 
 def test_a_layer_that_is_there_twice_is_kept_once(registry: Registry) -> None:

@@ -92,9 +92,20 @@ class ArmadaState:
         """Return its only part."""
         return [] if self.version == self.wanted_version(inventory) else [PART]
 
-    def to_upgrade(self) -> ArmadaState:
+    def upgrade_questions(self, *, target: Target) -> list[Command]:
+        """Nothing has to be known."""
+        assert target.context
+        return []
+
+    def to_upgrade(self, answers: Sequence[Result] = ()) -> ArmadaState:
         """There is no other version."""
+        assert not answers
         return self
+
+    def pods_artefacts(self, inventory: Inventory) -> Mapping[str, Artefact]:
+        """It has no pods."""
+        assert inventory.host.name
+        return {}
 
     def supplies(self, inventory: Inventory) -> Mapping[str, Artefact]:
         """Nothing has to be fetched for plain objects."""

@@ -366,7 +366,9 @@ def test_images_are_imported_before_what_needs_them() -> None:
     asked = with_images("mesosphere/kubefed:v1", "quay.io/x/y:2", nodes=("node2", "node3"))
     first, *others = plan_prepare(asked, upgrading()).steps
     names, nodes = ("docker.io/mesosphere/kubefed:v1", "quay.io/x/y:2"), ("fedhost", "node2", "node3")
-    assert first == ImportImages(cluster="fedhost", why="its pods find no registry", images=names, nodes=nodes)
+    assert first == ImportImages(
+        cluster="fedhost", why="this computer has them for its pods", images=names, nodes=nodes
+    )
     assert first.text == "import docker.io/mesosphere/kubefed:v1, quay.io/x/y:2 on fedhost, node2, node3"
     assert first.done == "imported docker.io/mesosphere/kubefed:v1, quay.io/x/y:2 on fedhost, node2, node3"
     assert [step.kind for step in others] == ["install"] * 4

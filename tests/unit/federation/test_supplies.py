@@ -150,6 +150,14 @@ def test_a_host_that_has_everything_is_supplied_with_nothing(site: Site) -> None
     assert (wishes.supplies, wishes.images, events, site.asked) == ({}, (), [], [])
 
 
+def test_pods_that_still_wait_are_supplied_with_their_images(site: Site) -> None:
+    """The chart is installed, and is not uploaded again: it tells which images they are."""
+    supplied(site.wishes())  # the chart is in the cache by now
+    file = keep_image()
+    wishes, _ = supplied(site.wishes(), replace(INSTALLED, serves=False))
+    assert (wishes.supplies, wishes.images) == ({}, ((IMAGE, file),))
+
+
 def test_an_upgrade_is_supplied_with_the_chart(site: Site) -> None:
     """And with its images."""
     file = keep_image()

@@ -167,12 +167,21 @@ def test_keys_without_a_value_count_as_absent() -> None:
 
 
 @pytest.mark.parametrize("word", ["off", "'off'", '"off"'])
-@pytest.mark.parametrize("place", ["defaults: {", "host: {name: a, address: a, ", "members: {m: {address: b, "])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "defaults: {",
+        "host: {name: a, address: a, ",
+        "host: {name: a, address: a, nodes: {n2: {address: b, ",
+        "members: {m: {address: b, ",
+    ],
+)
 def test_off_needs_no_quotes_where_it_is_a_policy(place: str, word: str) -> None:
     """It is the natural spelling; anywhere else, and in another spelling, it may be meant as false."""
     text = f"{place}host_key_policy: {word}}}" + "}" * (place.count("{") - 1) + "\n"
     hosts = parse_hosts_file(text if place.startswith("host:") else HOST + text, source="hosts.yaml")
-    assert "off" in [section.host_key_policy for section in (hosts.defaults, hosts.host, *hosts.members.values())]
+    sections = (hosts.defaults, hosts.host, *hosts.host.nodes.values(), *hosts.members.values())
+    assert "off" in [section.host_key_policy for section in sections]
     if word == "off":
         assert "not clear" in mistakes(HOST + "kubefed: {values: {host_key_policy: off}}\n")[0]
         assert "not clear" in mistakes(HOST + "defaults: {host_key_policy: Off}\n")[0]
@@ -202,6 +211,45 @@ members:
         "hosts.yaml:4:3: members.fedhost: the host has this name, too",
         "hosts.yaml:5:3: members.m1: the same address, port and user as fedhost",
         "hosts.yaml:9:3: members.m5: the same address, port and user as m2",
+    ]
+
+
+def test_a_node_is_a_machine_of_its_own() -> None:
+    """One that is called as a cluster, or is the host's machine or another node, is a mistake at its own key."""
+    text = """\
+defaults: {user: root, port: 22}
+members:
+  m1: {address: m1.example.com}
+  m2: {address: m2.example.com}
+host:
+  name: fedhost
+  address: a.example.com
+  nodes:
+    n1: {address: A.example.com, user: root}
+    n2: {address: b.example.com}
+    n3: {address: b.example.com, port: 2222}
+    n4: {address: a.example.com, user: other}
+    n5: {address: b.example.com, port: 22}
+    m2: {address: c.example.com}
+    fedhost: {address: d.example.com}
+    m1: {address: b.example.com}
+"""
+    assert mistakes(text) == [
+        "hosts.yaml:9:5: host.nodes.n1: the same address, port and user as fedhost",
+        "hosts.yaml:13:5: host.nodes.n5: the same address, port and user as n2",
+        "hosts.yaml:14:5: host.nodes.m2: a cluster has this name, too",
+        "hosts.yaml:15:5: host.nodes.fedhost: a cluster has this name, too",
+        "hosts.yaml:16:5: host.nodes.m1: a cluster has this name, too",
+    ]
+
+
+def test_a_key_that_no_node_has_is_answered_by_those_that_nodes_have() -> None:
+    """Not by those of the host."""
+    text = "host: {name: a, address: a, nodes: {n2: {address: b, labels: {a: x}}, n3: {address: c, usr: d}}}\n"
+    known = "address, host_key_policy, identity_file, known_hosts, port, sudo, user"
+    assert mistakes(text) == [
+        f"hosts.yaml:1:54: host.nodes.n2.labels: unknown key; known here: {known}",
+        "hosts.yaml:1:88: host.nodes.n3.usr: unknown key; did you mean 'user'?",
     ]
 
 

@@ -37,9 +37,9 @@ FILES = {
     "kubeadm": "/etc/kubernetes/admin.conf",
 }
 NO_KUBECTL = missing_tool("kubectl", machine="m1", step="look")
-NO_CONFIG = StepError("no configuration has been provided", machine="m1", step="look", hint="Name one.")
+NO_CONFIG = StepError("error: no configuration has been provided", machine="m1", step="look", hint="Name one.")
 NO_FILE = NoKubeconfigError("there is no kubeconfig", machine="m1", step="look", hint="Name one.")
-NO_RIGHTS = RefusedError("it may not", machine="m1", step="look", hint="Find one that may.")
+NO_RIGHTS = RefusedError("it may not (Forbidden)", machine="m1", step="look", hint="Find one that may.")
 
 alone = pytest.mark.skipif(
     any(shutil.which(tool) for tool in ("k3s", "k0s")) or any(Path(file).exists() for file in FILES.values()),
@@ -125,6 +125,30 @@ def test_a_member_is_told_where_its_kubeconfig_is(found: Distribution, error: Fe
     told = advise(error, found, key="members.m1.kubeconfig", path="")
     assert told.hint == f"{found.title} is there. Write: members.m1.kubeconfig: {found.kubeconfig}"
     assert (type(told), str(told), told.exit_code) == (type(error), str(error), error.exit_code)
+
+
+@pytest.mark.parametrize(
+    ("words", "helps"),
+    [
+        ("error: current-context must exist in order to minify", True),
+        ("error: no configuration has been provided, try setting KUBERNETES_MASTER", True),
+        ("The connection to the server localhost:8080 was refused - did you specify the right host or port?", True),
+        ('Error from server (Forbidden): secrets is forbidden: User "me" cannot list resource "secrets"', True),
+        ('error: error loading config file "/root/.kube/config": open /root/.kube/config: permission denied', True),
+        ("Unable to read /etc/rancher/k3s/k3s.yaml: open /etc/rancher/k3s/k3s.yaml: permission denied", False),
+        ("The connection to the server 10.0.0.1:6443 was refused - did you specify the right host or port?", False),
+        ("Unable to connect to the server: dial tcp 10.0.0.1:6443: connect: connection refused", False),
+        ("Unable to connect to the server: dial tcp 10.0.0.1:6443: i/o timeout", False),
+        ("error: You must be logged in to the server (Unauthorized)", False),
+        ("kubectl did not tell which cluster it is", False),
+    ],
+)
+def test_another_kubeconfig_is_named_only_where_it_would_help(*, words: str, helps: bool) -> None:
+    """Whatever is wrong with the cluster or with the way to it, its own hint stays."""
+    error = StepError(f"kubectl get failed with exit code 1: {words}", machine="m1", step="look", hint="Its own.")
+    told = advise(error, BY_TITLE["k3s"], key="members.m1.kubeconfig", path="")
+    assert (told is error) == (not helps)
+    assert told.hint.startswith("k3s is there. Write: ") == helps
 
 
 def test_a_host_without_a_kubeconfig_is_told_what_to_copy() -> None:

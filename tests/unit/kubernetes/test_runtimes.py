@@ -32,22 +32,27 @@ NONE = 92
 
 DOCKER = "docker images --format {{.Repository}}:{{.Tag}}"
 PODMAN = "podman images --format {{.Repository}}:{{.Tag}}"
+CRIO = "/var/run/crio/crio.sock"
 CONTAINERD = "/run/containerd/containerd.sock"
 RKE2 = "/var/lib/rancher/rke2/bin/ctr"
 # What there is, and how it is asked.
 RUNTIMES = [
     (["k3s", "ctr", CONTAINERD, RKE2], "k3s ctr -n k8s.io images ls -q"),
     ([RKE2, "ctr", CONTAINERD], "ctr -a /run/k3s/containerd/containerd.sock -n k8s.io images ls -q"),
-    (["microk8s", "docker", "/var/run/dockershim.sock"], "microk8s ctr -n k8s.io images ls -q"),
+    (["microk8s", "k0s", "docker", "/var/run/dockershim.sock"], "microk8s ctr -n k8s.io images ls -q"),
+    (["k0s", "podman", CRIO, "ctr", CONTAINERD], "k0s ctr -n k8s.io images ls -q"),
+    (["podman", CRIO, "docker", "ctr"], PODMAN),
+    (["podman", CRIO, "docker", "ctr", CONTAINERD], PODMAN),
+    (["podman", CRIO, "docker", "/var/run/dockershim.sock", "/run/cri-dockerd.sock"], PODMAN),
     (["docker", "/var/run/dockershim.sock", "ctr", CONTAINERD], DOCKER),
     (["docker", "/var/run/cri-dockerd.sock", "ctr", CONTAINERD], DOCKER),
     (["docker", "/run/cri-dockerd.sock", "ctr", CONTAINERD], DOCKER),
-    (["ctr", CONTAINERD, "docker", "podman", "/var/run/crio/crio.sock"], "ctr -n k8s.io images ls -q"),
-    (["podman", "/var/run/crio/crio.sock", "docker", "ctr"], PODMAN),
+    (["ctr", CONTAINERD, "docker", "podman"], "ctr -n k8s.io images ls -q"),
 ]
 
 pytestmark = pytest.mark.skipif(
-    bool(shutil.which("k3s") or shutil.which("microk8s")), reason="this machine's own runtime would be found first"
+    any(shutil.which(tool) for tool in ("k3s", "microk8s", "k0s")),
+    reason="this machine's own runtime would be found first",
 )
 
 
@@ -164,7 +169,15 @@ def test_a_node_without_a_runtime_that_is_known_is_an_error(node: Node, archive:
     assert parse_found_images(node.run(find_images_command()), machine="node2", step="import images") is None
     done = node.run(import_command(str(archive), SHA256))
     assert done.code == NONE
-    assert done.stderr.startswith("neither containerd (ctr), k3s, ")
+    said = "neither k3s, RKE2, MicroK8s, k0s, CRI-O (podman), Docker nor containerd (ctr) was found\n"
+    assert done.stderr == said
+    assert node.called == []
+
+
+def test_a_node_with_cri_o_and_without_podman_is_not_taken_for_another(node: Node) -> None:
+    """The containerd beside it is somebody else's."""
+    node.put(CRIO, "ctr", CONTAINERD, "docker", "/run/cri-dockerd.sock")
+    assert parse_found_images(node.run(find_images_command()), machine="node2", step="import images") is None
     assert node.called == []
 
 

@@ -39,9 +39,9 @@ def digest_of(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
-def chart() -> bytes:
+def chart(deployment: object = DEPLOYMENT) -> bytes:
     """Return a chart's archive."""
-    values = yaml.safe_dump({"controllermanager": {"controller": DEPLOYMENT, "webhook": DEPLOYMENT}}).encode()
+    values = yaml.safe_dump({"controllermanager": {"controller": deployment, "webhook": deployment}}).encode()
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
         member = tarfile.TarInfo("kubefed/values.yaml")
@@ -88,6 +88,14 @@ class Site:
         self.files = {path: ("text/plain", content) for path, content in said.items()}
         self.files[IMAGE] = (INDEX, json.dumps(index).encode())
         self.files[f"/v2/team/kubefed/manifests/{digest_of(manifest)}"] = (MANIFEST, manifest)
+
+    def list_images(self, *processors: str) -> None:
+        """Have the image for these processors alone."""
+        kind, index = self.files[IMAGE]
+        (digest, *_) = [entry["digest"] for entry in json.loads(index)["manifests"]]
+        platforms = [{"os": "linux", "architecture": processor} for processor in processors]
+        listed = {"manifests": [{"digest": digest, "platform": platform} for platform in platforms]}
+        self.files[IMAGE] = (kind, json.dumps(listed).encode())
 
     def inventory(self, **said: Any) -> Inventory:
         """Return a hosts.yaml whose KubeFed is the fork's, from here, unless it says otherwise."""
@@ -177,6 +185,60 @@ def test_images_are_fetched_where_they_are_wanted(site: Site) -> None:
     named = [f"the image {site.host}/team/kubefed:v1 ({processor})" for processor in ("amd64", "arm64")]
     assert site.told("confirmed")[2:] == [f"{name} is there" for name in named]
     assert site.asked.count(IMAGE) == 2
+
+
+@pytest.mark.parametrize("there", ["amd64", "arm64"])
+def test_an_image_that_is_there_for_one_processor_is_fetched_for_that(site: Site, there: str) -> None:
+    """Which is told; it counts once, and the next run says the same. KubeFed's own project has made amd64's alone."""
+    site.list_images(there)
+    for _ in range(2):
+        report = site.run(with_images=True, source="upstream", version="0.12.2")
+        assert (report.exit_code, report.summary) == (0, f"3 files for KubeFed are in {site.cache}")
+        assert site.kept == ["kubefed-0.12.2.tgz", f"kubefed-v1-{there}.tar", "kubefedctl.tgz"]
+        name = f"the image {site.host}/team/kubefed:v1"
+        assert site.told("confirmed")[2:] == [f"{name} ({there}) is there", f"{name} is there for {there} only"]
+
+
+def test_what_was_fetched_is_enough_for_a_computer_that_is_offline(site: Site) -> None:
+    """The registry is not reached any more; for which processors its image is there was seen before."""
+    site.list_images("amd64")
+    assert site.run(with_images=True).exit_code == 0
+    site.files.clear()
+    report = site.run(with_images=True)
+    assert (report.exit_code, report.summary) == (0, f"3 files for KubeFed are in {site.cache}")
+    assert site.asked == [IMAGE]  # whether there is one for arm64 by now
+
+
+def test_an_image_that_is_there_for_no_processor_is_the_runs_error(site: Site) -> None:
+    """Nothing is told of it that is not so."""
+    site.list_images("s390x")
+    report = site.run(with_images=True)
+    assert isinstance(report.error, StepError)
+    assert (report.exit_code, len(site.told("confirmed"))) == (3, 2)
+    named = f"the image {site.host}/team/kubefed:v1 (amd64)"
+    assert report.error.message == f"cannot fetch {named}: there is none for linux/amd64"
+
+
+def test_every_image_has_processors_of_its_own(site: Site) -> None:
+    """One that is there for both is no excuse for one that is there for none."""
+    values = {"controllermanager": {"webhook": {"tag": "v2"}}}
+    site.files[IMAGE.replace("v1", "v2")] = (INDEX, b'{"manifests": []}')
+    report = site.run(with_images=True, values=values)
+    assert report.error
+    assert "kubefed:v2 (amd64): there is none" in report.error.message
+
+
+def test_a_chart_that_names_no_images_is_an_error_where_they_are_wanted(site: Site) -> None:
+    """Nobody is to believe that they were fetched."""
+    site.files["/other"] = ("text/plain", chart({"replicas": 1}))
+    said: dict[str, Any] = {"chart_url": f"http://{site.host}/other", "chart_repository": None}
+    said |= {"image": None, "image_tag": None}
+    assert site.run(**said).exit_code == 0
+    report = site.run(with_images=True, **said)
+    assert isinstance(report.error, StepError)
+    assert (report.exit_code, report.error.step, report.summary) == (3, "fetch", "")
+    assert report.error.message == "what KubeFed is installed from names no images"
+    assert report.error.hint == "Name them in hosts.yaml, or fetch without --images."
 
 
 def test_what_is_there_is_not_fetched_again(site: Site) -> None:

@@ -68,7 +68,7 @@ class Bench:
 
     def run(self, place: ChartPlace) -> Result:
         """Run the lines, and then one that shows the chart and what is left on stdin."""
-        text = place.lines + """printf '<%s>' $chart; echo; cat "$chart" 2>/dev/null || :; echo; cat"""
+        text = place.lines + """printf '<%s>' "$@"; echo; cat "$1" 2>/dev/null || :; echo; cat"""
         return self.shell.run(script(text, title="x", stdin="values"))[0]
 
     @property
@@ -250,3 +250,26 @@ def test_the_images_of_the_pods_are_the_charts_with_the_values_over_them() -> No
     only = {"controllermanager": {"webhook": {"tag": "own"}}}
     assert chart_images(CHARTS_OWN, only) == [default, "quay.io/kubernetes-multicluster/kubefed:own"]
     assert chart_images(CHARTS_OWN, {"controllermanager": {"controller": None}}) == [default]
+
+
+def test_the_values_of_an_installation_stay_under_those_of_hosts_yaml() -> None:
+    """But for the image's tag, which is that of another version; what is nested is merged as Helm does it."""
+    deployment = {"repository": "10.0.0.1:5000/mirror", "tag": "v0.7.0"}
+    installed = {
+        "global": {"scope": "Namespaced"},
+        "controllermanager": {"controller": deployment, "webhook": 5, "featureGates": {"PushReconciler": "Disabled"}},
+    }
+    asked = kubefed(values={"controllermanager": {"replicaCount": 3, "featureGates": {"SchedulerPreferences": "x"}}})
+    assert chart_values(asked, installed) == {
+        "global": {"scope": "Namespaced"},
+        "controllermanager": {
+            "controller": {"repository": "10.0.0.1:5000/mirror"},
+            "webhook": 5,
+            "featureGates": {"PushReconciler": "Disabled", "SchedulerPreferences": "x"},
+            "replicaCount": 3,
+        },
+    }
+    tagged = chart_values(kubefed(image_tag="v1"), installed)["controllermanager"]
+    assert (tagged["controller"]["tag"], tagged["webhook"]) == ("v1", {"tag": "v1"})
+    for strange in ({}, {"controllermanager": None}, {"controllermanager": "x"}):
+        assert chart_values(kubefed(), strange) == strange

@@ -13,7 +13,13 @@ from fedssh.engines.kubefed import upgrade
 from fedssh.engines.kubefed.charts import chart_place
 from fedssh.engines.kubefed.kubefedctl import Tool
 from fedssh.engines.kubefed.state import KubeFedState
-from fedssh.engines.kubefed.upgrade import ready_part, upgrade_commands, upgrade_part
+from fedssh.engines.kubefed.upgrade import (
+    parse_release_answers,
+    ready_part,
+    release_commands,
+    upgrade_commands,
+    upgrade_part,
+)
 from fedssh.engines.protocol import JoinedCluster, Uploaded
 from fedssh.errors import RefusedError, StepError
 from fedssh.inventory import parse_inventory
@@ -105,7 +111,8 @@ webhooks:
     caBundle: {ca}
   tls.crt: none
 """
-ASKED_AND_KEPT: Final = ["kubectl annotate"] + ["kubectl get"] * 3
+KEPT: Final = ["kubectl get"] * 3
+ASKED_AND_KEPT: Final = ["kubectl annotate", *KEPT]
 BEFORE, AFTER = MANIFEST.format(data="stringData:", **OLD), MANIFEST.format(data="data:", **HELD)
 
 CALL_FAILED: Final = (
@@ -116,7 +123,7 @@ case "$*" in
     *caBundle*) echo ca ;; *tls*crt*) echo crt ;; *tls*key*) echo key ;; *dry-run*) echo config ;; *) echo none ;;
 esac >"$HERE/what"
 what=$(cat "$HERE/what")
-echo "kubectl $*" >>"$HERE/log"
+printf '%s\\n' "kubectl $*" >>"$HERE/log"
 case "$*" in *" get "*) cat "$HERE/held/$what" ;; *--dry-run*) cat >/dev/null; eval "$(cat "$HERE/known")" ;;
     *" annotate "*) eval "$(cat "$HERE/asked")" ;; *" rollout "*) eval "$(cat "$HERE/rolled")" ;;
     *" apply "*) cat >"$HERE/definitions" ;; esac
@@ -201,6 +208,75 @@ def test_what_the_running_webhook_knows_goes_into_the_manifests(tmp_path: Path, 
     assert done.stdout == AFTER
 
 
+@pytest.mark.parametrize("gone", ["caBundle: ", "  tls.crt: {crt}", "  tls.key: {key}", "{data}"])
+def test_a_chart_that_has_no_place_for_them_is_not_rendered(tmp_path: Path, local: LocalShell, gone: str) -> None:
+    """Half of it would leave a webhook whose certificate nobody trusts: Helm is told so, and changes nothing."""
+    program = install_tool(tmp_path / "a folder", "keep", "")
+    program.write_text(upgrade._RENDERER)
+    for name, content in HELD.items():
+        (program.parent / name).write_text(f"{content}\n")
+    manifest = MANIFEST.replace(gone, "another: ").format(data="stringData:", **OLD)
+    (done,) = local.run(Command(line=f"'{program}'", title="x", stdin=manifest))
+    assert (done.code, done.stderr.count("no place for the webhook's CA and certificate")) == (1, 1)
+
+
+RELEASE_HELM = r"""
+echo "$*" >>"$HERE/asked"
+case "$2" in values) echo "$VALUES" ;; manifest) printf "$WEBHOOKS" ;; esac
+"""
+OLD_MANIFEST = "apiVersion: admissionregistration.k8s.io/v1beta1\nkind: x\n"
+
+
+@pytest.mark.parametrize(
+    ("revision", "values", "manifest", "found"),
+    [
+        ("3", "null", "kind: x\n", ({}, False)),
+        ("", '{"a":{"b":1}}', OLD_MANIFEST, ({"a": {"b": 1}}, True)),
+    ],
+)
+def test_what_is_installed_is_asked_for_its_values(
+    *,
+    local: LocalShell,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    revision: str,
+    values: str,
+    manifest: str,
+    found: tuple[dict[str, Any], bool],
+) -> None:
+    """Of the last revision that was deployed, where there is one; and for webhooks that Kubernetes has dropped."""
+    install_tool(tmp_path / "bin", "helm", RELEASE_HELM)
+    install_tool(tmp_path / "bin", "kubectl", f"printf %s '{revision}'")
+    known = {"HERE": str(tmp_path), "VALUES": values, "WEBHOOKS": manifest, "PATH": path_with(tmp_path / "bin")}
+    for name, value in known.items():
+        monkeypatch.setenv(name, value)
+    answers = local.run(release_commands(target=HOST))
+    assert parse_release_answers(answers, machine="fedhost") == found
+    asked = (tmp_path / "asked").read_text()
+    assert (f"--revision={revision}" in asked) == bool(revision)
+    assert "--revision" not in asked or revision
+
+
+@pytest.mark.parametrize("said", ["[]", "{", "5"])
+def test_values_that_are_none_are_an_error(said: str) -> None:
+    """Nothing is upgraded by guesses; nor where Helm fails."""
+    with pytest.raises(StepError, match="something else than values"):
+        parse_release_answers([result(said), result("0")], machine="fedhost")
+    with pytest.raises(StepError, match="no memory"):
+        parse_release_answers([result(code=1, stderr="no memory"), result("0")], machine="fedhost")
+
+
+def test_a_release_that_helm_cannot_upgrade_is_refused() -> None:
+    """Its webhooks are of a kind that Kubernetes has dropped since: what mends it is said. Else it is upgraded."""
+    state = replace(installed("0.7.0"), has_old_webhooks=True)
+    (error,) = state.refusals(inventory(version="0.10.0"), kubernetes="v1.25.0")
+    assert error.message.startswith("Helm does not upgrade KubeFed 0.7.0 on Kubernetes v1.25.0: its webhooks are of ")
+    assert "helm mapkubeapis kubefed --namespace kube-federation-system" in error.hint
+    assert state.refusals(inventory(version="0.10.0"), kubernetes="v1.21.14") == []
+    mended = replace(state, has_old_webhooks=False)
+    assert mended.refusals(inventory(version="0.10.0"), kubernetes="v1.25.0") == []
+
+
 def test_the_upgrade_keeps_the_webhooks_certificate(machine: Machine) -> None:
     """Helm gets it by its post-renderer, and the values by stdin. Nobody else reads it; at the end it is gone."""
     (machine.folder / "upgrade").mkdir()
@@ -217,7 +293,9 @@ def test_the_upgrade_keeps_the_webhooks_certificate(machine: Machine) -> None:
     assert {"--no-hooks", "--values=-", "--kube-context=fedhost", "--namespace=kube-federation-system"} <= set(words)
     assert words[-2:] == ["kubefed-charts/kubefed", "--version=0.10.0"]
     assert HELD["key"] not in machine.read("log")
-    asked = [line.split() for line in machine.read("log").splitlines() if " get " in line]
+    asked = [
+        line.split() for line in machine.read("log").splitlines() if line.startswith("kubectl") and " get " in line
+    ]
     assert ["--ignore-not-found" in words for words in asked] == [True] * 3  # else what is not there were a failure
 
 
@@ -236,7 +314,7 @@ def test_a_webhook_that_does_not_know_its_certificate_is_started_anew(machine: M
     (machine.folder / "rolled").write_text("echo restarted; echo rolled out >&2")
     done = machine.upgrade()
     assert (done.code, done.stdout) == (0, "")
-    assert machine.called == ["kubectl annotate", *["kubectl rollout"] * 2, *["kubectl get"] * 3, "helm upgrade"]
+    assert machine.called == ["kubectl annotate", *["kubectl rollout"] * 2, *KEPT, "helm upgrade"]
     restart, status = [line.split() for line in machine.read("log").splitlines() if " rollout " in line]
     where = {"deployment/kubefed-admission-webhook", "--namespace=kube-federation-system", "--context=fedhost"}
     assert {"restart", *where} <= set(restart)

@@ -220,6 +220,32 @@ def test_what_could_not_be_asked_is_a_gap(key: tuple[str, ...]) -> None:
     assert "Unable to connect" in gap.message
 
 
+@pytest.mark.parametrize(
+    ("key", "words", "hint"),
+    [
+        (
+            ("kubectl", "config"),
+            "error: current-context must exist in order to minify",
+            "kubeadm is there. Write: members.member1.kubeconfig: /etc/kubernetes/admin.conf",
+        ),
+        (
+            ("kubectl", "get", "serviceaccount/member1"),
+            "Unable to connect to the server: dial tcp 10.0.0.1:6443: connect: connection refused",
+            "Is the cluster's API server running, and does its name resolve there?",
+        ),
+    ],
+)
+def test_a_distributions_kubeconfig_is_named_where_there_is_none(key: tuple[str, ...], words: str, hint: str) -> None:
+    """And nowhere else; a kubeconfig that hosts.yaml names is not answered by another."""
+    member = granted()
+    member.broken[key] = error(words)
+    member.broken["distribution", "find"] = Answer("kubeadm\n")
+    (gap,) = look(member).gaps
+    assert gap.hint == hint
+    (gap,) = look(member, kubeconfig="/etc/config").gaps
+    assert "kubeadm" not in gap.hint
+
+
 def test_a_cluster_that_does_not_tell_which_it_is_is_a_gap() -> None:
     """It could be any."""
     member = granted()
