@@ -12,13 +12,11 @@ from typing import Final
 import yaml
 
 from lab import archives
-from lab.build import build
 from lab.certificates import make_authority, make_certificate
 from lab.clusters import Lab
-from lab.containers import Wanted, ensure_running, find_containers
 from lab.generations import NEW
 from lab.machine import Server
-from lab.proxies import RUN, serve, trust, write
+from lab.proxies import serve, start_server, trust, write
 from lab.versions import SOURCE
 
 FORK: Final = "fork"
@@ -38,16 +36,7 @@ def start_fork(lab: Lab) -> Server:
     Its image is on the host's machine. Programs that say which version they are say that of the fork.
     """
     names = (_PAGES, _RELEASES)
-    wanted = Wanted(
-        lab=lab.prefix,
-        name=FORK,
-        image=build().artefacts,
-        port=None,
-        runs=("sh", "-c", RUN),
-        aliases=names,
-    )
-    ensure_running(wanted, find_containers(lab.prefix).get(FORK))
-    server = Server(name=FORK, container=wanted.container)
+    server = start_server(lab, FORK, names)
     root = make_authority("Lab Internet CA")
     for name in names:
         serve(server, name, make_certificate(name, root))

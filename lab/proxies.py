@@ -18,7 +18,7 @@ WRONGNAME: Final = "wrongname"
 ANOTHER: Final = "another.example"
 
 # Only what is there can be served: the configuration comes last.
-RUN: Final = """
+_RUN: Final = """
     until test -e /etc/nginx/proxy.conf; do sleep 0.1; done
     exec nginx -c /etc/nginx/proxy.conf -g 'daemon off;'
 """
@@ -53,17 +53,7 @@ class Proxies:
 def start_proxies(lab: Lab, member: Machine) -> Proxies:
     """Put the proxy in front of a member, with new certificates each time; it goes with the lab."""
     names = (PUBLIC, SELFSIGNED, EXPIRED, WRONGNAME)
-    wanted = Wanted(
-        lab=lab.prefix,
-        name=PROXY,
-        image=build().artefacts,
-        port=None,
-        runs=("sh", "-c", RUN),
-        aliases=names,
-    )
-    ensure_running(wanted, find_containers(lab.prefix).get(PROXY))
-    server = Server(name=PROXY, container=wanted.container)
-
+    server = start_server(lab, PROXY, names)
     root = make_authority("Lab Root CA")
     issuer = make_authority("Lab Issuing CA", root)
     selfsigned = make_certificate(SELFSIGNED, None)
@@ -77,6 +67,14 @@ def start_proxies(lab: Lab, member: Machine) -> Proxies:
     server.check("sh", "-c", _RELOAD)
     trust(lab.host, root, PROXY)
     return Proxies(server=server, ca_pem=root.pem, selfsigned_pem=selfsigned.pem)
+
+
+def start_server(lab: Lab, name: str, names: tuple[str, ...]) -> Server:
+    """Start a container whose nginx, under those names, waits for its configuration (``/etc/nginx/proxy.conf``)."""
+    runs = ("sh", "-c", _RUN)
+    wanted = Wanted(lab=lab.prefix, name=name, image=build().artefacts, port=None, runs=runs, aliases=names)
+    ensure_running(wanted, find_containers(lab.prefix).get(name))
+    return Server(name=name, container=wanted.container)
 
 
 def trust(machine: Machine, root: Certificate, name: str) -> None:

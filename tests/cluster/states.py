@@ -32,7 +32,7 @@ _READ: Final = f"""
     [ -z "$2" ] ||
         kubectl -n {NAMESPACE} get kubefedclusters,kubefedconfigs,federatedtypeconfigs,deployments -o "$2" >engine &
     find /root/.bashrc /root/.kube /root/.ssh /usr/local/bin ! -type d ! -path '/root/.kube/cache/*' \\
-        -printf '%T@ %s %m %U %p %l\\n' | sort >files
+        ! -name config.fedssh.lock -printf '%T@ %s %m %U %p %l\\n' | sort >files
     wait
     cat files access engine 2>&1
     rm -r "$folder"

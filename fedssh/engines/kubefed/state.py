@@ -37,7 +37,6 @@ STEP: Final = "prepare KubeFed"
 """What a message calls this part of a run."""
 
 
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KubeFedState:
     """What there is of KubeFed on the host.

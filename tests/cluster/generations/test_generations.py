@@ -104,6 +104,7 @@ def test_kubefed_is_upgraded_while_its_federation_works(
     secret = ("-n", NAMESPACE, "get", "secret", "kubefed-admission-webhook-serving-cert", "-o", certificate)
     before, running = shop.kubectl(host, *secret), pods(shop.member())
     ask_for(inventory, NEWER)
+    del inventory["kubefed"]["values"]  # those that the release was installed with stay
     refused = fedssh("prepare")
     assert refused.code == 6, refused.stderr
     assert "KubeFed 0.7.0 is installed, and hosts.yaml asks for 0.10.0" in refused.stderr
@@ -118,6 +119,8 @@ def test_kubefed_is_upgraded_while_its_federation_works(
     assert shop.kubectl(host, *secret) == before
     listed = json.loads(host.check("helm", "-n", NAMESPACE, "list", "--output", "json"))
     assert [(one["chart"], one["status"]) for one in listed] == [("kubefed-0.10.0", "deployed")]
+    period = ("-n", NAMESPACE, "get", "kubefedconfig", "kubefed", "-o", "jsonpath={.spec.clusterHealthCheck.period}")
+    assert shop.kubectl(host, *period) == "1s"
     ask = ("-n", NAMESPACE, "get", "federatedtypeconfigs", "-o", "name")
     eventually(lambda: "ingresses.extensions" not in shop.kubectl(host, *ask))
     assert "ingresses.networking.k8s.io" in shop.kubectl(host, *ask)
