@@ -118,6 +118,7 @@ class _Records(logging.Handler):
         self._leaks.look(self.format(record), f"a record of the logger {record.name}")
 
 
+_LONGEST_NAME: Final = 100
 _LEAKS: Final = pytest.StashKey[Leaks]()
 
 
@@ -127,6 +128,11 @@ def pytest_configure(config: pytest.Config) -> None:
     # A shell's background job ignores it, and so would every program that a test starts and interrupts.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Let a long text have no name of its own: certificates are new in each worker, and an environment is limited."""
+    return argname if isinstance(val, str | bytes) and len(val) > _LONGEST_NAME else None
 
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in a hook of its own
