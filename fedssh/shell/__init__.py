@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ OUTPUT_LIMIT_BYTES = 4 * 1024 * 1024
 
 RUN_TIMEOUT_SECONDS = 60.0
 """How long one run may take unless its caller says otherwise."""
+
+AT_ONCE: Final = 8
+"""How many commands of a stage run at the same time on any machine, if there are as many; on a large one, more."""
 
 NOT_RUN: Final = 96
 """The exit code of a command that was not run, since its ``unless`` had something to say."""
@@ -101,7 +105,8 @@ class Shell(Protocol):
     def run(self, *stages: Command | Sequence[Command], timeout_seconds: float = RUN_TIMEOUT_SECONDS) -> list[Result]:
         """Run all stages, one after the other, in one round trip.
 
-        A stage is one command or several that run at the same time. Every command runs, whatever the ones before it
+        A stage is one command or several that run at the same time, as many of them as the machine bears
+        (``AT_ONCE`` or more); who ends makes room for the next. Every command runs, whatever the ones before it
         answered, unless it says otherwise (``Command.unless``). Results come in the order of the commands.
 
         Raises:
@@ -147,6 +152,17 @@ class Shell(Protocol):
 def commands_of(stages: Sequence[Command | Sequence[Command]]) -> list[Command]:
     """Return the commands of all stages, in the order in which their results come."""
     return [one for stage in stages for one in ([stage] if isinstance(stage, Command) else stage)]
+
+
+def patience(commands: int, *, each: float, besides: float = RUN_TIMEOUT_SECONDS) -> float:
+    """Return how long a run may take.
+
+    Args:
+        commands: How many commands its largest stage has.
+        each: How long each of them may take, in seconds.
+        besides: How long everything else in it may take, in seconds.
+    """
+    return besides + each * math.ceil(commands / AT_ONCE)
 
 
 def command(*argv: str, stdin: str | Sensitive = "", title: str = "") -> Command:

@@ -15,7 +15,10 @@ What the program has to get right, and what holds it there (tests/ssh runs it in
 
 * The whole program stands in a function: a shell that received only half of it runs nothing of it.
 * The commands of a stage run at the same time, as the parts of one pipeline; each part forwards the frames of the one
-  before it through descriptor 8, so that the answer stays in order.
+  before it through descriptor 8, so that no two of them write at the same time.
+* Of more than ``AT_ONCE`` commands, so many run at the same time as the machine's cores and memory bear: the parts of
+  the pipeline are lanes then, and each takes the next command's number from descriptor 7, until there is none left. A
+  number is as long as one read, and ends on no page's border: it is read whole, whoever else reads.
 * What keeps commands from running (``Command.unless``) is asked once before their stage, and kept in a variable.
 * The channel's stdin stays open on descriptor 9. When it ends, the connection is gone, and a watcher ends everything
   the program started: the process group, which sshd makes one per session.
@@ -31,7 +34,7 @@ from typing import TYPE_CHECKING, Final
 
 from fedssh.errors import StepError, UnknownOutcomeError
 from fedssh.sensitive import Sensitive
-from fedssh.shell import NOT_RUN, OUTPUT_LIMIT_BYTES, Command, Result
+from fedssh.shell import AT_ONCE, NOT_RUN, OUTPUT_LIMIT_BYTES, Command, Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,7 +46,29 @@ NO_BUILTIN_PRINTF: Final = 97
 _PLACES: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin:/var/lib/rancher/rke2/bin"
 _FRAME_ROOM_BYTES: Final = 256
 _LARGEST_CODE: Final = 255
-_LONGEST_BEGIN: Final = len("b 999999\n")
+_LONGEST_BEGIN: Final = len("b 9999999\n")
+_AT_MOST: Final = 64
+_A_CORE: Final = 8
+"""How many commands a core bears: most of their time they wait for clusters that are far away."""
+_KILOBYTES: Final = 50 * 1024
+"""What one of them takes: a kubectl's memory."""
+
+# Sets p to how many commands run at the same time.
+_POOL: Final = f"""p=$(nproc 2>/dev/null) || p=1
+p=$((p * {_A_CORE}))
+while read -r k v _; do
+if [ "$k" = MemAvailable: ] && [ $((v / {_KILOBYTES})) -lt "$p" ]; then p=$((v / {_KILOBYTES})); fi
+done 2>/dev/null </proc/meminfo
+[ "$p" -le {_AT_MOST} ] || p={_AT_MOST}
+[ "$p" -ge {AT_ONCE} ] || p={AT_ONCE}"""
+
+# A lane does commands as long as there are any, and writes what they answered when the lanes before it have; there
+# are as many as $1 says. What a stage's commands are, its function c knows by their numbers.
+_LANES: Final = """t(){ a=
+while q=$(dd bs=8 count=1 2>/dev/null <&7) && [ -n "$q" ]; do c "$q"; a=$a$n$S' b '$q$n$o$n$S' z'; done
+cat <&8; printf '%s\\n' "$a"
+}
+l(){ if [ "$1" -gt 1 ]; then l $(($1 - 1)) | { exec 8<&0; t; }; else exec 8</dev/null; t; fi; }"""
 
 
 def render_program(stages: Sequence[Command | Sequence[Command]], *, separator: str) -> str:
@@ -52,14 +77,19 @@ def render_program(stages: Sequence[Command | Sequence[Command]], *, separator: 
     lines = [
         *_prelude(separator),
         f"case $(type printf 2>&1) in *builtin*) ;; *) exit {NO_BUILTIN_PRINTF} ;; esac",
+        "n='\n'",
         "j(){",
         (
-            'o=$({ e=$({ eval "$2" 2>&1 >&3 3>&-; printf "\\n%s r %s" "$S" "$?"; }'
+            'o=$({ e=$({ eval "$1" 2>&1 >&3 3>&-; printf "\\n%s r %s" "$S" "$?"; }'
             f" | head -c {limit + _FRAME_ROOM_BYTES})"
         ),
-        f'printf "\\n%s e\\n%s" "$S" "$e"; }} 3>&1 </dev/null 8<&- 9<&- | head -c {2 * limit + 3 * _FRAME_ROOM_BYTES})',
-        'cat <&8; printf "\\n%s b %s\\n%s\\n%s z\\n" "$S" "$1" "$o" "$S"',
+        (
+            'printf "\\n%s e\\n%s" "$S" "$e"; } 3>&1 </dev/null 7<&- 8<&- 9<&-'
+            f" | head -c {2 * limit + 3 * _FRAME_ROOM_BYTES})"
+        ),
         "}",
+        'f(){ cat <&8; printf "\\n%s b %s\\n%s\\n%s z\\n" "$S" "$1" "$o" "$S"; }',
+        _LANES,
         "m(){",
         "exec 9<&0",
         "{ cat <&9; trap '' TERM; kill -TERM 0; } >/dev/null 2>&1 &",
@@ -68,23 +98,37 @@ def render_program(stages: Sequence[Command | Sequence[Command]], *, separator: 
     number = 0
     for stage in stages:
         commands = [stage] if isinstance(stage, Command) else stage
-        conditions = {asked.unless: f"u{place}" for place, asked in enumerate(commands) if asked.unless}
-        lines += [
-            f"{name}=$(eval {shlex.quote(line)} </dev/null 2>/dev/null 9<&- | head -c 1)"
-            for line, name in conditions.items()
-        ]
-        parts: list[str] = []
-        for asked in commands:
-            source = "</dev/null" if not parts else "<&0"
-            line = _line(asked)
-            if asked.unless:
-                line = f'if [ -n "${conditions[asked.unless]}" ]; then (exit {NOT_RUN}); else {line}; fi'
-            parts.append(f"{{ exec 8{source}; j {number} {shlex.quote(line)}; }}")
-            number += 1
-        lines.append(" | ".join(parts))
+        lines += _render_stage(commands, number)
+        number += len(commands)
     # The exit stands inside: the watcher would read away a line of the program that comes after the function.
     lines += ["kill $w 2>/dev/null", "exit 0", "}", "m", ""]
     return "\n".join(lines)
+
+
+def _render_stage(commands: Sequence[Command], first: int) -> list[str]:
+    """Return the lines that run the commands of a stage, which are numbered from ``first``."""
+    conditions = {asked.unless: f"u{place}" for place, asked in enumerate(commands) if asked.unless}
+    lines = [
+        f"{name}=$(eval {shlex.quote(line)} </dev/null 2>/dev/null 9<&- | head -c 1)"
+        for line, name in conditions.items()
+    ]
+    runs: dict[int, str] = {}
+    for number, asked in enumerate(commands, first):
+        line = _line(asked)
+        if asked.unless:
+            line = f'if [ -n "${conditions[asked.unless]}" ]; then (exit {NOT_RUN}); else {line}; fi'
+        runs[number] = f"j {shlex.quote(line)}"
+    if len(commands) <= AT_ONCE:
+        sources = ["</dev/null", *["<&0"] * len(commands)]
+        parts = [
+            f"{{ exec 8{source}; {run}; f {number}; }}"
+            for source, (number, run) in zip(sources, runs.items(), strict=False)
+        ]
+        return [*lines, " | ".join(parts)]
+    cases = [f"{number:07}) {run} ;;" for number, run in runs.items()]
+    numbers = " ".join(f"{number:07}" for number in runs)
+    lanes = f"printf '%s\\n' {numbers} | {{ exec 7<&0; l \"$p\"; }}"
+    return [*lines, "c(){ case $1 in", *cases, "esac; }", _POOL, lanes]
 
 
 def render_hold(line: str, *, separator: str) -> str:

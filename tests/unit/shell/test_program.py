@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from fedssh.errors import StepError, UnknownOutcomeError
 from fedssh.sensitive import Sensitive
-from fedssh.shell import NOT_RUN, Command, command, program, script
+from fedssh.shell import AT_ONCE, NOT_RUN, Command, command, program, script
 from fedssh.shell.program import parse_answer, render_program
-from tests.fakes.shells import LocalShell, run_program
+from tests.fakes.shells import LocalShell, install_tool, path_with, run_program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,6 +74,42 @@ def test_what_keeps_commands_from_running_is_asked_once(any_shell: LocalShell, t
         kept_out, ran, kept_out, ran, (0, "always\n", ""), kept_out, ran,
     ]  # fmt: skip
     assert asked.read_text() == "x\n" * 3
+
+
+def test_many_commands_answer_in_their_order(any_shell: LocalShell) -> None:
+    """More than run at the same time: each once, with its own stdin, streams and exit code; conditions hold."""
+    text = 'read -r line; echo "$line of $1"; echo "not $1" >&2; exit "$1"'
+    many = [script(text, str(number), title="count", stdin=f"number {number}\n") for number in range(100)]
+    many[7] = replace(many[7], unless="echo no")
+    results = any_shell.run(command("echo", "before"), many, command("echo", "after"))
+    assert [results[0].stdout, results[-1].stdout] == ["before\n", "after\n"]
+    expected = [(number, f"number {number} of {number}\n", f"not {number}\n") for number in range(100)]
+    expected[7] = (NOT_RUN, "", "")
+    assert [(one.code, one.stdout, one.stderr) for one in results[1:-1]] == expected
+
+
+def test_one_that_hangs_holds_no_other(any_shell: LocalShell, tmp_path: Path) -> None:
+    """It waits until all the others are done, as they are: each takes the next one's turn as soon as it has ended."""
+    done = tmp_path / "done"
+    wait = f'n=0; until [ "$(wc -l <{done})" -ge 99 ]; do n=$((n+1)); [ $n -lt 100 ] || exit 1; sleep 0.1; done'
+    done.touch()
+    many = [script(wait, title="wait"), *[script(f"echo x >>{done}", title="end") for _ in range(99)]]
+    assert {one.code for one in any_shell.run(many)} == {0}
+
+
+def test_so_many_run_at_once_as_a_machine_bears(
+    any_shell: LocalShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its cores; on the smallest so many as always, and never all of hundreds."""
+    running = tmp_path / "running"
+    running.mkdir()
+    note = f"echo >{running}/$$; sleep 0.3; ls {running} | wc -l; sleep 0.1; rm {running}/$$"
+    monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
+    for cores, most in ((1, AT_ONCE), (3, 24), (1000, 64)):
+        install_tool(tmp_path / "bin", "nproc", f"echo {cores}")
+        counts = [int(one.stdout) for one in any_shell.run([script(note, title="note") for _ in range(70)])]
+        assert AT_ONCE <= max(counts) <= most
+    assert max(counts) > AT_ONCE
 
 
 def test_a_command_does_not_read_the_program(any_shell: LocalShell) -> None:
