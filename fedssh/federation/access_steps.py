@@ -96,7 +96,7 @@ class RevokeToken(Step):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestContext(Step):
-    """List a cluster's nodes through its context, as an administrator would."""
+    """Try a context that is new, as an administrator would: it was proven as it is written, or lists the nodes."""
 
     context: str
     kind: ClassVar[str] = "test-context"
@@ -105,7 +105,7 @@ class TestContext(Step):
     @property
     def text(self) -> str:
         """What would be done."""
-        return f"list the nodes through the context {self.context}"
+        return f"try the context {self.context}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

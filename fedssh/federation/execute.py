@@ -26,12 +26,12 @@ from fedssh.federation.access_steps import (
 )
 from fedssh.federation.act.grants import grant_access, mint_token, revoke_tokens, undo_grant
 from fedssh.federation.act.joins import await_ready, correct_and_label, join_clusters, try_contexts
-from fedssh.federation.act.kubeconfig import remove_copies, write_entries
+from fedssh.federation.act.kubeconfig import remove_copies, render_entries, write_entries
 from fedssh.federation.findings import notice
 from fedssh.federation.grants import Undo, undo_of
 from fedssh.federation.installation import install
 from fedssh.federation.look.advice import seek_advice
-from fedssh.federation.look.proof import prove, survey
+from fedssh.federation.look.proof import Trial, prove
 from fedssh.federation.outcomes import Outcome, proven_clusters
 from fedssh.federation.steps import AwaitReady, Correct, ImportImages, Install, Join, Label, Reconnect, Step, of_kind
 from fedssh.federation.threads import as_they_end, at_once
@@ -53,6 +53,8 @@ if TYPE_CHECKING:
     from fedssh.shell import Shell
 
 
+_WRITES: Final = (NameContext, WriteEntries, CloseFile)
+
 FRESH_SECONDS: Final = MINTED_SECONDS / 2
 """How old a token may be that ends by itself when a join begins: the rest of its time is the join's."""
 
@@ -73,7 +75,7 @@ def execute(
     Returns:
         How the federation is then.
     """
-    run = _Run(machines, wishes=wishes, facts=facts, engine=engine, journal=journal)
+    run = _Run(machines, plan=plan, wishes=wishes, facts=facts, engine=engine, journal=journal)
     for stage in plan.stages:
         try:
             run.do(stage)
@@ -89,7 +91,14 @@ class _Run:
     """A plan while it is executed: what is known by now, and how what was done is undone."""
 
     def __init__(
-        self, machines: Mapping[str, Shell], *, wishes: Wishes, facts: Facts, engine: Engine, journal: Journal
+        self,
+        machines: Mapping[str, Shell],
+        *,
+        plan: Plan,
+        wishes: Wishes,
+        facts: Facts,
+        engine: Engine,
+        journal: Journal,
     ) -> None:
         state = facts.host.known
         self._machines, self._wishes, self._facts = machines, wishes, facts
@@ -112,6 +121,11 @@ class _Run:
         self._clusters: Mapping[str, JoinedCluster] = self._state.clusters
         self._proofs: dict[str, Proof] = dict(facts.engine)
         self._installed = self._state.version
+        self._writes = any(isinstance(step, _WRITES) for step in plan.steps)
+        # What is going to stand in the host's kubeconfig, and whose contexts were tried in it.
+        self._tried: tuple[Sensitive, Sequence[str]] = (Sensitive(""), ())
+        # Whose own token is taken at the address where the host reaches the member.
+        self._accepted = {name for name, proof in facts.access.items() if proof.cluster_uid}
 
     def do(self, stage: Stage) -> None:
         """Execute the steps of a stage, all of a kind in one go, as far as their clusters still take part."""
@@ -119,7 +133,7 @@ class _Run:
         installs = [step for step in steps if isinstance(step, ImportImages | Install)]
         self._prepare(of_kind(steps, Grant), of_kind(steps, MintToken), installs)
         self._prove(of_kind(steps, Prove))
-        self._write([step for step in steps if isinstance(step, NameContext | WriteEntries | CloseFile)])
+        self._write([step for step in steps if isinstance(step, _WRITES)])
         self._remove_copies(of_kind(steps, RemoveCopies))
         self._try_contexts(of_kind(steps, TestContext))
         self._revoke(of_kind(steps, RevokeToken))
@@ -191,7 +205,7 @@ class _Run:
         names = [step.cluster for step in steps if step.cluster not in self._journal.errors]
         for name in names:
             self._journal.begin(name, f"proving the access from {self._host.name}")
-        proofs = prove(self._host, {name: self._credential(name) for name in names}, kubeconfig=self._path)
+        proofs = self._try(names)
         findings = []
         for name, proof in proofs.items():
             uid = self._facts.members[name].cluster_uid
@@ -205,18 +219,43 @@ class _Run:
             kubeconfig=self._path,
         )
         self._journal.find(advised)
+        self._accepted |= {name for name in names if name not in self._journal.errors}
+        if not self._writes:  # then it has been written before
+            self._undo.clear()
         self._take_back([step.cluster for step in steps if step.cluster in self._journal.errors])
+
+    def _try(self, names: Sequence[str]) -> Mapping[str, Proof]:
+        """Try accesses by what is going to stand in the host's kubeconfig, those that will not be there by themselves.
+
+        The token of each was made by its own cluster just now: whoever takes it is that cluster.
+        """
+        text = self._rendered() if self._writes else Sensitive("")
+        trials = {}
+        for name in names:
+            context = "" if self._is_ephemeral(name) or not text else self._engine.entry_names(name).context
+            uid, credential = self._facts.members[name].cluster_uid, self._credential(name)
+            trials[name] = Trial(credential=credential, cluster_uid=uid, asks_expiry=True, context=context)
+        self._tried = (text, [name for name, trial in trials.items() if trial.context])
+        document = text if self._tried[1] else None
+        return prove(self._host, trials, kubeconfig=self._path, document=document)
+
+    def _rendered(self) -> Sensitive:
+        inventory, adopt = self._wishes.inventory, self._wishes.adopt
+        return render_entries(self._facts.host, inventory, self._engine, self._accesses(), adopt=adopt)
+
+    def _accesses(self) -> dict[str, tuple[Credential, str]]:
+        return {
+            name: (self._credential(name), self._facts.members[name].cluster_uid)
+            for name in self._journal.without_failed(self._members)
+        }
 
     def _write(self, steps: Sequence[Step]) -> None:
         """Write the host's kubeconfig, once; from then on nothing is undone."""
         if steps:
-            accesses = {
-                name: (self._credential(name), self._facts.members[name].cluster_uid)
-                for name in self._journal.without_failed(self._members)
-            }
+            accesses = self._accesses()
             if not accesses:
                 return
-            write_entries(
+            written = write_entries(
                 self._host,
                 self._facts.host,
                 self._wishes.inventory,
@@ -226,6 +265,8 @@ class _Run:
                 begin=lambda path: self._journal.begin(self._host.name, f"writing {path}"),
             )
             self._undo.clear()
+            if written != self._tried[0]:
+                self._tried = (written, ())
             for step in steps:
                 self._journal.done(step)
 
@@ -244,8 +285,8 @@ class _Run:
                 self._journal.done(step)
 
     def _try_contexts(self, steps: Sequence[TestContext]) -> None:
+        steps = [step for step in steps if step.cluster not in self._tried[1]]
         if steps:
-            self._undo.clear()
             for name, error in try_contexts(self._host, steps, kubeconfig=self._path).items():
                 self._journal.fail(name, error)
 
@@ -272,7 +313,8 @@ class _Run:
         for step in steps:
             self._journal.begin(step.cluster, "joining")
         ephemeral = {step.cluster: self._credential(step.cluster) for step in steps if self._is_ephemeral(step.cluster)}
-        ends, self._clusters = join_clusters(
+        namespaces = {name: member.engines_namespace for name, member in self._facts.members.items()}
+        ends = join_clusters(
             self._host,
             steps,
             self._wishes.inventory,
@@ -280,6 +322,7 @@ class _Run:
             state=self._state,
             target=self._named,
             ephemeral=ephemeral,
+            namespaces={**namespaces, self._host.name: "Active"},
         )
         for step in steps:
             end = ends[step.cluster]
@@ -340,16 +383,24 @@ class _Run:
             else:
                 self._journal.done(reconnect)
         changed = self._journal.without_failed({step.cluster: step for step in waits if step.is_changed})
-        credentials: dict[str, Credential] = {}
+        trials: dict[str, Trial] = {}
         for name in changed:
             server_name = self._members[name].server_name if name in self._members else None
             cluster = self._clusters.get(name)
             own = self._engine.credential(cluster, server_name=server_name or "") if cluster else None
-            credentials |= {name: own} if own else {}
+            trials |= {name: Trial(credential=own, cluster_uid=self._uid_at(name, own))} if own else {}
             self._proofs.pop(name, None)
-        self._proofs |= survey(self._host, {}, credentials, {}, kubeconfig=self._path)
+        self._proofs |= prove(self._host, trials, kubeconfig=self._path)
         for name in changed:
             self._confirm(name)
+
+    def _uid_at(self, name: str, credential: Credential) -> str:
+        """Return which cluster is at a credential's address, "" where that has to be asked."""
+        server = credential.endpoint.server
+        if name == self._host.name:
+            return self._facts.host.cluster_uid if server == self._facts.host.server else ""
+        is_known = name in self._accepted and server == self._endpoints[name].server
+        return self._facts.members[name].cluster_uid if is_known else ""
 
     def _confirm(self, name: str) -> None:
         proof, cluster = self._proofs.get(name), self._clusters.get(name)

@@ -119,6 +119,7 @@ class MemberFacts:
         kubectl: Its kubectl's version, or "".
         kubernetes: Its cluster's version, or "".
         cluster_uid: The UID of its namespace kube-system, which tells one cluster from another; or "".
+        engines_namespace: How the engine's namespace there is, as in ``Active``; "" for none.
         clock: What its clock said, in seconds since 1970; 0 when it said nothing.
         objects: Those of the account's objects that are there, by ``kind/name``.
         number: The number of the newest token Secret that holds a token; without one, of that which is to hold it.
@@ -142,6 +143,7 @@ class MemberFacts:
     kubectl: str = ""
     kubernetes: str = ""
     cluster_uid: str = ""
+    engines_namespace: str = ""
     clock: float = 0
     objects: Mapping[str, FoundObject] = field(default_factory=dict)
     number: int = 1
@@ -165,6 +167,7 @@ class Proof:
         has_rights: Whether the credential may do everything.
         identity: Whom the cluster takes the credential for, or "" where it cannot be asked (before Kubernetes 1.28).
         expires: Until when its certificate is valid, in OpenSSL's words, or "" where the host has no OpenSSL.
+        kubernetes: Its version, or "" where it was not asked, or does not tell it to nobody in particular.
         problem: Why it was not reached, or did not accept the credential, in kubectl's words; or "".
     """
 
@@ -172,6 +175,7 @@ class Proof:
     has_rights: bool = False
     identity: str = ""
     expires: str = ""
+    kubernetes: str = ""
     problem: str = ""
 
     @property

@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from fedssh.federation.access_steps import Grant, MintToken, Prove, RemoveCopies, RevokeToken, TestContext, WriteCluster
+from fedssh.federation.access_steps import (
+    Grant,
+    MintToken,
+    NameContext,
+    Prove,
+    RemoveCopies,
+    RevokeToken,
+    TestContext,
+    WriteCluster,
+    WriteEntries,
+)
 from fedssh.federation.grants import needed_grant, stored_secrets
 from fedssh.federation.steps import AwaitReady, Correct, ImportImages, Install, Join, Label, Reconnect, Step, of_kind
 from fedssh.federation.wishes import host_endpoint, wanted_endpoint
@@ -84,12 +94,6 @@ def plan_federate(wishes: Wishes, facts: Facts, engine: Engine) -> Plan:
     grants = list(granted.values())
     installs = _installs(wishes, host)
     writes = plan_writes(wishes, facts, engine, endpoints, granted)
-    contexts = {host.name: host.name}
-    contexts |= {name: engine.entry_names(name).context for name in names if name not in ephemeral}
-    tests = [
-        TestContext(cluster=name, why="as an administrator would", context=context)
-        for name, context in contexts.items()
-    ]
     # What the contexts say is what a join writes; what hosts.yaml says besides is corrected.
     written, wanted = dict(endpoints), dict(endpoints)
     own = host_endpoint(wishes.inventory, host) if engine.HOST_JOINS else None
@@ -115,6 +119,14 @@ def plan_federate(wishes: Wishes, facts: Facts, engine: Engine) -> Plan:
     changed = {step.cluster for step in (*joins, *corrections)}
     ends = _ends(list(servers), changed, host, engine)
     copies = _copies(writes, revokes, ephemeral, host)
+    # A context that is there as it should be was tried by the look; the host's own is used by what follows.
+    contexts = {step.cluster: step.context for step in of_kind(writes, WriteEntries) if step.cluster not in ephemeral}
+    if not (joins or corrections or labels or ends):
+        contexts |= {step.cluster: step.cluster for step in of_kind(writes, NameContext)}
+    tests = [
+        TestContext(cluster=name, why="as an administrator would", context=context)
+        for name, context in contexts.items()
+    ]
     return _plan(
         [*grants, *mints, *installs], proofs, writes, copies, tests, revokes, joins, [*corrections, *labels], ends
     )

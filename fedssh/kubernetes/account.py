@@ -136,14 +136,8 @@ def left_command(member: str, *, target: Target) -> Command:
     return kubectl("get", kinds, "-A", f"--selector={selector(member)}", "-o", COLUMNS, target=target)
 
 
-def objects_command(member: str, *, target: Target) -> Command:
-    """Return the command that prints those of the objects that are there, and the namespace that tells the cluster."""
-    names = [*references(member), f"namespace/{CLUSTER_NAMESPACE}"]
-    return kubectl("get", *names, "--ignore-not-found", f"--namespace={NAMESPACE}", "-o", "json", target=target)
-
-
 def parse_cluster_uid(found: list[dict[str, Any]]) -> str:
-    """Return which cluster has printed the objects of ``objects_command``: the UID of its own namespace, or ""."""
+    """Return which cluster has printed objects: the UID of its own namespace, or "" where that is not among them."""
     uid = section(find_item(found, "Namespace", CLUSTER_NAMESPACE) or {}, "metadata").get("uid")
     return visible(uid) if isinstance(uid, str) else ""
 
@@ -152,7 +146,7 @@ def parse_objects(found: Sequence[Mapping[str, Any]], member: str, number: int =
     """Return which of the objects are there, by ``kind/name``.
 
     Args:
-        found: What ``objects_command`` and ``secrets_command`` printed.
+        found: What was found of them.
         member: The member's name.
         number: That of its token Secret.
     """

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from fedssh.errors import RefusedError, StepError
-from fedssh.kubernetes.kubectl import Target, explain, find_item, kubectl, parse_object, section
+from fedssh.kubernetes.kubectl import Target, explain, find_item, kubectl, section
 from fedssh.kubernetes.tokens import token_subject
 from fedssh.sensitive import Sensitive
 from fedssh.shell import Command, Result, script
@@ -83,17 +83,11 @@ def delete_token(member: str) -> str:
     return f"kubectl --namespace={NAMESPACE} delete secret --selector={selector(member)}"
 
 
-def secrets_command(member: str, *, target: Target) -> Command:
-    """Return the command that prints all token Secrets of a member that fedssh has made, whatever their number."""
-    where = [f"--namespace={NAMESPACE}", f"--selector={selector(member)}"]
-    return kubectl("get", "secrets", *where, "-o", "json", target=target)
-
-
 def find_tokens(found: list[dict[str, Any]], member: str) -> FoundTokens:
     """Return which token Secrets a member has.
 
     Args:
-        found: What ``objects_command`` and ``secrets_command`` printed.
+        found: The objects of the account that are there, its Secrets by their labels.
         member: The member's name.
     """
     account = find_item(found, "ServiceAccount", member) or {}
@@ -124,13 +118,27 @@ def _generated(account: Mapping[str, Any], member: str) -> tuple[str, ...]:
 
 
 def token_command(secret: str, *, namespace: str, target: Target) -> Command:
-    """Return the command that waits until a token Secret is filled in, and prints it."""
-    read = ["get", "secret", f"--namespace={namespace}", "-o"]
-    token, whole = (kubectl(*read, form, target=target).line for form in ("jsonpath={.data.token}", "json"))
+    """Return the command that waits until a token Secret is filled in, and prints its token, in base64."""
+    watch = kubectl(
+        "get", "secret", secret, f"--namespace={namespace}", "--watch", "-o", 'jsonpath={.data.token}{"\\n"}',
+        target=target, request_timeout_seconds=TOKEN_WAIT_SECONDS,
+    )  # fmt: skip
+    # A line for the Secret as it is, and one whenever it changes: one kubectl is enough. The reader knows whom to end
+    # by the first line; the shell need not say that somebody was ended. A watch that has lasted its time has come to
+    # nothing, and says of itself that it failed.
     wait = f"""
         end=$(( $(date +%s) + $1 ))
-        until {{ token=$({token} "$2") || exit; [ -n "$token" ]; }} || [ "$(date +%s)" -ge "$end" ]; do sleep 1; done
-        {whole} "$2"
+        {{ sh -c 'echo $$; exec "$@"' sh {watch.line} 2>&3 | {{
+            read -r watching
+            while read -r token; do
+                if [ -n "$token" ]; then
+                    printf '%s\\n' "$token"
+                    kill "$watching"
+                    exit 0
+                fi
+            done
+            [ "$(date +%s)" -ge "$end" ]
+        }}; }} 3>&2 2>/dev/null
     """
     return script(wait, str(TOKEN_WAIT_SECONDS), secret, title="kubectl get secret")
 
@@ -168,22 +176,24 @@ def check_made(results: Sequence[Result], *, machine: str) -> None:
 
 
 def parse_filled_in(results: Sequence[Result], secret: str, *, machine: str) -> dict[str, Any]:
-    """Return the token Secret from the answers to commands that made it, of which ``token_command`` is the last.
+    """Return a token Secret, as far as it matters, from the answers to commands that made it.
+
+    ``token_command`` is the last of them.
 
     Raises:
         StepError: One of them failed, or the token did not come (3).
     """
     *made, filled = results
-    check_made(made, machine=machine)
-    found = parse_object(filled, machine=machine, step=_STEP)
-    if not section(found, "data").get("token"):
+    check_made([*made, filled], machine=machine)
+    token = filled.stdout.strip()
+    if not token:
         raise StepError(
             f"no token came into the Secret {secret} within {TOKEN_WAIT_SECONDS} s",
             machine=machine,
             step=_STEP,
             hint="Tokens are filled in by the member's kube-controller-manager: is it running?",
         )
-    return found
+    return {"data": {"token": token}}
 
 
 def parse_token(secret: Mapping[str, Any], *, member: str, number: int = 1) -> Sensitive:

@@ -45,6 +45,11 @@ class Trust:
         """Whether nothing is verified."""
         return self.word == "insecure"
 
+    def verifies_as(self, other: Trust) -> bool:
+        """Whether it verifies the same as another one, whatever their words are."""
+        mine, theirs = ((trust.is_insecure, trust.ca.strip(), trust.server_name) for trust in (self, other))
+        return mine == theirs
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:

@@ -5,21 +5,28 @@ Polling the processes would miss the short ones.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from lab.clusters import each
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lab.clusters import Lab
     from lab.machine import Machine
 
 RECORDED: Final = "/var/log/recorded"
+CALLS: Final = "/var/log/calls"
+"""What was called, a line for each process of a tool."""
 MINTED: Final = "/var/log/minted"
 """Where the tokens are that kubectl was asked for, a line each: nothing else keeps them."""
 
-# Writes its call down, then becomes the tool, which does not live long enough to collect garbage.
+# Writes its call down twice, for whoever searches and for whoever counts. Then it becomes the tool, which does not live
+# long enough to collect garbage.
 _RECORDER: Final = f"""#!/bin/sh
 cat /proc/$$/cmdline /proc/$$/environ >>{RECORDED}
+printf '%%s\n' "${{0##*/}} $*" >>{CALLS}
 case "$* " in *" create token "*)
     token=$(/opt/recorded/%s "$@") || exit
     echo "$token" | tee -a {MINTED}
@@ -51,12 +58,29 @@ def record(machine: Machine, tool: str) -> None:
     machine.check("sh", "-c", _MOVE, "sh", tool, stdin=(_RECORDER % (tool, tool)).encode())
 
 
+@contextmanager
+def record_copy(machine: Machine, tool: str) -> Iterator[None]:
+    """Let the calls of a tool be counted that has to stay as it is where it lies: one before it on PATH calls it."""
+    text = f'#!/bin/sh\nprintf \'%s\\n\' "${{0##*/}} $*" >>{CALLS}\nexec /usr/local/bin/{tool} "$@"\n'
+    path = f"/usr/local/sbin/{tool}"
+    machine.check("sh", "-c", f"mkdir -p /usr/local/sbin && cat >{path} && chmod 755 {path}", stdin=text.encode())
+    try:
+        yield
+    finally:
+        machine.check("rm", path)
+
+
 def furnish(lab: Lab) -> None:
     """Make a new lab ready for tests: what kubeadm wrote is kept beside it, and the tools' calls are recorded."""
     for machine in lab.machines:
-        machine.check("sh", "-c", f": >{RECORDED} && cp /root/.kube/config /root/pristine")
+        machine.check("sh", "-c", f": >{RECORDED}; : >{CALLS}; cp /root/.kube/config /root/pristine")
         for tool in ("kubectl", "helm"):
             record(machine, tool)
+
+
+def take_calls(machine: Machine) -> list[str]:
+    """Return what tools were called on a machine since the last time, each with its arguments."""
+    return machine.check("sh", "-c", f"cat {CALLS}; : >{CALLS}").splitlines()
 
 
 class Records:

@@ -52,7 +52,7 @@ class Tried:
         if call.key == ("proof", "write"):
             written = yaml.safe_load(call.stdin)
             self.clusters = {entry["name"].removeprefix("fedssh."): entry["cluster"] for entry in written["clusters"]}
-            self.tokens = {entry["user"]["token"] for entry in written["users"]}
+            self.tokens = {entry["user"]["token"] for entry in written["users"] if "token" in entry["user"]}
         if call.key != ("proof", "reach"):
             return Answer()
         context = call.names[1]

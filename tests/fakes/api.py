@@ -123,10 +123,10 @@ class Api:
             for key in gone:
                 del self.objects[key]
 
-    def print_secret(self, name: str) -> Answer:
-        """Return a Secret as kubectl prints it."""
+    def print_token(self, name: str) -> Answer:
+        """Return the token of a Secret as kubectl prints it, once it is there."""
         secret = self.objects.get(f"secret/{name}")
-        return Answer(json.dumps(secret)) if secret else error("Error from server (NotFound)")
+        return Answer(f"{_held(secret)}\n") if secret else error("Error from server (NotFound)")
 
     def account(self, token: str) -> str:
         """Return whose token it is, as in ``system:serviceaccount:default:member1``; "" for one that is not valid.

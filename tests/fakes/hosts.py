@@ -106,7 +106,7 @@ class Host:
     broken: dict[Key, Answer] = field(default_factory=dict)
     before: Callable[[Call], None] = nothing_before
     calls: list[Call] = field(default_factory=list)
-    _proof: str = ""
+    _proofs: dict[str, str] = field(default_factory=dict)
     _seconds: int = 0
 
     def __post_init__(self) -> None:
@@ -141,6 +141,7 @@ class Host:
         self.before(call)
         tools: dict[str, Callable[[Call], Answer]] = {
             "binding": self.own.api.kubectl,
+            "cat": lambda _: Answer(),
             "date": self._date,
             "distribution": lambda _: Answer(),
             "helm": self._helm,
@@ -152,7 +153,7 @@ class Host:
             "openssl": lambda call: Answer(self.presented.get(call.flags["-connect"], "")),
             "proof": self._prove,
             "store": lambda _: Answer(self.store),
-            "token": lambda call: self.own.api.print_secret(call.names[1]),
+            "token": lambda call: self.own.api.print_token(call.names[1]),
             "uname": lambda _: Answer("x86_64\n"),
         }
         assert call.key[0] in tools, f"the host does not know this: {call}"
@@ -173,8 +174,6 @@ class Host:
         if found is None:
             return error(f'error: context "{context}" does not exist')
         stanza, user = found
-        if call.key[1] == "config":
-            return Answer(json.dumps(stanza) if "--raw" in call.flags else stanza["server"])
         cluster = self.cluster_at(stanza["server"])
         if cluster is self.own:
             return self._kubectl_on_host(call)
@@ -257,7 +256,8 @@ class Host:
             return error(f"sh: {tool}: not found", code=127)
         if not (self._is_installed and self.serves):
             return error("F1123 10:00:00.000000 1 join.go:1] no KubeFed\n")
-        found = _context(self._proof if kubeconfigs else self.kubeconfig, call.flags["--cluster-context"])
+        path = kubeconfigs.partition(":")[0]
+        found = _context(self._proofs[path] if path else self.kubeconfig, call.flags["--cluster-context"])
         cluster = self.cluster_at(found[0]["server"]) if found else None
         if found is None or cluster is None:
             return error(f"F1123 10:00:00.000000 1 join.go:1] no way to {name}\n")
@@ -283,21 +283,24 @@ class Host:
 
     def _prove(self, call: Call) -> Answer:
         if call.key[1] in {"write", "remove"}:
-            self._proof = call.stdin
+            self._proofs[call.names[0]] = call.stdin
             return Answer()
-        found = _context(self._proof, call.names[1])
-        assert found, f"no such context in the temporary kubeconfig: {call}"
-        server, token = found[0]["server"], found[1]["token"]
+        path, context, *_ = call.names
+        found = _context(self.kubeconfig if path == PATH else self._proofs[path], context)
+        if found is None:
+            return error(f'error: context "{context}" does not exist')
+        server, token = found[0]["server"], found[1].get("token", "")
         cluster = self.cluster_at(server)
         if cluster is None:
             return error(f"Unable to connect to the server: {server}")
         if call.key[1] == "refused":
             return error("namespace/kube-system") if cluster.accepts(token) else Answer()
         if call.key[1] == "reach":
-            return error("Unauthorized")
+            return Answer(KUBECTL_VERSION)
         told = cluster.prove(token)
-        lines = {"ask": None, "rights": 3, "identify": 1}[call.key[1]]
-        return told if told.code else Answer("".join(told.stdout.splitlines(keepends=True)[:lines]))
+        _, _, _, identity, rights, *_ = call.names
+        lines = told.stdout.splitlines(keepends=True)
+        return told if told.code else Answer("".join(lines[:1] * bool(identity) + lines[1:] * bool(rights)))
 
 
 def _time(hour: int, seconds: int) -> str:

@@ -124,8 +124,9 @@ class Member:
             "distribution": Answer,
             "hostname": Answer,
             "kubectl": lambda: self._kubectl(call),
+            "look": lambda: self._look(call),
             "openssl": lambda: Answer(self.presented),
-            "token": lambda: self.api.print_secret(call.names[1]),
+            "token": lambda: self.api.print_token(call.names[1]),
         }
         assert call.key[0] in doing, f"no member's machine knows this: {call}"
         return call.broken(self.broken) or doing[call.key[0]]()
@@ -136,12 +137,41 @@ class Member:
                 return self._view(call.flags["-o"])
             case "version":
                 return Answer(KUBECTL_VERSION)
-            case "get" if "namespace/kube-system" in call.names:
-                found = [item for reference, item in self.objects.items() if reference in call.names]
-                return as_list([*found, namespace(self.uid)])
             case "get" if "--raw" in call.flags or "cluster-info" in call.names:
                 return error("unknown")
         return self.api.kubectl(call)
+
+    def _look(self, call: Call) -> Answer:
+        """Do what the script of a look does: a part for each kubectl, up to the first that fails."""
+        kubeconfig, selector, versions, *names = call.names
+        flags = {"--kubeconfig": kubeconfig} if kubeconfig else {}
+        there = [item for reference, item in self.objects.items() if reference in names]
+        asked: dict[str, tuple[Key, Callable[[], Answer]]] = {
+            "view": (("kubectl", "config"), lambda: self._view("")),
+            "objects": (("kubectl", "get", *names), lambda: as_list([*there, namespace(self.uid)])),
+            "secrets": (("kubectl", "get", "secrets"), lambda: self._secrets(selector)),
+            "version": (("kubectl", "version"), lambda: Answer(KUBECTL_VERSION)),
+        }
+        if not any(item["kind"] in {"ServiceAccount", "ClusterRoleBinding"} for item in there):
+            del asked["secrets"]
+        if not versions:
+            del asked["version"]
+        said = ""
+        for part, (key, ask) in asked.items():
+            done = Call(key=key[:2], names=key[2:], flags=flags)
+            self.calls.append(done)
+            self.before(done)
+            answer = done.broken(self.broken) or ask()
+            said += f"--- {part}\n{answer.stdout}\n"
+            if answer.code:
+                return Answer(said, code=answer.code, stderr=answer.stderr)
+            if part == "view" and self.login:
+                return Answer(f"{said}--- login\n")
+        return Answer(said)
+
+    def _secrets(self, selector: str) -> Answer:
+        flags = {"--selector": selector, "--namespace": "default"}
+        return self.api.kubectl(Call(key=("kubectl", "get"), names=("secrets",), flags=flags))
 
     def _view(self, columns: str) -> Answer:
         stanza = {"server": self.server, "certificate-authority-data": self.ca}

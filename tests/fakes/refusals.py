@@ -73,7 +73,7 @@ REFUSED: Final[dict[str, Callable[[World], object]]] = {
     **ADOPTED,
     "unreachable": lambda world: world.unreachable.add("member1"),
     "no kubectl": _broken(("kubectl",), error("sh: kubectl: not found", code=127)),
-    "an old kubectl": _broken(("kubectl", "version"), Answer('{"clientVersion": {"gitVersion": "v1.18.0"}}')),
+    "an old kubectl": _broken(("kubectl", "config"), Answer("map[server:https://member1.example.com:6443]")),
     "no API": _broken(("kubectl", "get"), _GONE),
     "no kubeconfig": _broken(("kubectl", "config"), error("error: current-context must exist")),
     "a login by a program": _login,

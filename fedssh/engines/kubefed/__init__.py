@@ -16,6 +16,7 @@ from fedssh.engines.kubefed.clusters import (
     credential,
     label_command,
     list_commands,
+    parse_labels,
     parse_list,
     parse_reconnect,
     reconnect_command,
@@ -64,6 +65,7 @@ __all__ = [
     "CLUSTER_TITLE",
     "HOST_JOINS",
     "JOIN_SECONDS",
+    "MEMBER_NAMESPACE",
     "NAME",
     "PART_SECONDS",
     "READY_SECONDS",
@@ -101,6 +103,7 @@ __all__ = [
     "parse_host_traces",
     "parse_installation",
     "parse_join",
+    "parse_labels",
     "parse_list",
     "parse_made_account",
     "parse_member_traces",
@@ -123,6 +126,7 @@ NAME: Final = "kubefed"
 TITLE: Final = "KubeFed"
 CLUSTER_TITLE: Final = "KubeFedCluster"
 HOST_JOINS: Final = True
+MEMBER_NAMESPACE: Final = NAMESPACE
 
 _REMOTE: Final = "kubefed-remote-"
 

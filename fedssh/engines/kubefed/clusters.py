@@ -145,16 +145,21 @@ def parse_list(results: Sequence[Result], *, machine: str) -> dict[str, JoinedCl
     return {cluster.name: cluster for cluster in found}
 
 
-def label_command(name: str, labels: Mapping[str, str], *, target: Target) -> Command:
-    """Return the command that labels a KubeFedCluster, so that placement can select it."""
+def label_command(names: Sequence[str], labels: Mapping[str, str], *, target: Target) -> Command:
+    """Return the command that gives KubeFedClusters the same labels, so that placement can select them."""
     return kubectl(
         "label",
         "--overwrite",
         f"--namespace={NAMESPACE}",
-        f"kubefedclusters/{name}",
+        *(f"kubefedclusters/{name}" for name in names),
         *(f"{key}={value}" for key, value in labels.items()),
         target=target,
     )
+
+
+def parse_labels(result: Result, names: Sequence[str]) -> dict[str, FedsshError]:
+    """Return, for the clusters of ``label_command`` that were not labelled, why."""
+    return {name: explain(result, machine=name, step="label") for name in _left_out(result, names)}
 
 
 def reconnect_command(names: Sequence[str], *, target: Target) -> Command:
@@ -169,16 +174,18 @@ def reconnect_command(names: Sequence[str], *, target: Target) -> Command:
 
 
 def parse_reconnect(result: Result, names: Sequence[str], *, machine: str) -> dict[str, FedsshError]:
-    """Return, for the clusters of ``reconnect_command`` that it did not reach, why.
+    """Return, for the clusters of ``reconnect_command`` that it did not reach, why."""
+    return {name: explain(result, machine=machine, step="connect anew") for name in _left_out(result, names)}
 
-    kubectl says "kubefedcluster.core.kubefed.io/member1 annotated" of each that it has changed, and goes on to the
-    next when one fails.
+
+def _left_out(result: Result, names: Sequence[str]) -> list[str]:
+    """Return the clusters that kubectl has not changed.
+
+    It says "kubefedcluster.core.kubefed.io/member1 annotated" of each that it has changed, and goes on to the next
+    when one fails.
     """
-    done = {
-        line.rpartition("/")[2].partition(" ")[0] for line in result.stdout.splitlines() if line.endswith("annotated")
-    }
-    failed = [] if result.ok else [name for name in names if name not in done]
-    return {name: explain(result, machine=machine, step="connect anew") for name in failed}
+    done = {line.rpartition("/")[2].partition(" ")[0] for line in result.stdout.splitlines() if "/" in line}
+    return [] if result.ok else [name for name in names if name not in done]
 
 
 def wait_command(since: Mapping[str, str], *, target: Target) -> Command:
@@ -187,27 +194,42 @@ def wait_command(since: Mapping[str, str], *, target: Target) -> Command:
     ``BEGIN`` is the time at which the command begins. A condition from before does not count: READY stays True while
     the credential behind it is already gone.
     """
-    columns = (
-        'jsonpath={range .items[*]}{.metadata.name}{range .status.conditions[?(@.type=="Ready")]}'
-        '{" "}{.status}{" "}{.lastProbeTime}{end}{"\\n"}{end}'
-    )
-    table = kubectl("get", "kubefedclusters", f"--namespace={NAMESPACE}", "-o", columns, target=target).line
+    # Without range: kubectl prints one object after the other by it, and stumbles over a second range ("not in range").
+    ready = '{.status.conditions[?(@.type=="Ready")].'
+    seen = f'jsonpath={{.metadata.name}} {ready}status}} {ready}lastProbeTime}}{{"\\n"}}'
+    watch = kubectl(
+        "get", "kubefedclusters", f"--namespace={NAMESPACE}", "--watch", "-o", seen, target=target,
+        request_timeout_seconds=int(READY_SECONDS),
+    )  # fmt: skip
+    # A line for each cluster, and one more whenever it changes: no kubectl is started to look again. Times count as
+    # numbers. The reader knows whom to end by the first line; the shell need not say that somebody was ended.
     text = f"""
         end=$(( $(date +%s) + $1 )); shift
-        now=$({NOW})
-        all_ready() {{
-            table=$({table})
-            for want in "$@"; do
-                since=${{want#*=}}
-                [ "$since" != {BEGIN} ] || since=$now
-                printf '%s\\n' "$table" | awk -v name="${{want%%=*}}" -v since="$since" '
-                    $1 == name && $2 == "True" && $3 "" >= since "" {{ found = 1 }} END {{ exit !found }}' || return 1
-            done
-        }}
-        until all_ready "$@"; do
+        parse() {{ set -f; IFS=-:.TZ; set -- $1; unset IFS; number=$1$2$3$4$5$6; }}
+        now=$({NOW}) left=
+        for want in "$@"; do
+            since=${{want#*=}}
+            [ "$since" != {BEGIN} ] || since=$now
+            parse "$since"
+            left="$left ${{want%%=*}}=${{number:-0}}"
+        done
+        until
+            sh -c 'echo $$; exec "$@"' sh {watch.line} 2>&3 | {{
+                read -r watching
+                while [ -n "$left" ] && read -r name status time; do
+                    case "$left " in *" $name="*) ;; *) continue ;; esac
+                    [ "$status" = True ] || continue
+                    since=${{left#*" $name="}}; after=${{since#"${{since%% *}}"}}; since=${{since%% *}}
+                    parse "$time"
+                    [ "${{number:-0}}" -lt "$since" ] || left=${{left%%" $name="*}}$after
+                done
+                kill "$watching"
+                [ -z "$left" ]
+            }}
+        do
             [ "$(date +%s)" -lt "$end" ] || exit 1
             sleep 1
-        done
+        done 3>&2 2>/dev/null
     """
     wanted = [f"{name}={time}" for name, time in since.items()]
     return script(text, str(int(READY_SECONDS)), *wanted, title="wait for Ready")

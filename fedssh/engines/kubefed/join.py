@@ -14,7 +14,7 @@ from fedssh.kubernetes.kubectl import NOT_FOUND, Target, kubectl, missing_tool
 from fedssh.shell import Command, Result, failure, last_words, script
 
 JOIN_SECONDS: Final = 120.0
-"""How long the joins of one batch may take; one takes about a second, a member that hangs half a minute."""
+"""How long one join may take; it takes about a second, one of a member that hangs half a minute."""
 
 TERMINATING_SECONDS: Final = 30
 """How long KubeFed's namespace on a member, when it is being deleted, may take to go."""
@@ -24,12 +24,13 @@ _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _STEP: Final = "join"
 
 
-def join_command(name: str, *, tool: str, version: str, target: Target, member: Target) -> Command:
+def join_command(name: str, *, tool: str, version: str, target: Target, member: Target, namespace: str) -> Command:
     """Return the command that joins a cluster, and prints the host's time when it is done.
 
     ``tool`` is kubefedctl's path, and ``version`` its version; ``target`` is the host cluster; its context bears the
     host's name. ``member`` is the cluster, by a context that is called ``name``. Where that stands in another
     kubeconfig, kubefedctl reads both, as kubectl would (``KUBECONFIG``); what is in both is taken from the member's.
+    ``namespace`` is how KubeFed's namespace was found there, "" for none.
 
     kubefedctl is told everything that it would otherwise make up: without ``--host-cluster-name`` a context name with
     an ``@`` breaks it, without ``--secret-name`` every run leaves one more Secret (kubefed#1009). With
@@ -38,29 +39,25 @@ def join_command(name: str, *, tool: str, version: str, target: Target, member: 
     Before 0.8.0 kubefedctl does not use a Secret that is there, and fails (kubefed#1332): then it is deleted first.
     Nothing can be made in a namespace that is being deleted, as after an unjoin: it is waited for.
     """
-    phase = kubectl(
-        "get", "namespace", NAMESPACE, "--ignore-not-found", "-o", "jsonpath={.status.phase}", target=member
-    )
-    gone = kubectl(
-        "wait", "--for=delete", f"namespace/{NAMESPACE}", f"--timeout={TERMINATING_SECONDS}s", target=member,
-        request_timeout_seconds=0,
-    )  # fmt: skip
-    reasons = kubectl(
-        "get", "namespace", NAMESPACE, "-o",
-        'jsonpath={range .status.conditions[?(@.status=="True")]}{.message}{"\\n"}{end}', target=member,
-    )  # fmt: skip
-    # From now on KubeFed uses the account that the join has made. One that a rotation had put in its place has no
-    # rights any more: a join writes the subjects of its bindings anew.
-    account = next_account(f"{name}-{target.context}")
-    removed = kubectl(
-        "delete", "serviceaccount", account, "--ignore-not-found", f"--namespace={NAMESPACE}", target=member
-    )
-    text = f"""
-        if [ "$({phase.line} 2>/dev/null)" = Terminating ] && ! {gone.line} >/dev/null 2>&1; then
-            {reasons.line} >&2
-            exit {_TERMINATING}
-        fi
-    """
+    text = ""
+    if namespace == "Terminating":
+        gone = kubectl(
+            "wait", "--for=delete", f"namespace/{NAMESPACE}", f"--timeout={TERMINATING_SECONDS}s", target=member,
+            request_timeout_seconds=0,
+        )  # fmt: skip
+        phase = kubectl(
+            "get", "namespace", NAMESPACE, "--ignore-not-found", "-o", "jsonpath={.status.phase}", target=member
+        )
+        reasons = kubectl(
+            "get", "namespace", NAMESPACE, "-o",
+            'jsonpath={range .status.conditions[?(@.status=="True")]}{.message}{"\\n"}{end}', target=member,
+        )  # fmt: skip
+        text = f"""
+            if ! {gone.line} >/dev/null 2>&1 && [ "$({phase.line} 2>/dev/null)" = Terminating ]; then
+                {reasons.line} >&2
+                exit {_TERMINATING}
+            fi
+        """
     secret = f"{name}.fedssh"
     stale = kubectl("delete", "secret", secret, "--ignore-not-found", f"--namespace={NAMESPACE}", target=target)
     stale_line = f"case $said in *'already exists'*) {stale.line} >/dev/null ;; esac"
@@ -74,7 +71,14 @@ def join_command(name: str, *, tool: str, version: str, target: Target, member: 
         said=$(join "$@" 2>&1) || {{ {again}; join "$@" >/dev/null; }} || exit
     """
     is_one = member.kubeconfig == target.kubeconfig
-    text += f"{removed.line} >/dev/null 2>&1 || :\n"
+    if namespace == "Active":
+        # From now on KubeFed uses the account that the join has made. One that a rotation had put in its place has no
+        # rights any more: a join writes the subjects of its bindings anew.
+        account = next_account(f"{name}-{target.context}")
+        removed = kubectl(
+            "delete", "serviceaccount", account, "--ignore-not-found", f"--namespace={NAMESPACE}", target=member
+        )
+        text += f"{removed.line} >/dev/null 2>&1 || :\n"
     return script(
         text + NOW,
         tool,

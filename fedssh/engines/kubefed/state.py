@@ -208,7 +208,9 @@ class KubeFedState:
         version = self.wanted_version(inventory)
         install.check_part(part, results, inventory.kubefed, version=version, machine=self.machine)
 
-    def join_command(self, name: str, inventory: Inventory, *, target: Target, member: Target) -> Command:
+    def join_command(
+        self, name: str, inventory: Inventory, *, target: Target, member: Target, namespace: str
+    ) -> Command:
         """Return the command that joins a cluster by the kubefedctl of the right version.
 
         It is called by its path: another one may stand before it on PATH.
@@ -216,7 +218,7 @@ class KubeFedState:
         version = self.wanted_version(inventory)
         right = [tool.path for tool in self.tools if tool.version == version]
         tool = [*right, f"{kubefedctl.FOLDER}/kubefedctl"][0]
-        return join.join_command(name, tool=tool, version=version, target=target, member=member)
+        return join.join_command(name, tool=tool, version=version, target=target, member=member, namespace=namespace)
 
     @property
     def _own_architecture(self) -> str:

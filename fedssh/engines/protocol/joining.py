@@ -165,11 +165,14 @@ class EngineState(Protocol):
         """Check the answers to ``part_stages``, as far as they were run; raises StepError (3)."""
         ...
 
-    def join_command(self, name: str, inventory: Inventory, *, target: Target, member: Target) -> Command:
+    def join_command(
+        self, name: str, inventory: Inventory, *, target: Target, member: Target, namespace: str
+    ) -> Command:
         """Return the command that joins a cluster.
 
         ``target`` is the host cluster; its context bears the host's name. ``member`` is the cluster that joins, as the
-        host reaches it, by a context of the name that ``entry_names`` gives it.
+        host reaches it, by a context of the name that ``entry_names`` gives it. ``namespace`` is how
+        ``MEMBER_NAMESPACE`` was found there, as in ``Active``; "" for none.
         """
         ...
 
@@ -204,6 +207,11 @@ class JoiningEngine(Protocol):
         ...
 
     @property
+    def MEMBER_NAMESPACE(self) -> str:  # noqa: N802  (a module's constant)
+        """The namespace in which it keeps what is its own on a cluster that has joined."""
+        ...
+
+    @property
     def PART_SECONDS(self) -> float:  # noqa: N802  (a module's constant)
         """How long the commands of a part may take."""
         ...
@@ -215,7 +223,7 @@ class JoiningEngine(Protocol):
 
     @property
     def JOIN_SECONDS(self) -> float:  # noqa: N802  (a module's constant)
-        """How long the joins of one round may take."""
+        """How long one join may take."""
         ...
 
     @property
@@ -267,8 +275,12 @@ class JoiningEngine(Protocol):
         """Return the command that corrects a cluster's description, and prints the host's time when it is done."""
         ...
 
-    def label_command(self, name: str, labels: Mapping[str, str], *, target: Target) -> Command:
-        """Return the command that labels a cluster, so that placement can select it."""
+    def label_command(self, names: Sequence[str], labels: Mapping[str, str], *, target: Target) -> Command:
+        """Return the command that gives clusters the same labels, so that placement can select them."""
+        ...
+
+    def parse_labels(self, result: Result, names: Sequence[str]) -> Mapping[str, FedsshError]:
+        """Return, for the clusters of ``label_command`` that were not labelled, why."""
         ...
 
     def reconnect_command(self, names: Sequence[str], *, target: Target) -> Command:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fedssh.federation.look.proof import check_temporary, in_rounds, temporary_kubeconfig
+from fedssh.federation.look.proof import check_temporary, temporary_kubeconfig
 from fedssh.federation.threads import contained
 from fedssh.kubernetes.kubectl import Target, explain, has_lost_context, kubectl
+from fedssh.shell import patience
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,10 +29,10 @@ def try_contexts(shell: Shell, steps: Sequence[TestContext], *, kubeconfig: str)
         kubectl("get", "nodes", "-o", "name", target=Target(kubeconfig=kubeconfig, context=step.context))
         for step in steps
     ]
-    results = dict(zip(names, _run_in_rounds(shell, commands), strict=True))
+    results = dict(zip(names, _run(shell, commands), strict=True))
     lost = [name for name, result in results.items() if has_lost_context(result.stderr)]
     again = [command for name, command in zip(names, commands, strict=True) if name in lost]
-    results |= zip(lost, _run_in_rounds(shell, again), strict=True)
+    results |= zip(lost, _run(shell, again), strict=True)
     return {
         name: explain(result, machine=name, step=f"test the context on {shell.name}")
         for name, result in results.items()
@@ -48,7 +49,8 @@ def join_clusters(
     state: EngineState,
     target: Target,
     ephemeral: Mapping[str, Credential],
-) -> tuple[dict[str, str | FedsshError], Mapping[str, JoinedCluster]]:
+    namespaces: Mapping[str, str],
+) -> dict[str, str | FedsshError]:
     """Join several clusters at once.
 
     Args:
@@ -59,57 +61,55 @@ def join_clusters(
         state: What was found of it.
         target: The host cluster; the others have their contexts in the same kubeconfig.
         ephemeral: The credentials of those that have none there, by cluster. They lie on the host while they join.
+        namespaces: How the engine's namespace was found on each of them; "" for none.
 
     Returns:
-        For each the host's time at the end of its join, or why it failed; and all clusters as they are then.
+        For each the host's time at the end of its join, or why it failed.
 
     Raises:
-        StepError: The clusters cannot be listed, or the credentials not be written (3).
+        StepError: The credentials cannot be written (3).
     """
     contexts = {step.cluster: engine.entry_names(step.cluster).context for step in steps}
-    credentials = {contexts[name]: credential for name, credential in ephemeral.items()}
-    path, write, remove = temporary_kubeconfig(credentials, target.kubeconfig)
+    file = temporary_kubeconfig({contexts[name]: one for name, one in ephemeral.items()}, target.kubeconfig)
     members = {
-        name: Target(kubeconfig=path if name in ephemeral else target.kubeconfig, context=context)
+        name: Target(kubeconfig=file.path if name in ephemeral else target.kubeconfig, context=context)
         for name, context in contexts.items()
     }
-    joins = [state.join_command(name, inventory, target=target, member=member) for name, member in members.items()]
-    stages = in_rounds(joins)
-    listing = engine.list_commands(target=target)
-    around = ([write], [remove]) if ephemeral else ([], [])
-    seconds = engine.JOIN_SECONDS * len(stages)
-    results = shell.run(*around[0], *stages, *around[1], listing, timeout_seconds=seconds)
-    if ephemeral:
-        check_temporary(results.pop(0), machine=shell.name)
-        results.pop(len(steps))
-    joined, listed = results[: len(steps)], results[len(steps) :]
-    ends = {
+    joins = [
+        state.join_command(name, inventory, target=target, member=member, namespace=namespaces[name])
+        for name, member in members.items()
+    ]
+    before, after = ([file.write], [file.remove]) if ephemeral else ([], [])
+    seconds = patience(len(joins), each=engine.JOIN_SECONDS)
+    results = shell.run(before, joins, after, timeout_seconds=seconds)
+    check_temporary(results[: len(before)], machine=shell.name)
+    return {
         step.cluster: contained(step.cluster, partial(engine.parse_join, result, machine=step.cluster))
-        for step, result in zip(steps, joined, strict=True)
+        for step, result in zip(steps, results[len(before) :], strict=False)
     }
-    return ends, engine.parse_list(listed, machine=shell.name)
 
 
 def correct_and_label(
     shell: Shell, corrections: Sequence[Correct], labels: Sequence[Label], *, engine: Engine, target: Target
 ) -> tuple[dict[str, str | FedsshError], dict[str, FedsshError]]:
-    """Correct the engine's descriptions of clusters, and label them.
+    """Correct the engine's descriptions of clusters, and label them: those that get the same labels in one go.
 
     Returns:
         For each correction the host's time when it was made, or why it failed; and which labels failed, and why.
     """
+    alike: dict[frozenset[tuple[str, str]], list[str]] = {}
+    for step in labels:
+        alike.setdefault(frozenset(step.labels.items()), []).append(step.cluster)
     commands = [engine.correct_command(step.cluster, step.corrections, target=target) for step in corrections]
-    commands += [engine.label_command(step.cluster, step.labels, target=target) for step in labels]
-    results = _run_in_rounds(shell, commands)
+    commands += [engine.label_command(names, dict(sorted(pairs)), target=target) for pairs, names in alike.items()]
+    results = _run(shell, commands)
     corrected: dict[str, str | FedsshError] = {
         step.cluster: result.stdout.strip() if result.ok else explain(result, machine=step.cluster, step="correct")
         for step, result in zip(corrections, results, strict=False)
     }
-    failed: dict[str, FedsshError] = {
-        step.cluster: explain(result, machine=step.cluster, step="label")
-        for step, result in zip(labels, results[len(corrections) :], strict=True)
-        if not result.ok
-    }
+    failed: dict[str, FedsshError] = {}
+    for names, result in zip(alike.values(), results[len(corrections) :], strict=True):
+        failed |= engine.parse_labels(result, names)
     return corrected, failed
 
 
@@ -147,8 +147,5 @@ def await_ready(
     return failed, engine.parse_list(results[-len(listing) :], machine=shell.name)
 
 
-def _run_in_rounds(shell: Shell, commands: Sequence[Command], *, seconds: float = 60) -> list[Result]:
-    if not commands:
-        return []
-    stages = in_rounds(commands)
-    return shell.run(*stages, timeout_seconds=seconds * len(stages))
+def _run(shell: Shell, commands: Sequence[Command]) -> list[Result]:
+    return shell.run(commands, timeout_seconds=patience(len(commands), each=60)) if commands else []

@@ -58,6 +58,24 @@ def connect_and_lock(connect: Connect, inventory: Inventory) -> Connect:
     return locked
 
 
+def render_entries(
+    host: HostFacts,
+    inventory: Inventory,
+    engine: Engine,
+    accesses: Mapping[str, tuple[Credential, str]],
+    *,
+    adopt: bool,
+) -> Sensitive:
+    """Return what ``write_entries`` would write where nobody else changes the file meanwhile.
+
+    Raises:
+        RefusedError: Somebody else has written one of the entries (6).
+    """
+    document = host.known.file.document()
+    _put(document, inventory, engine, accesses, adopt=adopt)
+    return Sensitive(document.render())
+
+
 def write_entries(
     shell: Shell,
     host: HostFacts,
@@ -67,7 +85,7 @@ def write_entries(
     *,
     adopt: bool,
     begin: Callable[[str], None],
-) -> None:
+) -> Sensitive:
     """Write all entries at once, and see that they stay; begin anew when somebody else changes the file meanwhile.
 
     Args:
@@ -80,6 +98,9 @@ def write_entries(
         adopt: Whether kubeconfig entries that fedssh did not write are taken over.
         begin: Told of the file when it is going to be written.
 
+    Returns:
+        What stands in the file now.
+
     Raises:
         BusyError: kubectl's lock is held (75).
         StepError: It could not be written, or is never left alone (3); the old file is as it was.
@@ -87,22 +108,9 @@ def write_entries(
     """
 
     def put(document: Kubeconfig) -> bool:
-        changed = [document.name_host_context(inventory.host.name, how=inventory.host_context)]
-        changed += [
-            put_member(
-                document,
-                engine.entry_names(name),
-                credential,
-                cluster_uid=uid,
-                namespace=NAMESPACE,
-                adopt=adopt,
-                is_stored=not inventory.member(name).is_ephemeral,
-            )
-            for name, (credential, uid) in accesses.items()
-        ]
-        return any([*changed, document.mend_current_context(inventory.host.name)])
+        return _put(document, inventory, engine, accesses, adopt=adopt)
 
-    rewrite(shell, host.known.file, inventory, put, begin=begin)
+    return rewrite(shell, host.known.file, inventory, put, begin=begin)
 
 
 def rewrite(
@@ -112,7 +120,7 @@ def rewrite(
     change: Callable[[Kubeconfig], bool],
     *,
     begin: Callable[[str], None],
-) -> None:
+) -> Sensitive:
     """Change the host's kubeconfig at once, and see that it stays so; begin anew when somebody else changes it.
 
     Args:
@@ -121,6 +129,9 @@ def rewrite(
         inventory: What hosts.yaml says.
         change: Changes a document, and tells whether anything was to be changed.
         begin: Told of the file when it is going to be written.
+
+    Returns:
+        What stands in the file now.
 
     Raises:
         BusyError: kubectl's lock is held (75).
@@ -131,7 +142,7 @@ def rewrite(
     for attempt in range(WRITE_ATTEMPTS):
         # What is as it was written needs no second look into hundreds of entries.
         if not file.is_open and (file.text == written or not change(file.document())):
-            return
+            return file.text
         if not attempt:
             begin(file.path)
         # A kubectl config that has read the file before drops what was written meanwhile (kubernetes#23964). Once one
@@ -163,6 +174,30 @@ def remove_copies(shell: Shell, step: RemoveCopies, *, path: str) -> None:
     (result,) = shell.run(remove_copies_command(path, also_clean=step.also_clean))
     if not result.ok:
         raise failure(result, machine=step.cluster, step="remove the copies")
+
+
+def _put(
+    document: Kubeconfig,
+    inventory: Inventory,
+    engine: Engine,
+    accesses: Mapping[str, tuple[Credential, str]],
+    *,
+    adopt: bool,
+) -> bool:
+    changed = [document.name_host_context(inventory.host.name, how=inventory.host_context)]
+    changed += [
+        put_member(
+            document,
+            engine.entry_names(name),
+            credential,
+            cluster_uid=uid,
+            namespace=NAMESPACE,
+            adopt=adopt,
+            is_stored=not inventory.member(name).is_ephemeral,
+        )
+        for name, (credential, uid) in accesses.items()
+    ]
+    return any([*changed, document.mend_current_context(inventory.host.name)])
 
 
 def _kubectls_lock(shell: Shell, file: KubeconfigFile) -> Held:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 from fedssh.engines.protocol import NOT_EMPTY
 from fedssh.errors import FedsshError, StepError, visible
 from fedssh.federation.leaving.steps import DeleteWorkloads, LetGo, RemoveAccess, RemoveNamespace
-from fedssh.federation.look.proof import check_temporary, in_rounds, temporary_kubeconfig
+from fedssh.federation.look.proof import check_temporary, temporary_kubeconfig
 from fedssh.federation.threads import contained
 from fedssh.kubernetes.kubectl import Target, explain
 from fedssh.kubernetes.objects import delete_command, delete_with_command
-from fedssh.shell import failure
+from fedssh.shell import failure, patience
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -95,16 +95,16 @@ def clear_from_host(
         For each cluster as ``clear`` does, or why nobody knows.
     """
     credentials = {name: leaver.credential for name, (leaver, _) in leavers.items() if leaver.credential}
-    path, write, remove = temporary_kubeconfig(credentials, kubeconfig)
+    file = temporary_kubeconfig(credentials, kubeconfig)
     asked = {
-        name: _remote_commands(*leavers[name], engine, Target(kubeconfig=path, context=name)) for name in credentials
+        name: _remote_commands(*leavers[name], engine, Target(kubeconfig=file.path, context=name))
+        for name in credentials
     }
     longest = max(len(commands) for commands in asked.values())
-    stages: list[Sequence[Command]] = []
-    for place in range(longest):
-        stages += in_rounds([commands[place][1] for commands in asked.values() if place < len(commands)])
-    written, *results, _ = shell.run(write, *stages, remove, timeout_seconds=60 + 60 * len(stages))
-    check_temporary(written, machine=shell.name)
+    stages = [[commands[place][1] for commands in asked.values() if place < len(commands)] for place in range(longest)]
+    seconds = longest * patience(len(asked), each=60)
+    written, *results, _ = shell.run(file.write, *stages, file.remove, timeout_seconds=seconds)
+    check_temporary([written], machine=shell.name)
     answers = {id(result.command): result for result in results}
     ends: dict[str, list[End] | FedsshError] = {}
     for name, commands in asked.items():

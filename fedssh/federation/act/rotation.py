@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from fedssh.engines.protocol import NOW, EngineAccount
 from fedssh.errors import StepError
-from fedssh.federation.look.proof import in_rounds
 from fedssh.kubernetes.account import new_token_commands, parse_grant, undo_commands
 from fedssh.kubernetes.account_tokens import TOKEN_WAIT_SECONDS, token_secret
 from fedssh.kubernetes.kubectl import Target, explain
-from fedssh.shell import Command
+from fedssh.shell import Command, patience
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -134,7 +133,9 @@ def swap(
         engine.swap_command(cluster, token, rotated_at=rotated_at, target=target) for cluster, token in tokens.values()
     ]
     anew = engine.reconnect_command(names, target=target)
-    *swapped, told, clock = shell.run(*in_rounds(swaps), anew, Command(line=NOW, title="date"), timeout_seconds=120)
+    *swapped, told, clock = shell.run(
+        swaps, anew, Command(line=NOW, title="date"), timeout_seconds=patience(len(swaps), each=60)
+    )
     failed: dict[str, FedsshError] = dict(engine.parse_reconnect(told, names, machine=shell.name))
     failed |= {
         name: explain(result, machine=name, step=f"give {engine.TITLE} the credential")

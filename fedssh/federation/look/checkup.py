@@ -14,14 +14,13 @@ from fedssh.federation.checkup.facts import ClusterCheckup, FoundThing, HostChec
 from fedssh.federation.checkup.machines import DOWNLOADERS, TOOLS
 from fedssh.federation.look.files import files_command, parse_files
 from fedssh.federation.look.members import parse_presented, unless_foreign_login
-from fedssh.federation.look.proof import in_rounds
 from fedssh.federation.threads import at_once
 from fedssh.federation.wishes import wanted_server
 from fedssh.kubernetes.account_tokens import MANAGED_BY
 from fedssh.kubernetes.certificates import asking_argv, from_base64
 from fedssh.kubernetes.endpoint import check_server
 from fedssh.kubernetes.kubectl import Target, cluster_version, kubectl, own_version
-from fedssh.shell import NOT_RUN, Command, Result, command, last_words, script
+from fedssh.shell import NOT_RUN, Command, Result, command, last_words, patience, script
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -194,8 +193,7 @@ def _ask_host(shell: Shell, wishes: Wishes, facts: Facts, engine: Engine) -> tup
             for server in servers.values()
         ),
     ]
-    rounds = in_rounds(asked)
-    results = iter(shell.run(*rounds, timeout_seconds=60 + 3 * _SECONDS * len(rounds)))
+    results = iter(shell.run(asked, timeout_seconds=patience(len(asked), each=3 * _SECONDS)))
 
     def take(number: int) -> list[Result]:
         return [next(results) for _ in range(number)]

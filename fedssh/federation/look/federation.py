@@ -7,15 +7,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from fedssh.errors import FedsshError, RefusedError
-from fedssh.federation.facts import Facts, HostFacts, MemberFacts, Presented
+from fedssh.federation.facts import Facts, HostFacts, MemberFacts, Presented, Proof
 from fedssh.federation.look.host import look_at_host
-from fedssh.federation.look.members import look_at_member, parse_presented
-from fedssh.federation.look.proof import survey
-from fedssh.federation.threads import as_they_end, contained
+from fedssh.federation.look.members import ask_version, look_at_member, parse_presented
+from fedssh.federation.look.proof import Trial, prove
+from fedssh.federation.threads import as_they_end, at_once, contained
 from fedssh.federation.trust import is_asked
 from fedssh.federation.wishes import host_endpoint, wanted_endpoint, wanted_server
+from fedssh.kubernetes.account_tokens import NAMESPACE
 from fedssh.kubernetes.certificates import asking_argv, parse_store
 from fedssh.kubernetes.credentials import Credential
+from fedssh.kubernetes.kubeconfig.entries import has_member
+from fedssh.kubernetes.kubectl import has_lost_context
 from fedssh.sensitive import Sensitive
 from fedssh.shell import command, script
 
@@ -23,11 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from fedssh.engines.protocol import Engine
-    from fedssh.federation.facts import Proof
     from fedssh.federation.journal import Journal
     from fedssh.federation.machines import Connect
     from fedssh.federation.wishes import Wishes
     from fedssh.inventory import Cluster, Machine
+    from fedssh.kubernetes.credentials import Endpoint
     from fedssh.shell import Shell
 
 _PRESENTED_SECONDS: Final = 10
@@ -68,7 +71,7 @@ def look(
 
     def at_member(cluster: Cluster) -> MemberFacts:
         journal.begin(cluster.name, "looking at the member")
-        return look_at_member(reach(cluster.machine), cluster, engine if accounts else None)
+        return look_at_member(reach(cluster.machine), cluster, engine, accounts=accounts)
 
     tasks: dict[str, Callable[[], HostFacts | MemberFacts]] = {host.name: at_host}
     tasks |= {cluster.name: partial(at_member, cluster) for cluster in wishes.members}
@@ -88,8 +91,7 @@ def look(
     facts = Facts(host=at_the_host, members=members)
     if at_the_host.gaps:
         return machines, facts
-    shell = machines[host.name]
-    result = contained(host.name, partial(_look_from_host, shell, wishes, facts, engine))
+    result = contained(host.name, partial(_look_from_host, machines, wishes, facts, engine))
     if isinstance(result, FedsshError):
         return machines, replace(facts, host=replace(at_the_host, gaps=(result,)))
     return machines, result
@@ -117,9 +119,11 @@ def _remember(connect: Connect, machines: dict[str, Shell]) -> Connect:
     return reach
 
 
-def _look_from_host(shell: Shell, wishes: Wishes, facts: Facts, engine: Engine) -> Facts:
+def _look_from_host(machines: Mapping[str, Shell], wishes: Wishes, facts: Facts, engine: Engine) -> Facts:
+    shell = machines[facts.host.name]
     facts = _see_certificates(shell, wishes, facts)
-    return _see_proofs(shell, wishes, facts, engine)
+    facts = _see_proofs(shell, wishes, facts, engine)
+    return _see_versions(machines, wishes, facts)
 
 
 def _see_certificates(shell: Shell, wishes: Wishes, facts: Facts) -> Facts:
@@ -157,21 +161,34 @@ def _see_proofs(shell: Shell, wishes: Wishes, facts: Facts, engine: Engine) -> F
 
     An endpoint whose trust is not decided gets nothing: no token goes to a server that nobody has verified.
     """
-    tried: dict[str, Credential] = {}
+    accesses: dict[str, Trial] = {}
     for cluster in wishes.members:
-        member = facts.members[cluster.name]
-        if member.gaps:
+        if facts.members[cluster.name].gaps:
             continue
         endpoint = contained(cluster.name, partial(wanted_endpoint, cluster, wishes, facts, engine))
         if not isinstance(endpoint, FedsshError):
-            # Where no token is kept, one that is still there is going to be revoked: it proves nothing.
-            token = (None if cluster.is_ephemeral else member.token) or Sensitive("")
-            tried[f"access.{cluster.name}"] = Credential(endpoint=endpoint, token=token)
+            accesses[cluster.name] = _access(cluster, endpoint, facts, engine)
+    engines = _engines(wishes, facts, engine, accesses)
     own = host_endpoint(wishes.inventory, facts.host)
-    if own:
-        tried["host."] = Credential(endpoint=own, token=Sensitive(""))
-    meant, others = _engines_credentials(wishes, facts, engine)
-    proofs = survey(shell, tried, meant, others, kubeconfig=facts.host.known.file.path)
+    host = {"host.": Trial(credential=Credential(endpoint=own, token=Sensitive("")))} if own else {}
+    kubeconfig = facts.host.known.file.path
+    # What the engine's credential is going to show anyway, needs no trial of its own.
+    shown = {name for name, trial in accesses.items() if not trial.credential.token and _is_shown(name, trial, engines)}
+    first = {f"access.{name}": trial for name, trial in accesses.items() if name not in shown}
+    proofs = prove(shell, {**first, **host, **_keyed("engine", engines)}, kubeconfig=kubeconfig)
+    proofs |= {f"access.{name}": Proof() for name in shown if not proofs[f"engine.{name}"].problem}
+    # Where a member's own token is not taken, nothing tells which cluster takes the engine's at the same address.
+    doubted = {
+        name: replace(trial, cluster_uid="")
+        for name, trial in engines.items()
+        if trial.cluster_uid and name in accesses and proofs[f"access.{name}"].problem
+    }
+    missing = {f"access.{name}": accesses[name] for name in shown if f"access.{name}" not in proofs}
+    # A kubectl config may just have had the file half written.
+    missing |= {
+        key: replace(trial, context="") for key, trial in first.items() if has_lost_context(proofs[key].problem)
+    }
+    proofs |= prove(shell, {**missing, **_keyed("engine", doubted)}, kubeconfig=kubeconfig)
     found: dict[str, dict[str, Proof]] = {"access": {}, "engine": {}, "host": {}}
     for key, proof in proofs.items():
         kind, _, name = key.partition(".")
@@ -179,19 +196,65 @@ def _see_proofs(shell: Shell, wishes: Wishes, facts: Facts, engine: Engine) -> F
     return replace(facts, access=found["access"], engine=found["engine"], host_access=found["host"].get(""))
 
 
-def _engines_credentials(
-    wishes: Wishes, facts: Facts, engine: Engine
-) -> tuple[Mapping[str, Credential], Mapping[str, Credential]]:
-    """Return the engine's own credentials: for the clusters that are meant, and for the others."""
+def _access(cluster: Cluster, endpoint: Endpoint, facts: Facts, engine: Engine) -> Trial:
+    member, names = facts.members[cluster.name], engine.entry_names(cluster.name)
+    # Where no token is kept, one that is still there is going to be revoked: it proves nothing.
+    token = (None if cluster.is_ephemeral else member.token) or Sensitive("")
+    credential, uid = Credential(endpoint=endpoint, token=token), member.cluster_uid
+    document = facts.host.known.document
+    is_written = bool(token) and has_member(document, names, credential, cluster_uid=uid, namespace=NAMESPACE)
+    context = names.context if is_written else ""
+    return Trial(credential=credential, cluster_uid=uid, asks_expiry=True, context=context)
+
+
+def _engines(wishes: Wishes, facts: Facts, engine: Engine, accesses: Mapping[str, Trial]) -> dict[str, Trial]:
+    """Return how the engine's own credentials are tried; of clusters that are not meant, only which ones they are."""
     names = {cluster.name: cluster.server_name or "" for cluster in wishes.members}
     names |= {facts.host.name: ""}
-    meant: dict[str, Credential] = {}
-    others: dict[str, Credential] = {}
+    known = {name: (one.credential.endpoint.server, one.cluster_uid) for name, one in accesses.items()}
+    known = {name: told for name, told in known.items() if accesses[name].credential.token}
+    known[facts.host.name] = (facts.host.server, facts.host.cluster_uid)
+    found: dict[str, Trial] = {}
     for name, cluster in facts.host.clusters.items():
         credential = engine.credential(cluster, server_name=names.get(name, ""))
         if credential and credential.endpoint.server:
-            (meant if name in names else others)[f"engine.{name}"] = credential
-    return meant, others
+            server, uid = known.get(name, ("", ""))
+            is_same = server == credential.endpoint.server
+            found[name] = Trial(credential=credential, cluster_uid=uid * is_same, asks_rights=name in names)
+    return found
+
+
+def _is_shown(name: str, trial: Trial, engines: Mapping[str, Trial]) -> bool:
+    """Whether the engine's credential for a member goes to the same address, and verifies the same there."""
+    other = engines[name].credential.endpoint if name in engines else None
+    mine = trial.credential.endpoint
+    return other is not None and other.server == mine.server and other.trust.verifies_as(mine.trust)
+
+
+def _keyed(kind: str, trials: Mapping[str, Trial]) -> dict[str, Trial]:
+    return {f"{kind}.{name}": trial for name, trial in trials.items()}
+
+
+def _see_versions(machines: Mapping[str, Shell], wishes: Wishes, facts: Facts) -> Facts:
+    """Note which Kubernetes the members have that have not joined yet: it counts for whether they can.
+
+    Most API servers tell their version to everybody. The others are asked on their own machines.
+    """
+    members = dict(facts.members)
+    for name, proof in facts.access.items():
+        if proof.kubernetes and not members[name].kubernetes:
+            members[name] = replace(members[name], kubernetes=proof.kubernetes)
+    asked = [
+        cluster
+        for cluster in wishes.members
+        if not (members[cluster.name].kubernetes or members[cluster.name].gaps or cluster.name in facts.host.clusters)
+        and not members[cluster.name].logs_in_by_program
+    ]
+    tasks = {cluster.name: partial(ask_version, machines[cluster.name], cluster) for cluster in asked}
+    for name, version in at_once(tasks).items():
+        if isinstance(version, str):
+            members[name] = replace(members[name], kubernetes=version)
+    return replace(facts, members=members)
 
 
 def _gaps(found: object) -> tuple[FedsshError, ...]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from fedssh.errors import FedsshError, RefusedError, StepError, visible
@@ -19,17 +21,18 @@ from fedssh.kubernetes.kubectl import (
     has_lost_context,
     kubectl,
     missing_tool,
-    parse_object,
     versions_command,
 )
-from fedssh.shell import command, script
+from fedssh.shell import command, failure, script
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fedssh.engines.protocol import Engine
     from fedssh.inventory import Inventory
     from fedssh.kubernetes.kubeconfig import Kubeconfig
     from fedssh.kubernetes.kubeconfig.file import KubeconfigFile
-    from fedssh.shell import Result, Shell
+    from fedssh.shell import Command, Shell
 
 STEP: Final = "look at the host"
 DEFAULT_PATH: Final = "~/.kube/config"
@@ -97,27 +100,19 @@ def _look(shell: Shell, inventory: Inventory, engine: Engine, *, accounts: bool)
         return HostFacts(name=host, gaps=(*missing, error))
     target = Target(kubeconfig=file.path, context=context)
     asked = engine.account_commands(target=target) if accounts else []
-    version, view, uid, *answers = shell.run(
+    stanza = document.cluster_of(context)
+    version, ca, uid, *answers = shell.run(
         [
             versions_command(target=target),
-            kubectl(
-                "config",
-                "view",
-                "--raw",
-                "--minify",
-                "--flatten",
-                "-o",
-                "jsonpath={.clusters[0].cluster}",
-                target=target,
-            ),
+            _ca_command(stanza, file.path),
             kubectl("get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}", target=target),
             *asked,
             *engine.state_commands(target=target),
         ]
     )
-    stanza = _read_stanza(view, host)
     found = engine.parse_state(tools, answers[len(asked) :], machine=host)
-    failed = [explain(result, machine=host, step=STEP) for result in (view, uid) if not result.ok]
+    failed = [explain(uid, machine=host, step=STEP)] if not uid.ok else []
+    failed += [failure(ca, machine=host, step=STEP)] if not ca.ok else []
     try:
         own_accounts = engine.parse_accounts(answers[: len(asked)], machine=host) if accounts else {}
     except StepError as error:
@@ -135,9 +130,9 @@ def _look(shell: Shell, inventory: Inventory, engine: Engine, *, accounts: bool)
         state=HostState(file=file, document=document, target=target, engine=found),
         cluster_uid=visible(uid.stdout.strip()) if uid.ok else "",
         server=visible(str(stanza.get("server") or "").strip()),
-        ca=str(stanza.get("certificate-authority-data") or ""),
+        ca=str(stanza.get("certificate-authority-data") or "") or base64.b64encode(ca.stdout.encode()).decode(),
         server_name=visible(str(stanza.get("tls-server-name") or "")),
-        is_insecure=stanza.get("insecure-skip-tls-verify") is True,
+        is_insecure=str(stanza.get("insecure-skip-tls-verify")).lower() == "true",
         kubernetes=cluster_version(version),
         clock=parse_clock(clock),
         own_names=frozenset(name for line in names.stdout.lower().splitlines() for name in line.split()[1:]),
@@ -148,12 +143,12 @@ def _look(shell: Shell, inventory: Inventory, engine: Engine, *, accounts: bool)
     )
 
 
-def _read_stanza(view: Result, host: str) -> dict[str, Any]:
-    """Return the cluster's part of the host's kubeconfig; {} where kubectl failed, which is a gap by itself."""
-    try:
-        return parse_object(view, machine=host, step=STEP)
-    except StepError:
-        return {}
+def _ca_command(stanza: Mapping[str, Any], kubeconfig: str) -> Command:
+    """Return the command that prints the CA where the kubeconfig names a file: its path counts from the kubeconfig."""
+    named = str(stanza.get("certificate-authority") or "")
+    is_there = bool(stanza.get("certificate-authority-data")) or not named
+    path = "/dev/null" if is_there else str(PurePosixPath(kubeconfig).parent / named)
+    return command("cat", path, title="read of the CA")
 
 
 def _choose_context(file: KubeconfigFile, inventory: Inventory) -> tuple[Kubeconfig, str]:

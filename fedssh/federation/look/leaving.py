@@ -16,14 +16,14 @@ from fedssh.federation.facts import HostFacts
 from fedssh.federation.leaving.facts import Leaver, LeavingFacts, Way
 from fedssh.federation.look.host import look_at_host
 from fedssh.federation.look.members import unless_foreign_login
-from fedssh.federation.look.proof import check_temporary, in_rounds, survey, temporary_kubeconfig
+from fedssh.federation.look.proof import Trial, check_temporary, prove, temporary_kubeconfig
 from fedssh.federation.threads import as_they_end, at_once, contained
 from fedssh.kubernetes.account import CLUSTER_NAMESPACE, left_command
 from fedssh.kubernetes.kubeconfig.entries import member_credential, member_mark
 from fedssh.kubernetes.kubeconfig.file import copies_command
 from fedssh.kubernetes.kubectl import Target, explain, kubectl, parse_json, section
 from fedssh.kubernetes.objects import parse_names
-from fedssh.shell import NOT_RUN
+from fedssh.shell import NOT_RUN, patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -241,7 +241,8 @@ def _try_credentials(
         theirs = engine.credential(joined, server_name=server_name) if joined else None
         tried |= {f"own.{name}": own} if own else {}
         tried |= {f"engine.{name}": theirs} if theirs and theirs.endpoint.server else {}
-    proofs = survey(shell, {}, {}, tried, kubeconfig=host.known.file.path, seconds=_ANSWER_SECONDS)
+    trials = {name: Trial(credential=credential, asks_rights=False) for name, credential in tried.items()}
+    proofs = prove(shell, trials, kubeconfig=host.known.file.path, seconds=_ANSWER_SECONDS)
     found = {}
     for name, leaver in leavers.items():
         noted = member_mark(document, engine.entry_names(name)).cluster_uid
@@ -350,12 +351,16 @@ def _look_from(
     credentials = {name: leaver.credential for name, leaver in leavers.items() if leaver.credential}
     if not credentials:
         return {}
-    path, write, remove = temporary_kubeconfig(credentials, facts.host.known.file.path)
-    asked = [_commands(name, facts.traces.types, engine, Target(kubeconfig=path, context=name)) for name in credentials]
+    file = temporary_kubeconfig(credentials, facts.host.known.file.path)
+    asked = [
+        _commands(name, facts.traces.types, engine, Target(kubeconfig=file.path, context=name)) for name in credentials
+    ]
     each = len(asked[0])
-    rounds = in_rounds([command for commands in asked for command in commands])
-    written, *answers, _ = shell.run(write, *rounds, remove, timeout_seconds=60 + 30 * len(rounds))
-    check_temporary(written, machine=shell.name)
+    commands = [command for of_one in asked for command in of_one]
+    written, *answers, _ = shell.run(
+        file.write, commands, file.remove, timeout_seconds=patience(len(commands), each=30)
+    )
+    check_temporary([written], machine=shell.name)
     return {
         name: contained(name, partial(_read, answers[start : start + each], leavers[name], engine))
         for name, start in zip(credentials, range(0, len(answers), each), strict=True)

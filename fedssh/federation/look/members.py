@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fedssh.errors import FedsshError, RefusedError, StepError
 from fedssh.federation.facts import MemberFacts, Presented
-from fedssh.kubernetes.account import objects_command, parse_cluster_uid, parse_objects
-from fedssh.kubernetes.account_tokens import decode_token, find_tokens, parse_token, secrets_command
+from fedssh.kubernetes.account import CLUSTER_NAMESPACE, parse_cluster_uid, parse_objects, references
+from fedssh.kubernetes.account_tokens import NAMESPACE, decode_token, find_tokens, parse_token, selector
 from fedssh.kubernetes.certificates import parse_chain
 from fedssh.kubernetes.distributions import advise, find_command, parse_found
 from fedssh.kubernetes.kubectl import (
     NOT_FOUND,
+    OLDEST_VERSION,
+    REQUEST_TIMEOUT_SECONDS,
     Target,
-    check_version,
     cluster_version,
+    find_item,
     kubectl,
     missing_tool,
     own_version,
@@ -29,10 +31,10 @@ from fedssh.kubernetes.kubectl import (
     section,
     versions_command,
 )
-from fedssh.shell import NOT_RUN, Command, Result, command, last_words, script
+from fedssh.shell import Command, Result, command, last_words, script
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from fedssh.engines.protocol import Engine
     from fedssh.inventory import Cluster
@@ -42,6 +44,39 @@ STEP: Final = "look at the member"
 
 _LONGEST_CLOCK: Final = 12
 _PRESENTED_SECONDS: Final = 10
+
+# What a kubeconfig would run or read to log in; nothing for a certificate or a token.
+_LOGINS: Final = "{range .users[*]}{.user.exec}{.user.auth-provider}{.user.tokenFile}{end}"
+
+# A part for each kubectl, behind a line that names it. Only the cluster's part of the kubeconfig leaves the machine,
+# never its keys; a CA that is a file there is read there (--flatten). Where kubectl would run a program to log in, it
+# asks nothing. Without an account there are no tokens of it, but for what has the name of the first. Which versions
+# there are counts for tokens that end by themselves.
+_LOOK: Final = f"""
+    kubeconfig=$1 selector=$2 versions=$3; shift 3
+    ask() {{ kubectl ${{kubeconfig:+"--kubeconfig=$kubeconfig"}} --request-timeout={REQUEST_TIMEOUT_SECONDS}s "$@"; }}
+    part() {{ printf '\\n--- %s\\n' "$1"; }}
+    newline='
+'
+    part view
+    view=$(ask config view --raw --minify --flatten -o \\
+        'jsonpath={{.clusters[0].cluster}}{{"\\n"}}login{_LOGINS}') || exit
+    printf '%s\\n' "${{view%%"$newline"login*}}"
+    [ -z "${{view#*"$newline"login}}" ] || {{ part login; exit 0; }}
+    part objects
+    found=$(ask get "$@" --ignore-not-found --namespace={NAMESPACE} -o json) || exit
+    printf '%s\\n' "$found"
+    case $found in *'"kind": "ServiceAccount"'*)
+        part secrets
+        ask get secrets --namespace={NAMESPACE} --selector="$selector" -o json || exit ;;
+    esac
+    [ -n "$versions" ] || exit 0
+    part version
+    ask version --output=json
+"""
+_TITLES: Final = {"view": "kubectl config", "version": "kubectl version"}
+_OLD_FORM: Final = "map["
+"""How a kubectl that is too old prints an object by jsonpath (kubernetes#89660)."""
 
 # What the API server presents to its own machine. OpenSSL wants host:port, and a name to ask for that is no address.
 _PRESENTED: Final = """
@@ -54,31 +89,32 @@ _PRESENTED: Final = """
 """
 
 
-def look_at_member(shell: Shell, cluster: Cluster, engine: Engine | None = None) -> MemberFacts:
+def look_at_member(shell: Shell, cluster: Cluster, engine: Engine, *, accounts: bool = False) -> MemberFacts:
     """Look at a member; nothing is changed.
 
     Args:
         shell: Its machine.
         cluster: The member.
-        engine: Whose accounts there are looked at, too; None where nobody asks for them.
+        engine: What federates.
+        accounts: Whether the engine's accounts there are looked at, too.
 
     Raises:
         FedsshError: The answer was lost, or was larger than an answer may be.
     """
-    commands = member_commands(cluster)
+    commands = member_commands(cluster, engine)
     target = Target(kubeconfig=cluster.kubeconfig or "")
-    more = [unless_foreign_login(ask, target) for ask in engine.account_commands(target=target)] if engine else []
+    more = [unless_foreign_login(ask, target) for ask in engine.account_commands(target=target)] if accounts else []
     results = shell.run([*commands, *more])
-    facts = parse_member(results[: len(commands)], cluster)
+    facts = parse_member(results[: len(commands)], cluster, engine)
     if facts.gaps:
         return replace(facts, gaps=_advised(shell, facts.gaps[0], cluster) + facts.gaps[1:])
-    if engine is None or facts.logs_in_by_program:
+    if not accounts or facts.logs_in_by_program:
         return facts
     try:
-        accounts = engine.parse_accounts(results[len(commands) :], machine=cluster.name)
+        found = engine.parse_accounts(results[len(commands) :], machine=cluster.name)
     except StepError as error:
         return replace(facts, gaps=(error,))
-    return replace(facts, accounts=accounts)
+    return replace(facts, accounts=found)
 
 
 def _advised(shell: Shell, gap: FedsshError, cluster: Cluster) -> tuple[FedsshError]:
@@ -88,49 +124,45 @@ def _advised(shell: Shell, gap: FedsshError, cluster: Cluster) -> tuple[FedsshEr
     return (advise(gap, parse_found(found), key=key, path=""),)
 
 
-def member_commands(cluster: Cluster) -> list[Command]:
+def member_commands(cluster: Cluster, engine: Engine) -> list[Command]:
     """Return the commands whose answers ``parse_member`` reads; they may run at the same time."""
-    target = Target(kubeconfig=cluster.kubeconfig or "")
+    kubeconfig, name = cluster.kubeconfig or "", cluster.name
+    objects = [*references(name), f"namespace/{CLUSTER_NAMESPACE}", f"namespace/{engine.MEMBER_NAMESPACE}"]
     return [
-        # Only the cluster's part of the kubeconfig leaves the machine, never its keys. A CA that is a file there is
-        # read there (--flatten).
-        kubectl(
-            "config", "view", "--raw", "--minify", "--flatten", "-o", "jsonpath={.clusters[0].cluster}", target=target
-        ),
-        unless_foreign_login(objects_command(cluster.name, target=target), target),
-        unless_foreign_login(secrets_command(cluster.name, target=target), target),
-        unless_foreign_login(versions_command(target=target), target),
+        script(_LOOK, kubeconfig, selector(name), "versions" * cluster.is_ephemeral, *objects, title="kubectl"),
         command("date", "+%s"),
-        *([_presented_command(cluster, target)] if cluster.tls == "pin" and not cluster.pin else []),
+        *([_presented_command(cluster)] if cluster.tls == "pin" and not cluster.pin else []),
     ]
 
 
-def parse_member(results: Sequence[Result], cluster: Cluster) -> MemberFacts:
+def parse_member(results: Sequence[Result], cluster: Cluster, engine: Engine) -> MemberFacts:
     """Return what the answers to ``member_commands`` say of a member; nothing is refused."""
     name = cluster.name
-    view, objects, secrets, version, clock, *presented = results
-    if version.code == NOT_FOUND:
+    looked, clock, *presented = results
+    if looked.code == NOT_FOUND:
         return MemberFacts(name=name, gaps=(missing_tool("kubectl", machine=name, step=STEP),))
-    gaps: list[FedsshError] = []
-    stanza = _read_stanza(view, name, gaps)
-    foreign_login = objects.code == NOT_RUN
-    found = [] if foreign_login else _read_objects(objects, secrets, name, gaps)
+    parts, gaps = _parts(looked), list[FedsshError]()
+    stanza, old_kubectl = _read_stanza(parts.get("view", looked), name, gaps)
+    foreign_login = "login" in parts
+    found = [] if foreign_login or gaps else _read_objects(parts, name, gaps)
     tokens, token, bad_token = find_tokens(found, name), None, None
     if section(tokens.secret, "data").get("token"):
         try:
             token = parse_token(tokens.secret, member=name, number=tokens.number)
         except RefusedError as error:
             bad_token = error
+    version = parts.get("version")
     return MemberFacts(
         name=name,
         server=str(stanza.get("server", "")),
         ca=str(stanza.get("certificate-authority-data", "")),
         has_proxy_url=bool(stanza.get("proxy-url")),
         logs_in_by_program=foreign_login,
-        old_kubectl=_old_kubectl(version, machine=name),
-        kubectl=own_version(version),
-        kubernetes=cluster_version(version),
+        old_kubectl=old_kubectl,
+        kubectl=own_version(version) if version else "",
+        kubernetes=cluster_version(version) if version else "",
         cluster_uid=parse_cluster_uid(found),
+        engines_namespace=_phase(find_item(found, "Namespace", engine.MEMBER_NAMESPACE)),
         clock=parse_clock(clock),
         objects=parse_objects(found, name, tokens.number),
         number=tokens.number,
@@ -143,6 +175,12 @@ def parse_member(results: Sequence[Result], cluster: Cluster) -> MemberFacts:
         presented=parse_presented(presented[0]) if presented else None,
         gaps=tuple(gaps),
     )
+
+
+def ask_version(shell: Shell, cluster: Cluster) -> str:
+    """Return which Kubernetes a member has, asked on its own machine; "" where that is not told."""
+    (answer,) = shell.run(versions_command(target=Target(kubeconfig=cluster.kubeconfig or "")))
+    return cluster_version(answer)
 
 
 def parse_clock(result: Result) -> float:
@@ -159,43 +197,59 @@ def parse_presented(result: Result) -> Presented:
     return Presented(problem=last_words(result.stderr, lines=2) or "no certificate was presented")
 
 
-def _read_stanza(view: Result, name: str, gaps: list[FedsshError]) -> dict[str, Any]:
+def _parts(looked: Result) -> dict[str, Result]:
+    """Return the answer to the script of a look by its parts: of those that were begun, the last may have failed."""
+    found: dict[str, Result] = {}
+    for part in f"\n{looked.stdout}".split("\n--- ")[1:]:
+        name, _, text = part.partition("\n")
+        asked = replace(looked.command, title=_TITLES.get(name, "kubectl get"))
+        found[name] = Result(command=asked, code=0, stdout=text, stderr="")
+    if found and not looked.ok:
+        last = [*found][-1]
+        found[last] = replace(found[last], code=looked.code, stderr=looked.stderr)
+    return found
+
+
+def _read_stanza(view: Result, name: str, gaps: list[FedsshError]) -> tuple[dict[str, Any], FedsshError | None]:
+    """Return the cluster's part of the kubeconfig, and why kubectl is too old."""
+    if view.ok and view.stdout.startswith(_OLD_FORM):
+        oldest = ".".join(map(str, OLDEST_VERSION))
+        problem = f"kubectl is older than {oldest}, the first that works with fedssh"
+        hint = f"Install kubectl of the cluster's own version on the machine of {name}."
+        return {}, StepError(problem, machine=name, step=STEP, hint=hint)
     try:
-        return parse_object(view, machine=name, step=STEP)
+        return parse_object(view, machine=name, step=STEP), None
     except StepError as error:
         gaps.append(error)
-        return {}
+        return {}, None
 
 
-def _read_objects(objects: Result, secrets: Result, name: str, gaps: list[FedsshError]) -> list[dict[str, Any]]:
+def _read_objects(parts: Mapping[str, Result], name: str, gaps: list[FedsshError]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
     try:
-        found = parse_items(objects, machine=name, step=STEP)
-        found += parse_items(secrets, machine=name, step=STEP)
+        for part in ("objects", "secrets"):
+            found += parse_items(parts[part], machine=name, step=STEP) if part in parts else []
     except StepError as error:
-        # Where the kubeconfig could not be read, this has the same cause.
-        gaps += [] if gaps else [error]
+        gaps.append(error)
         return []
     if not parse_cluster_uid(found):  # every cluster has that namespace
         gaps.append(StepError("kubectl did not tell which cluster it is", machine=name, step=STEP))
     return found
 
 
-def _old_kubectl(version: Result, *, machine: str) -> FedsshError | None:
-    try:
-        check_version(version, machine=machine, step=STEP)
-    except StepError as error:
-        return error
-    return None
+def _phase(namespace: Mapping[str, Any] | None) -> str:
+    """Return how a namespace is, "" for one that is not there."""
+    return str(section(namespace, "status").get("phase") or "Active") if namespace else ""
 
 
 def unless_foreign_login(ask: Command, target: Target) -> Command:
     """Return ``ask``, which does not run when the kubeconfig would have it run programs or read files for its login."""
-    paths = "{.users[0].user.exec}{.users[0].user.auth-provider}{.users[0].user.tokenFile}"
-    look = kubectl("config", "view", "--minify", "-o", f"jsonpath={paths}", target=target).line
+    look = kubectl("config", "view", "--minify", "-o", f"jsonpath={_LOGINS}", target=target).line
     return replace(ask, unless=look)
 
 
-def _presented_command(cluster: Cluster, target: Target) -> Command:
+def _presented_command(cluster: Cluster) -> Command:
+    target = Target(kubeconfig=cluster.kubeconfig or "")
     server = kubectl("config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}", target=target).line
     return script(
         f"server=${{1:-$({server})}}" + _PRESENTED,

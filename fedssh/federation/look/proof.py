@@ -1,12 +1,18 @@
 """Asking, from the host, what credentials lead to: which cluster, with which rights.
 
-The host's kubectl asks the cluster itself: which one it is (the UID of its namespace kube-system), and, by a
-SelfSubjectAccessReview, whether the token may do what an engine's join grants. TLS is verified on the way.
+The host's kubectl asks the cluster itself whether the token may do what an engine's join grants (one List of
+SelfSubjectAccessReviews), and, where nothing else tells, which cluster it is (the UID of its namespace kube-system).
+TLS is verified on the way.
+
+Which cluster takes a token, is known in two cases. The member's own machine has just given it: it is signed by that
+cluster's key, and names an account by its UID there; no other cluster takes it. Or it is taken at an address where
+such a token is taken in the same run.
 """
 
 from __future__ import annotations
 
 import secrets
+from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
@@ -16,18 +22,15 @@ from fedssh.federation.facts import Proof
 from fedssh.federation.threads import contained
 from fedssh.kubernetes.certificates import asking_argv
 from fedssh.kubernetes.kubeconfig.entries import render_credentials
-from fedssh.kubernetes.kubectl import render_list
+from fedssh.kubernetes.kubectl import cluster_version, render_list
 from fedssh.sensitive import Sensitive
-from fedssh.shell import Command, Result, last_words, script
+from fedssh.shell import Command, Result, last_words, patience, script
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fedssh.kubernetes.credentials import Credential
     from fedssh.shell import Shell
-
-AT_ONCE: Final = 8
-"""How many kubectl processes run on the host at the same time; each takes some 50 MB."""
 
 TEMPORARY_NAME: Final = ".fedssh-proof"
 """How kubeconfigs for trying credentials begin, beside the host's; each run's has a name of its own."""
@@ -55,25 +58,17 @@ _REVIEWS: Final = [
 # (FlattenListVisitor of cli-runtime, from 1.19 on).
 _WHOAMI: Final = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
 
-# A "key value" line for each answer; the key of a review is its kind. Each of the three goes on from the one before.
-_IDENTIFY: Final = """
-    file=$1 context=$2 limit=$3
+# A "key value" line for each answer; the key of a review is its kind. What follows the arguments of its own is the
+# command that shows the server's certificate.
+_ASK: Final = """
+    file=$1 context=$2 limit=$3 identity=$4 rights=$5; shift 5
     ask() { kubectl --kubeconfig="$file" --context="$context" --request-timeout="${limit}s" "$@"; }
-    ask get namespace kube-system -o 'jsonpath=uid {.metadata.uid}{"\\n"}' || exit
-"""
-_RIGHTS: Final = (
-    _IDENTIFY
-    + """
+    [ -z "$identity" ] || ask get namespace kube-system -o 'jsonpath=uid {.metadata.uid}{"\\n"}' </dev/null || exit
+    [ -n "$rights" ] || exit 0
     ask create --validate=false --filename=- -o 'jsonpath={.kind} {.status.allowed}{.status.userInfo.username}{"\\n"}'
-"""
-)
-_ASK: Final = (
-    _RIGHTS
-    + """
-    shift 3
+    [ $# -gt 0 ] || exit 0
     { timeout "$limit" "$@" | openssl x509 -noout -enddate | sed 's/^notAfter=/expires /'; } </dev/null 2>/dev/null
 """
-)
 
 # Not get --raw /version, which leaves out the path of the server's address.
 _REACH: Final = """
@@ -105,53 +100,69 @@ _WRITE: Final = """
 _WELCOME: Final = ("Unauthorized", "must be logged in", "(Forbidden)", "forbidden:")
 
 
-def prove(shell: Shell, credentials: Mapping[str, Credential], *, kubeconfig: str) -> dict[str, Proof]:
-    """Try ``credentials`` from the host, by a kubeconfig of their own that is gone afterwards.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """A credential that is to be tried.
 
-    Args:
-        shell: The host.
-        credentials: What to try, by any names. One without a token shows only whether its endpoint is reached.
-        kubeconfig: The path of the host's kubeconfig; the temporary one lies beside it, 0600 from its first byte.
-
-    Raises:
-        StepError: The temporary file could not be written (3).
+    Attributes:
+        credential: It; one without a token shows only whether its endpoint is reached.
+        cluster_uid: Which cluster it leads to if it is accepted; "" where that cluster has to be asked.
+        asks_rights: Whether its rights are asked for.
+        asks_expiry: Whether it is asked until when the server's certificate is valid.
+        context: The context of the host's own kubeconfig that holds the credential already, and is tried then; or "".
     """
-    return survey(shell, credentials, {}, {}, kubeconfig=kubeconfig)
+
+    credential: Credential
+    cluster_uid: str = ""
+    asks_rights: bool = True
+    asks_expiry: bool = False
+    context: str = ""
 
 
-def survey(
+def prove(
     shell: Shell,
-    credentials: Mapping[str, Credential],
-    engines: Mapping[str, Credential],
-    others: Mapping[str, Credential],
+    trials: Mapping[str, Trial],
     *,
     kubeconfig: str,
     seconds: int = _SECONDS,
+    document: Sensitive | None = None,
 ) -> dict[str, Proof]:
-    """Try ``credentials`` as ``prove`` does; ask ``engines`` for cluster and rights, ``others`` for the cluster.
+    """Try credentials from the host; those that stand in no kubeconfig by one of their own that is gone afterwards.
 
-    ``seconds`` is how long a cluster of ``engines`` or ``others`` may take for an answer.
+    Args:
+        shell: The host.
+        trials: What to try, by any names.
+        kubeconfig: The path of the host's kubeconfig; temporary ones lie beside it, 0600 from their first byte.
+        seconds: How long a cluster may take for an answer.
+        document: What is going to stand in the host's kubeconfig, if that is what has the trials' contexts.
+
+    Raises:
+        StepError: A temporary file could not be written (3).
     """
-    tried = {**credentials, **engines, **others}
-    if not tried:
+    if not trials:
         return {}
-    path, write, remove = temporary_kubeconfig(tried, kubeconfig)
-    asks = {name: _proof_command(path, name, credential) for name, credential in credentials.items()}
-    for name in engines:
-        known = [path, name, str(seconds)]
-        asks[name] = script(_RIGHTS, *known, stdin=render_list(_REVIEWS), title="proof of rights")
-    asks |= {name: script(_IDENTIFY, path, name, str(seconds), title="identify") for name in others}
-    rounds = in_rounds(list(asks.values()))
-    written, *said, _ = shell.run(write, *rounds, remove, timeout_seconds=60 + 5 * _SECONDS * len(rounds))
-    check_temporary(written, machine=shell.name)
-    answers = dict(zip(asks, said, strict=True))
+    loose = {name: trial.credential for name, trial in trials.items() if not trial.context}
+    files = [temporary_kubeconfig(loose, kubeconfig)] if loose else []
+    files += [_temporary(document, kubeconfig)] if document else []
+    written = files[-1].path if document else kubeconfig
+    asks = [
+        _command(trial, seconds, path=written, context=trial.context)
+        if trial.context
+        else _command(trial, seconds, path=files[0].path, context=name)
+        for name, trial in trials.items()
+    ]
+    # kubectl tries up to five times to learn what APIs there are.
+    results = shell.run(
+        [file.write for file in files],
+        asks,
+        [file.remove for file in files],
+        timeout_seconds=patience(len(asks), each=5 * _SECONDS),
+    )
+    check_temporary(results[: len(files)], machine=shell.name)
+    said = results[len(files) : len(files) + len(asks)]
     proofs = {}
-    for name, answer in answers.items():
-        if name in credentials and not credentials[name].token:
-            parse = partial(_parse_reach, answer)
-        else:
-            parse = partial(_parse_proof, answer, reviews=0 if name in others else len(_REVIEWS))
-        proof = contained(name, parse)
+    for (name, trial), answer in zip(trials.items(), said, strict=True):
+        proof = contained(name, partial(_parse, answer, trial))
         proofs[name] = Proof(problem=proof.message) if isinstance(proof, FedsshError) else proof
     return proofs
 
@@ -165,7 +176,7 @@ def reach(shell: Shell, endpoints: Mapping[str, Credential], *, kubeconfig: str)
     Raises:
         StepError: As for ``prove``.
     """
-    found = prove(shell, endpoints, kubeconfig=kubeconfig)
+    found = prove(shell, {name: Trial(credential=one) for name, one in endpoints.items()}, kubeconfig=kubeconfig)
     return {name: proof.problem for name, proof in found.items()}
 
 
@@ -185,70 +196,89 @@ def await_refusal(shell: Shell, credentials: Mapping[str, Credential], *, kubeco
     """
     if not credentials:
         return {}
-    path, write, remove = temporary_kubeconfig(credentials, kubeconfig)
+    file = temporary_kubeconfig(credentials, kubeconfig)
     asks = {
-        name: script(_REFUSED, path, name, str(_SECONDS), str(REFUSAL_SECONDS), title="proof of refusal")
+        name: script(_REFUSED, file.path, name, str(_SECONDS), str(REFUSAL_SECONDS), title="proof of refusal")
         for name in credentials
     }
-    rounds = in_rounds(list(asks.values()))
-    seconds = 60 + (_SECONDS + REFUSAL_SECONDS) * len(rounds)
-    written, *said, _ = shell.run(write, *rounds, remove, timeout_seconds=seconds)
-    check_temporary(written, machine=shell.name)
+    seconds = patience(len(asks), each=_SECONDS + REFUSAL_SECONDS)
+    written, *said, _ = shell.run(file.write, list(asks.values()), file.remove, timeout_seconds=seconds)
+    check_temporary([written], machine=shell.name)
     answers = dict(zip(asks, said, strict=True))
     return {name: last_words(result.stderr, lines=1) for name, result in answers.items() if not result.ok}
 
 
-def in_rounds(commands: Sequence[Command]) -> list[Sequence[Command]]:
-    """Return ``commands`` as stages of at most ``AT_ONCE`` each."""
-    return [commands[start : start + AT_ONCE] for start in range(0, len(commands), AT_ONCE)]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Temporary:
+    """A kubeconfig that is there only while commands of one run use it; both its own stand in that run, too.
 
-
-def temporary_kubeconfig(credentials: Mapping[str, Credential], kubeconfig: str) -> tuple[str, Command, Command]:
-    """Return the path of a kubeconfig with a context for each credential, and the commands that make and remove it.
-
-    It lies beside the host's ``kubeconfig``, 0600 from its first byte, and both commands stand in one run.
+    Attributes:
+        path: Where it lies.
+        write: Makes it, 0600 from its first byte.
+        remove: Removes it.
     """
+
+    path: str
+    write: Command
+    remove: Command
+
+
+def temporary_kubeconfig(credentials: Mapping[str, Credential], kubeconfig: str) -> Temporary:
+    """Return a temporary kubeconfig with a context for each credential, beside the host's ``kubeconfig``."""
+    return _temporary(Sensitive(render_credentials(credentials)), kubeconfig)
+
+
+def _temporary(text: Sensitive, kubeconfig: str) -> Temporary:
     path = str(PurePosixPath(kubeconfig).with_name(f"{TEMPORARY_NAME}-{secrets.token_hex(8)}"))
-    text = Sensitive(render_credentials(credentials))
-    write = script(_WRITE, path, TEMPORARY_NAME, stdin=text, title="write of a temporary kubeconfig")
-    return path, write, script('rm -f "$1"', path, title="removal of the temporary kubeconfig")
+    return Temporary(
+        path=path,
+        write=script(_WRITE, path, TEMPORARY_NAME, stdin=text, title="write of a temporary kubeconfig"),
+        remove=script('rm -f "$1"', path, title="removal of the temporary kubeconfig"),
+    )
 
 
-def check_temporary(written: Result, *, machine: str) -> None:
-    """Check the answer to the command that makes a temporary kubeconfig.
+def check_temporary(written: Sequence[Result], *, machine: str) -> None:
+    """Check the answers to the commands that make temporary kubeconfigs.
 
     Raises:
-        StepError: It could not be written (3).
+        StepError: One could not be written (3).
     """
-    if not written.ok:
-        why = last_words(written.stderr)
-        raise StepError(f"cannot write a temporary kubeconfig: {why}", machine=machine, step=_STEP)
+    for result in written:
+        if not result.ok:
+            why = last_words(result.stderr)
+            raise StepError(f"cannot write a temporary kubeconfig: {why}", machine=machine, step=_STEP)
 
 
-def _proof_command(path: str, name: str, credential: Credential) -> Command:
-    if not credential.token:
-        return script(_REACH, path, name, str(_SECONDS), title="try")
-    endpoint = credential.endpoint
-    asked = asking_argv(endpoint.server, server_name=endpoint.trust.server_name)
-    reviews = render_list([*_REVIEWS, _WHOAMI])
-    return script(_ASK, path, name, str(_SECONDS), *asked, stdin=reviews, title="proof")
+def _command(trial: Trial, seconds: int, *, path: str, context: str) -> Command:
+    if not trial.credential.token:
+        return script(_REACH, path, context, str(seconds), title="try")
+    endpoint = trial.credential.endpoint
+    asked = asking_argv(endpoint.server, server_name=endpoint.trust.server_name) if trial.asks_expiry else []
+    options = ["" if trial.cluster_uid else "identity", "rights" * trial.asks_rights]
+    reviews = render_list([*_REVIEWS, _WHOAMI]) if trial.asks_rights else ""
+    return script(_ASK, path, context, str(seconds), *options, *asked, stdin=reviews, title="proof")
+
+
+def _parse(result: Result, trial: Trial) -> Proof:
+    return _parse_proof(result, trial) if trial.credential.token else _parse_reach(result)
 
 
 def _parse_reach(result: Result) -> Proof:
     if result.ok or any(word in result.stderr for word in _WELCOME):
-        return Proof()
+        return Proof(kubernetes=cluster_version(result))
     return Proof(problem=last_words(result.stderr, lines=1) or "no answer")
 
 
-def _parse_proof(result: Result, *, reviews: int) -> Proof:
+def _parse_proof(result: Result, trial: Trial) -> Proof:
     lines = [line.partition(" ") for line in result.stdout.splitlines()]
     found = {key: visible(value) for key, _, value in lines}
     allowed = [value for key, _, value in lines if key == "SelfSubjectAccessReview"]
-    if len(allowed) != reviews or not found.get("uid"):
+    uid = trial.cluster_uid or found.get("uid", "")
+    if not uid or (trial.asks_rights and len(allowed) != len(_REVIEWS)):
         return Proof(problem=last_words(result.stderr, lines=2) or "no answer")
     return Proof(
-        cluster_uid=found["uid"],
-        has_rights=set(allowed) == {"true"},
+        cluster_uid=uid,
+        has_rights=bool(allowed) and set(allowed) == {"true"},
         identity=found.get("SelfSubjectReview", ""),
         expires=found.get("expires", ""),
     )

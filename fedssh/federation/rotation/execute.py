@@ -17,7 +17,7 @@ from fedssh.federation.access_steps import Prove, WriteEntries
 from fedssh.federation.act.joins import await_ready
 from fedssh.federation.act.kubeconfig import write_entries
 from fedssh.federation.act.rotation import NewTokens, make_tokens, revoke, swap, unmake_tokens
-from fedssh.federation.look.proof import REFUSAL_SECONDS, await_refusal, survey
+from fedssh.federation.look.proof import REFUSAL_SECONDS, Trial, await_refusal, prove
 from fedssh.federation.outcomes import Outcome, proven_clusters
 from fedssh.federation.steps import AwaitReady, Reconnect
 from fedssh.federation.threads import as_they_end, at_once
@@ -159,16 +159,17 @@ class _Run:
         self._fail({name: problem for name, problem in problems.items() if problem})
 
     def _problems(self, names: Sequence[str]) -> dict[str, FedsshError | None]:
-        own = {
-            f"access.{name}": self._own(name, token) for name in names if (token := self._tokens[name].own) is not None
-        }
-        others: dict[str, Credential] = {}
+        trials: dict[str, Trial] = {}
         for name in names:
+            # Both were made by the cluster's own machine just now: whoever takes them is that cluster.
+            uid = self._uid(name)
+            if (own := self._tokens[name].own) is not None:
+                trials[f"access.{name}"] = Trial(credential=self._own(name, own), cluster_uid=uid, asks_expiry=True)
             rotation, token = self._rotations[name].engine, self._tokens[name].engine
             if rotation and token:
                 credential = self._credential(rotation.cluster, token)
-                others |= {f"engine.{name}": credential} if credential else {}
-        proofs = survey(self._host, own, others, {}, kubeconfig=self._path)
+                trials |= {f"engine.{name}": Trial(credential=credential, cluster_uid=uid)} if credential else {}
+        proofs = prove(self._host, trials, kubeconfig=self._path)
         return {name: self._problem(name, proofs) for name in names}
 
     def _problem(self, name: str, proofs: Mapping[str, Proof]) -> FedsshError | None:

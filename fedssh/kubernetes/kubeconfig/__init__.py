@@ -138,6 +138,16 @@ class Kubeconfig:
         noted = mark.get("extension")
         return plain(found[1]), noted if isinstance(noted, dict) else {}
 
+    def cluster_of(self, context: str) -> dict[str, Any]:
+        """Return the fields of the cluster that a context leads to, whoever wrote them, as texts; {} for none."""
+        found = self._find("contexts", context)
+        body = entry(found, "context") if found else None
+        fields = plain(body[1]) if body else {}
+        cluster = self._find("clusters", str(fields.get("cluster"))) if isinstance(fields, dict) else None
+        stanza = entry(cluster, "cluster") if cluster else None
+        value = plain(stanza[1]) if stanza else {}
+        return value if isinstance(value, dict) else {}
+
     def host_context(self, name: str) -> str:
         """Return the context that leads to the host: the one that bears its name already, else the current one.
 

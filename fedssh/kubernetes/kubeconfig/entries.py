@@ -89,6 +89,18 @@ def put_member(
     return any(changed)
 
 
+def has_member(
+    document: Kubeconfig, names: EntryNames, credential: Credential, *, cluster_uid: str, namespace: str
+) -> bool:
+    """Whether a member's context leads to it by ``credential``, in entries of fedssh's; all as for ``put_member``."""
+    found = document.find("contexts", names.context)
+    wanted = {"cluster": names.cluster, "user": names.user, "namespace": namespace}
+    if found is None or any(found[0].get(key) != value for key, value in wanted.items()):
+        return False
+    is_noted = member_mark(document, names).cluster_uid == cluster_uid
+    return is_noted and member_credential(document, names) == credential
+
+
 def find_foreign(
     document: Kubeconfig, names: EntryNames, *, source: str, is_stored: bool = True
 ) -> RefusedError | None:
@@ -159,11 +171,14 @@ def render_credentials(credentials: Mapping[str, Credential]) -> str:
     """Return a kubeconfig that holds nothing but one context for each of ``credentials``."""
     document = parse_kubeconfig("", source="a new kubeconfig")
     for context, credential in credentials.items():
-        # Without any credential kubectl would ask for a user's name. A token that means nothing is answered by a 401.
-        token = {"token": credential.token.reveal() or "anonymous"}
+        # Without any credential kubectl would ask for a user's name. A name and password are looked at by no API server
+        # since Kubernetes 1.19 (basic authentication is gone): who comes with them is nobody in particular, and learns
+        # the version where everybody does. A token that means nothing would be answered by a 401.
+        token = credential.token.reveal()
+        user = {"token": token} if token else {"username": "anonymous", "password": "anonymous"}
         # Where a tool reads this beside another kubeconfig, an entry of the same name would hide that one's.
         name = f"fedssh.{context}"
-        document.put("users", name, token, keep_unknown=False)
+        document.put("users", name, user, keep_unknown=False)
         document.put("clusters", name, _stanza(credential.endpoint), keep_unknown=False)
         document.put("contexts", context, {"cluster": name, "user": name}, keep_unknown=False)
     return document.render()

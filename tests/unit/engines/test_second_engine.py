@@ -127,10 +127,13 @@ class ArmadaState:
         if not all(result.ok for result in results):
             raise StepError(f"{part.text} failed", machine="fedhost")
 
-    def join_command(self, name: str, inventory: Inventory, *, target: Target, member: Target) -> Command:
+    def join_command(
+        self, name: str, inventory: Inventory, *, target: Target, member: Target, namespace: str
+    ) -> Command:
         """Return how a cluster joins: by plain objects."""
         assert inventory.host.name
         assert member.context == f"ship-{name}"
+        assert namespace in {"", "Active"}
         return kubectl("create", "ship", name, target=target)
 
 
@@ -141,6 +144,7 @@ class Armada(LeavingArmada):
     TITLE = "Armada"
     CLUSTER_TITLE = "Ship"
     HOST_JOINS = False
+    MEMBER_NAMESPACE = "harbour"
     PART_SECONDS = 1.0
     JOIN_SECONDS = 1.0
     READY_SECONDS = 1.0
@@ -204,9 +208,13 @@ class Armada(LeavingArmada):
         """Return how a description is corrected."""
         return kubectl("patch", "ship", name, *corrections, target=target)
 
-    def label_command(self, name: str, labels: Mapping[str, str], *, target: Target) -> Command:
-        """Return how a cluster is labelled."""
-        return kubectl("label", "ship", name, *labels, target=target)
+    def label_command(self, names: Sequence[str], labels: Mapping[str, str], *, target: Target) -> Command:
+        """Return how clusters are labelled."""
+        return kubectl("label", "ship", *names, *labels, target=target)
+
+    def parse_labels(self, result: Result, names: Sequence[str]) -> dict[str, FedsshError]:
+        """Return all or nobody."""
+        return {} if result.ok else {name: StepError("no label", machine=name) for name in names}
 
     def reconnect_command(self, names: Sequence[str], *, target: Target) -> Command:
         """Return how it connects anew: its controller starts again."""
@@ -372,7 +380,7 @@ def test_a_host_that_does_not_join_is_installed_and_no_more() -> None:
     wishes = wishes_of("m1", "m2", labels=", labels: {region: eu}")
     facts = facts_of(wishes)
     plan = plan_federate(wishes, facts, ENGINE)
-    assert kinds(plan, "fedhost") == ["install", "name-context", "test-context"]
+    assert kinds(plan, "fedhost") == ["install", "name-context"]
     for name in ("m1", "m2"):
         assert kinds(plan, name) == ["grant", "prove", "write-context", "test-context", "join", "label", "await-ready"]
     assert [step.text for step in plan_prepare(wishes, facts.host).steps] == ["install Armada"]
@@ -381,12 +389,12 @@ def test_a_host_that_does_not_join_is_installed_and_no_more() -> None:
 
 
 def test_entries_bear_the_engines_names() -> None:
-    """In what is written and in what is tried; the host's context has its own."""
+    """In what is written and in what is tried."""
     wishes = wishes_of("m1")
     plan = plan_federate(wishes, facts_of(wishes), ENGINE)
     assert "write context ship-m1" in [step.text for step in plan.steps]
     contexts = {step.cluster: step.context for step in plan.steps if isinstance(step, TestContext)}
-    assert contexts == {"fedhost": "fedhost", "m1": "ship-m1"}
+    assert contexts == {"m1": "ship-m1"}
 
 
 def test_what_is_as_it_should_be_is_no_change() -> None:
@@ -405,7 +413,7 @@ def test_a_member_that_moved_is_corrected() -> None:
     facts = facts_of(wishes, replace(state, clusters={"m1": moved}), written("m1"), granted=True)
     plan = plan_federate(wishes, facts, ENGINE)
     assert [step.text for step in plan.changes] == ["set endpoint of its Ship"]
-    assert kinds(plan, "m1") == ["test-context", "correct", "reconnect", "await-ready"]
+    assert kinds(plan, "m1") == ["correct", "reconnect", "await-ready"]
 
 
 def test_somebody_elses_entry_is_found_by_the_engines_name() -> None:

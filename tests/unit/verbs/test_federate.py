@@ -38,7 +38,7 @@ def test_from_nothing_to_a_federation(world: World) -> None:
 def test_the_beats_come_in_order(world: World) -> None:
     """Look, grant and install, prove, one write, test, join, verify; two runs on a member."""
     world.federate()
-    assert [len(commands) for commands in world.shells["member1"].runs] == [5, 2]
+    assert [len(commands) for commands in world.shells["member1"].runs] == [2, 2]
     keys = keys_of(world.shells["fedhost"].runs)
     beats = [
         ("kubeconfig", "read"),
@@ -58,7 +58,7 @@ def test_every_credential_of_kubefeds_is_proven_last(world: World) -> None:
     """The host's own too, after everything else; and its temporary file is removed then."""
     world.federate()
     *_, last = world.shells["fedhost"].runs
-    assert keys_of([last]) == [("proof", "write"), *[("proof", "rights")] * 4, ("proof", "remove")]
+    assert keys_of([last]) == [("proof", "write"), *[("proof", "ask")] * 4, ("proof", "remove")]
 
 
 def test_the_hosts_runs_do_not_grow_with_the_members() -> None:

@@ -50,7 +50,7 @@ def bug(request: pytest.FixtureRequest, world: World, monkeypatch: pytest.Monkey
     """Something unexpected happens in the work for member1."""
     match request.param:
         case "look":
-            world.members["member1"].before = fail_at(("kubectl", "version"))
+            world.members["member1"].before = fail_at(("kubectl", "config"))
         case "grant":
             world.members["member1"].before = fail_at(("kubectl", "apply"))
         case "advice":

@@ -165,7 +165,7 @@ def test_an_address_that_changed_is_corrected(world: World) -> None:
     assert world.host.federation["member1"]["spec"]["apiEndpoint"] == "https://new.example.com"
     assert world.host.joined == ["fedhost", *NAMES]
     assert "is Ready, and KubeFed's own credential works" in world.told("member1")
-    assert keys_of(world.shells["fedhost"].runs[-1:]).count(("proof", "rights")) == 1
+    assert keys_of(world.shells["fedhost"].runs[-1:]).count(("proof", "ask")) == 1
 
 
 def test_an_address_that_no_longer_works_is_joined_again(world: World) -> None:

@@ -119,7 +119,7 @@ def test_what_the_hosts_kubeconfig_holds_is_not_taken_back(world: World) -> None
     assert isinstance(report.error, StepError)
     assert all(len(member.objects) >= len(GRANTED) for member in world.members.values())
     assert by_name(report)["member1"].aftermath == ()
-    assert by_name(report)["member1"].changes == ("granted access", "wrote context member1")
+    assert by_name(report)["member1"].changes == ("granted access", "wrote context member1", "joined")
     world.host.before = lambda _: None
     world.host.broken.clear()
     assert world.federate().exit_code == 0

@@ -150,7 +150,7 @@ def test_what_could_not_be_taken_back_is_listed(world: World) -> None:
 def test_what_a_grant_has_begun_is_taken_back_when_it_fails(world: World) -> None:
     """Its token does not come: nobody has another use for what was made before."""
     member = world.members["member1"]
-    member.broken["token", "wait"] = Answer("{}")
+    member.broken["token", "wait"] = Answer()
     told = by_name(world.federate("member1"))["member1"]
     assert "no token came into the Secret" in str(told.error)
     assert (member.objects, told.changes, told.aftermath) == ({}, (), (GONE_AGAIN,))

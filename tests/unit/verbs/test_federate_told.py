@@ -14,7 +14,7 @@ def test_the_host_and_the_members_are_told_together(world: World) -> None:
     """All that can be corrected before the next run; of whom nobody has seen anything, nothing is claimed."""
     world.host.broken["helm", "version"] = Answer(code=127)
     world.unreachable = {"member2"}
-    world.members["member3"].broken["kubectl", "version"] = Answer(code=127)
+    world.members["member3"].broken["kubectl", "config"] = Answer(code=127)
     for dry_run in (False, True):
         report = world.federate(dry_run=dry_run)
         found = {cluster.name: (cluster.state, cluster.error and cluster.error.message) for cluster in report.clusters}

@@ -175,7 +175,7 @@ def _no_rights(world: World) -> None:
     """Let the new account get no rights: somebody else's admission takes its subject away."""
 
     def weaken(call: Call) -> None:
-        if call.key == ("proof", "rights") and "engine.member1" in call.names:
+        if call.key == ("proof", "ask") and "engine.member1" in call.names:
             world.members["member1"].objects["clusterrolebinding/kubefed-controller-manager:member1-fedhost"][
                 "subjects"
             ] = world.members["member1"].objects["clusterrolebinding/kubefed-controller-manager:member1-fedhost"][

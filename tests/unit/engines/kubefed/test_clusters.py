@@ -188,10 +188,10 @@ def test_the_list_leaves_tokens_of_accounts_where_they_are() -> None:
 
 def test_labels_are_overwritten() -> None:
     """Those named, on the KubeFedCluster."""
-    argv = argv_of(label_command("member1", {"region": "eu", "a.b/c": ""}, target=HOST))
+    argv = argv_of(label_command(["member1", "member2"], {"region": "eu", "a.b/c": ""}, target=HOST))
     assert argv[4:] == [
         *("label", "--overwrite", "--namespace=kube-federation-system"),
-        *("kubefedclusters/member1", "region=eu", "a.b/c="),
+        *("kubefedclusters/member1", "kubefedclusters/member2", "region=eu", "a.b/c="),
     ]
 
 

@@ -30,7 +30,7 @@ created by k8s.io/klog/v2.init.0
 
 def test_kubefedctl_is_told_everything_it_would_make_up() -> None:
     """Names of the host and of the Secret, and that an existing join is no error."""
-    argv = argv_of(join_command("member1", tool=TOOL, version="0.10.0", target=HOST, member=MEMBER))
+    argv = argv_of(join_command("member1", tool=TOOL, version="0.10.0", target=HOST, member=MEMBER, namespace=""))
     assert argv == [
         "sh",
         TOOL,
@@ -53,7 +53,9 @@ def test_a_members_own_kubeconfig_is_read_beside_the_hosts(
     tool = install_tool(tmp_path / "bin", "kubefedctl", f'echo "$KUBECONFIG $*" >>{tmp_path}/log')
     install_tool(tmp_path / "bin", "kubectl", f'echo "$*" >>{tmp_path}/asked')
     monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
-    (done,) = local.run(join_command("member1", tool=str(tool), version="0.10.0", target=HOST, member=own))
+    (done,) = local.run(
+        join_command("member1", tool=str(tool), version="0.10.0", target=HOST, member=own, namespace="Active")
+    )
     assert done.ok
     said = (tmp_path / "log").read_text()
     assert said.startswith("/root/.kube/.fedssh-proof-x:/root/.kube/config join member1 --cluster-context=member1 ")
@@ -77,7 +79,9 @@ def test_a_join_is_tried_twice(
     )
     install_tool(tmp_path / "bin", "sleep", "")
     monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
-    (done,) = local.run(join_command("member1", tool=str(tool), version="0.10.0", target=HOST, member=MEMBER))
+    (done,) = local.run(
+        join_command("member1", tool=str(tool), version="0.10.0", target=HOST, member=MEMBER, namespace="")
+    )
     assert (done.code, len(log.read_text().splitlines())) == (code, calls)
     assert "join member1 --cluster-context=member1" in log.read_text()
     assert "--error-on-existing=false --v=2" in log.read_text()
@@ -126,7 +130,26 @@ def test_a_namespace_that_does_not_go_is_told(
     tool = install_tool(tmp_path / "bin", "kubefedctl", "touch joined")
     monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
     monkeypatch.chdir(tmp_path)
-    (done,) = local.run(join_command("member1", tool=str(tool), version="0.10.0", target=HOST, member=MEMBER))
+    (done,) = local.run(
+        join_command("member1", tool=str(tool), version="0.10.0", target=HOST, member=MEMBER, namespace="Terminating")
+    )
     with pytest.raises(StepError, match=r"is being deleted there.* within 30 s: held by a finalizer"):
         parse_join(done, machine="member1")
     assert not (tmp_path / "joined").exists()
+
+
+@pytest.mark.parametrize(("namespace", "deleted"), [("", False), ("Active", True)])
+def test_where_nothing_was_there_nothing_is_removed(
+    *, local: LocalShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, namespace: str, deleted: bool
+) -> None:
+    """A member that is new needs no kubectl beside kubefedctl; on others the account of a rotation goes."""
+    (tmp_path / "asked").touch()
+    install_tool(tmp_path / "bin", "kubectl", f'echo "$*" >>{tmp_path}/asked')
+    tool = install_tool(tmp_path / "bin", "kubefedctl", "")
+    monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
+    command = join_command("member1", tool=str(tool), version="0.10.0", target=HOST, member=MEMBER, namespace=namespace)
+    (done,) = local.run(command)
+    assert done.ok
+    asked = (tmp_path / "asked").read_text()
+    assert ("delete serviceaccount member1-fedhost-fedssh " in asked) == deleted, asked
+    assert bool(asked) == deleted

@@ -279,7 +279,9 @@ def test_fault_74_the_kubefedctl_that_was_checked_is_the_one_that_joins(
     inventory = parse_inventory("host: {name: fedhost, address: a}\n", path=tmp_path / "hosts.yaml")
     assert "tool" not in [part.name for part in state.missing(inventory)]
     (done,) = local.run(
-        state.join_command("member1", inventory, target=Target(context="fedhost"), member=Target(context="member1"))
+        state.join_command(
+            "member1", inventory, target=Target(context="fedhost"), member=Target(context="member1"), namespace=""
+        )
     )
     assert done.ok
     right = tmp_path / ("own" if own == "0.10.0" else "first") / "kubefedctl"
@@ -293,6 +295,6 @@ def test_without_the_right_one_it_is_fedsshs_own_that_joins(tmp_path: Path) -> N
     (part, *_) = state.missing(inventory)
     assert (part.name, part.why) == ("tool", "/usr/bin/kubefedctl is version 0.8.1")
     command = state.join_command(
-        "member1", inventory, target=Target(context="fedhost"), member=Target(context="member1")
+        "member1", inventory, target=Target(context="fedhost"), member=Target(context="member1"), namespace=""
     )
     assert argv_of(command)[1] == "/usr/local/bin/kubefedctl"

@@ -107,7 +107,7 @@ def test_a_kubeconfig_that_is_none_is_the_only_gap(world: World, text: str) -> N
     ]
 
 
-@pytest.mark.parametrize("names", [("kubeconfig", "read"), ("kubectl", "config"), ("kubectl", "get"), ("helm", "list")])
+@pytest.mark.parametrize("names", [("kubeconfig", "read"), ("cat",), ("kubectl", "get"), ("helm", "list")])
 def test_what_could_not_be_asked_is_a_gap(world: World, names: tuple[str, ...]) -> None:
     """In the tool's words."""
     world.host.broken[names] = error("no such luck")
@@ -121,7 +121,7 @@ def test_a_kubeconfig_that_is_half_written_is_read_again(world: World) -> None:
     told: list[str] = []
 
     def lose(call: Call) -> None:
-        if call.key == ("kubectl", "config") and not told:
+        if call.key == ("kubectl", "get") and not told:
             told.append("lost")
             world.host.kubeconfig = HOST_KUBECONFIG.replace("- name: kubernetes-admin@kubernetes", "- name: other")
         elif told:

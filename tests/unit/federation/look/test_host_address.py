@@ -20,7 +20,7 @@ from fedssh.federation.wishes import host_endpoint
 from fedssh.kubernetes.credentials import Endpoint, Trust
 from tests.fakes.facts import facts, host, joined, member, wishes
 from tests.fakes.hosts import HOST_SERVER
-from tests.fakes.kubernetes import CA, error
+from tests.fakes.kubernetes import CA, KUBERNETES, error
 from tests.fakes.lines import key_of, keys_of, stdin_of
 from tests.fakes.shells import Answer
 from tests.fakes.world import World, by_name
@@ -121,10 +121,13 @@ def test_the_named_address_is_tried_from_the_host_by_nobody_in_particular(moved:
     (cluster,), (user,) = written["clusters"], written["users"]
     stanza = {key: value for key, value in cluster["cluster"].items() if key != "extensions"}
     assert stanza == {"server": NAMED, "certificate-authority-data": CA}
-    assert {key: value for key, value in user["user"].items() if key != "extensions"} == {"token": "anonymous"}
+    assert {key: value for key, value in user["user"].items() if key != "extensions"} == {
+        "username": "anonymous",
+        "password": "anonymous",
+    }
     runs = moved.shells["fedhost"].runs
     assert keys_of(runs[2:]) == [("proof", "write"), ("proof", "reach"), ("proof", "remove")]
-    assert found.host_access == Proof()
+    assert found.host_access == Proof(kubernetes=KUBERNETES)
     # What the kubeconfig says stays what was found.
     assert (found.host.server, found.host.ca, found.host.gaps) == (LOCAL, CA, ())
 

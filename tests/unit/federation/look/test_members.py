@@ -1,31 +1,30 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fedssh.engines import load_engine
 from fedssh.errors import StepError
 from fedssh.federation.look.members import look_at_member, member_commands, parse_clock, parse_member
 from fedssh.inventory import Cluster, Machine
 from fedssh.kubernetes.account import grant_commands, references
 from fedssh.kubernetes.kubectl import OWN
 from tests.fakes.kubernetes import CA, Member, account_token, error
-from tests.fakes.lines import calls_in, key_of
 from tests.fakes.shells import Answer, LocalShell, ScriptedShell, install_tool, path_with, result
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from fedssh.federation.facts import MemberFacts
-    from tests.fakes.lines import Call
 
+ENGINE = load_engine()
 # A kubectl that tells what the user of its kubeconfig logs in by, and notes when it is asked for anything else.
 KUBECTL = """
 case "$*" in
-    *users*) printf %s "$LOGIN" ;;
-    *"config view"*) printf '{"server": "https://m1:6443"}' ;;
-    *" version --client "*) printf '{"clientVersion": {"gitVersion": "v1.33.13"}}' ;;
+    *"config view"*) printf '{"server": "https://m1:6443"}\\nlogin%s\\n' "$LOGIN" ;;
     *) echo "$*" >>"$LOG"; printf '{"kind": "Namespace", "metadata": {"name": "kube-system", "uid": "uid"}}' ;;
 esac
 """
@@ -38,7 +37,7 @@ def cluster(**said: Any) -> Cluster:
 
 def look(member: Member, **said: Any) -> MemberFacts:
     """Look at a member."""
-    return look_at_member(ScriptedShell("member1", member.answer), cluster(**said))
+    return look_at_member(ScriptedShell("member1", member.answer), cluster(**said), ENGINE)
 
 
 def granted() -> Member:
@@ -58,39 +57,63 @@ def test_a_kubeconfig_that_runs_programs_is_never_logged_in_with(
     monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
     monkeypatch.setenv("LOGIN", login)
     monkeypatch.setenv("LOG", str(tmp_path / "log"))
-    found = look_at_member(local, cluster(tls="system", kubeconfig="/etc/it's a 'file'"))
+    found = look_at_member(local, cluster(tls="system", kubeconfig="/etc/it's a 'file'"), ENGINE)
     assert (tmp_path / "log").exists() == (not login)
     assert found.logs_in_by_program == bool(login)
     assert found.cluster_uid == ("" if login else "uid")
     assert (found.server, found.gaps) == ("https://m1:6443", ())
 
 
-def test_the_login_is_looked_at_in_every_form_that_runs_or_reads() -> None:
-    """Before each request, with the same kubeconfig."""
-    asks = [
-        calls for command in member_commands(cluster(kubeconfig="/etc/config")) if len(calls := calls_in(command)) > 1
+@pytest.mark.parametrize("account", [False, True])
+@pytest.mark.parametrize("said", [{}, {"credentials": "ephemeral"}])
+def test_a_look_is_few_processes(
+    *, local: LocalShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, account: bool, said: dict[str, str]
+) -> None:
+    """The real script: its tokens are asked for where there is an account, and versions where they count."""
+    kind = "ServiceAccount" if account else "Namespace"
+    text = f"""printf '%s\\n' "$*" >>{tmp_path}/asked
+    case "$*" in
+        *"config view"*) printf '{{"server": "https://m1:6443"}}\\nlogin\\n' ;;
+        *" version "*) printf '{{"clientVersion": {{"gitVersion": "v1.33.1"}}}}' ;;
+        *) printf '{{"kind": "List", "items": [{{"kind": "{kind}", "metadata": {{"name": "x"}}}}]}}' ;;
+    esac"""
+    install_tool(tmp_path / "bin", "kubectl", text)
+    monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
+    found = look_at_member(local, cluster(kubeconfig="/etc/a b", **said), ENGINE)
+    view, objects, *others = (tmp_path / "asked").read_text().splitlines()
+    assert all(line.startswith("--kubeconfig=/etc/a b --request-timeout=20s ") for line in (view, objects, *others))
+    # Only the cluster's part of the kubeconfig leaves the machine.
+    assert "config view --raw --minify --flatten -o jsonpath={.clusters[0].cluster}{" in view
+    assert all(f"{{.user.{form}}}" in view for form in ("exec", "auth-provider", "tokenFile"))
+    assert set(references("member1")) <= set(objects.split())
+    assert ["secrets"] * account + ["version"] * bool(said) == [
+        word for line in others for word in line.split() if word in {"secrets", "version"}
     ]
-    assert len(asks) == 3
-    for guard, ask in asks:
-        _check_guard(guard, ask)
+    assert found.kubectl == "v1.33.1" * bool(said)
 
 
-def _check_guard(guard: Call, ask: Call) -> None:
-    assert all(f"{{.users[0].user.{key}}}" in guard.flags["-o"] for key in ("exec", "auth-provider", "tokenFile"))
-    assert guard.flags["--kubeconfig"] == ask.flags["--kubeconfig"] == "/etc/config"
-    assert "--raw" not in guard.flags
+def test_a_look_with_a_login_of_its_own_sends_no_key(
+    local: LocalShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a program for logging in is given, may be a secret: it stays on the machine."""
+    said = 'login{"command": "evil", "env": [{"name": "KEY", "value": "a secret"}]}'
+    install_tool(tmp_path / "bin", "kubectl", f"printf '{{\"server\": \"https://m1\"}}\\n%s' '{said}'")
+    monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
+    looked, *_ = local.run(member_commands(cluster(), ENGINE))
+    assert looked.stdout.split("\n") == ["", "--- view", '{"server": "https://m1"}', "", "--- login", ""]
 
 
-def test_looking_changes_nothing_and_reads_no_key() -> None:
-    """Only the cluster's part of the kubeconfig leaves the machine; every request names hosts.yaml's kubeconfig."""
-    commands = member_commands(cluster(kubeconfig="/etc/a b"))
-    calls = [calls_in(command)[-1] for command in commands]
-    view, objects, *_ = calls
-    assert view.flags["-o"] == "jsonpath={.clusters[0].cluster}"
-    assert all(call.flags["--kubeconfig"] == "/etc/a b" for call in (view, objects))
-    assert not any(call.mutates for call in calls)
-    assert set(references("member1")) <= set(objects.names)
-    assert [key_of(command) for command in commands][3:] == [("kubectl", "version"), ("date", "+%s")]
+@pytest.mark.parametrize(
+    ("namespace", "phase"),
+    [(None, ""), ({}, "Active"), ({"status": {"phase": "Terminating"}}, "Terminating")],
+)
+def test_the_engines_namespace_is_a_fact(namespace: dict[str, Any] | None, phase: str) -> None:
+    """How a join has to deal with it depends on that."""
+    member = granted()
+    if namespace is not None:
+        name = ENGINE.MEMBER_NAMESPACE
+        member.objects[f"namespace/{name}"] = {"kind": "Namespace", "metadata": {"name": name}, **namespace}
+    assert look(member).engines_namespace == phase
 
 
 def test_a_fresh_member_has_an_address_and_nothing_else() -> None:
@@ -257,8 +280,8 @@ def test_a_cluster_that_does_not_tell_which_it_is_is_a_gap() -> None:
 
 def test_without_kubectl_nothing_else_is_said() -> None:
     """One gap, and not one for every command."""
-    results = [result(code=127, stderr="sh: kubectl: not found") for _ in member_commands(cluster())]
-    found = parse_member(results, cluster())
+    results = [result(code=127, stderr="sh: kubectl: not found") for _ in member_commands(cluster(), ENGINE)]
+    found = parse_member(results, cluster(), ENGINE)
     assert [gap.message for gap in found.gaps] == ["kubectl is not there"]
 
 
@@ -280,15 +303,15 @@ def test_the_versions_of_kubectl_and_of_its_cluster_are_facts(printed: str, kube
     """Where the cluster does not answer, kubectl tells its own version and fails: that is no gap."""
     member = Member("member1")
     member.broken["kubectl", "version"] = Answer(printed, code=0 if kubernetes else 1)
-    found = look(member)
+    found = look(member, credentials="ephemeral")
     assert (found.kubectl, found.kubernetes) == (kubectl, kubernetes)
     assert found.gaps == ()
 
 
 def test_an_old_kubectl_is_a_fact() -> None:
-    """It is refused by a rule."""
+    """It prints objects in a form of its own (kubernetes#89660), and is refused by a rule."""
     member = Member("member1")
-    member.broken["kubectl", "version"] = Answer('{"clientVersion": {"gitVersion": "v1.18.2"}}')
+    member.broken["kubectl", "config"] = Answer("map[server:https://member1:6443]")
     found = look(member)
     assert found.old_kubectl
     assert found.gaps == ()
@@ -300,14 +323,18 @@ HOSTILE += ["\x1b[31m", "\ufffd", '{"certificate-authority-data": ["x"], "server
 
 
 @pytest.mark.parametrize("printed", HOSTILE)
-@pytest.mark.parametrize("number", range(4))
-def test_whatever_a_member_answers_is_a_fact(number: int, printed: str) -> None:
+@pytest.mark.parametrize("part", ["view", "objects", "secrets", "version", "whole", "clock"])
+def test_whatever_a_member_answers_is_a_fact(part: str, printed: str) -> None:
     """It is used, or it is a gap; nothing is raised, and what is shown is safe."""
-    member = granted()
-    results = ScriptedShell("member1", member.answer).run(member_commands(cluster()))
-    results[number] = result(printed)
-    found = parse_member(results, cluster())
+    member, asked = granted(), cluster(credentials="ephemeral")
+    looked, clock = ScriptedShell("member1", member.answer).run(member_commands(asked, ENGINE))
+    before, _, after = looked.stdout.partition(f"--- {part}\n")
+    _, mark, rest = after.partition("\n--- ")
+    said = printed if part == "whole" else f"{before}--- {part}\n{printed}{mark}{rest}"
+    results = [looked, result(printed)] if part == "clock" else [replace(looked, stdout=said), clock]
+    found = parse_member(results, cluster(), ENGINE)
     assert found.cluster_uid.isprintable()
+    assert found.engines_namespace.isprintable()
     assert all(gap.exit_code == 3 for gap in found.gaps)
 
 

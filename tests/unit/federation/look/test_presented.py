@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fedssh.engines import load_engine
 from fedssh.federation.look.members import member_commands, parse_presented
 from fedssh.kubernetes.certificates import asking_argv
 from fedssh.shell import command
@@ -59,7 +60,7 @@ def ask_from_host(shell: LocalShell, server: str, name: str | None = None) -> Pr
 def ask_from_member(shell: LocalShell, server: str, name: str | None = None) -> Presented:
     """Ask what a server presents, as the member's own machine does."""
     pinned = cluster(tls="pin", api_server=server or None, server_name=name)
-    (ask,) = [ask for ask in member_commands(pinned) if key_of(ask) == ("openssl", "s_client")]
+    (ask,) = [ask for ask in member_commands(pinned, load_engine()) if key_of(ask) == ("openssl", "s_client")]
     return parse_presented(shell.run(ask)[0])
 
 

@@ -11,10 +11,9 @@ import yaml
 
 from fedssh.errors import StepError
 from fedssh.federation.facts import Proof
-from fedssh.federation.look.proof import AT_ONCE, TEMPORARY_NAME, in_rounds, prove, reach, survey
+from fedssh.federation.look.proof import TEMPORARY_NAME, Trial, prove, reach
 from fedssh.kubernetes.credentials import Credential, Endpoint, Trust
 from fedssh.sensitive import Sensitive
-from fedssh.shell import command
 from tests.fakes.kubernetes import CA, account_token
 from tests.fakes.lines import run_line
 from tests.fakes.shells import Answer, LocalShell, ScriptedShell, install_tool, path_with
@@ -70,6 +69,17 @@ def credential(name: str, *, token: str | None = None) -> Credential:
     return Credential(endpoint=endpoint, token=Sensitive(account_token(name) if token is None else token))
 
 
+def trial(name: str, *, known: bool = False, rights: bool = True, expiry: bool = True, context: str = "") -> Trial:
+    """Return how a member's credential is tried."""
+    return Trial(
+        credential=credential(name),
+        cluster_uid=f"known-of-{name}" * known,
+        asks_rights=rights,
+        asks_expiry=expiry,
+        context=context,
+    )
+
+
 def leftovers(folder: Path) -> list[str]:
     """Return the temporary kubeconfigs in a folder."""
     return sorted(path.name for path in folder.iterdir() if path.name.startswith(TEMPORARY_NAME))
@@ -98,7 +108,7 @@ def told(name: str, *, has_rights: bool) -> Proof:
 def test_every_credential_is_tried_from_the_host(local: LocalShell, log: Path, tmp_path: Path) -> None:
     """The real program: each by a context of its own, in a file that only its owner reads and that is gone after."""
     names = ["member1", "gone", "poor", "silent", "old"]
-    proofs = prove(local, {name: credential(name) for name in names}, kubeconfig=str(tmp_path / "config"))
+    proofs = prove(local, {name: trial(name) for name in names}, kubeconfig=str(tmp_path / "config"))
     assert proofs == {
         "member1": told("member1", has_rights=True),
         "gone": Proof(problem="Unable to connect to the server: no route"),
@@ -115,7 +125,7 @@ def test_every_credential_is_tried_from_the_host(local: LocalShell, log: Path, t
 
 def test_the_proof_asks_for_the_rights_that_join_grants(local: LocalShell, log: Path, tmp_path: Path) -> None:
     """Everything on resources, and reading every other path; with the token, and the CA, of that credential alone."""
-    prove(local, {"member1": credential("member1")}, kubeconfig=str(tmp_path / "config"))
+    prove(local, {"member1": trial("member1")}, kubeconfig=str(tmp_path / "config"))
     *reviews, last = json.loads((log.parent / "log.reviews").read_text())["items"]
     assert last["kind"] == "SelfSubjectReview"  # the one that an old cluster does not know
     assert [review["spec"] for review in reviews] == [
@@ -130,7 +140,7 @@ def test_the_proof_asks_for_the_rights_that_join_grants(local: LocalShell, log: 
 
 def test_the_tokens_go_by_stdin(local: LocalShell, log: Path, tmp_path: Path) -> None:
     """No command's line holds one."""
-    prove(local, {"member1": credential("member1")}, kubeconfig=str(tmp_path / "config"))
+    prove(local, {"member1": trial("member1")}, kubeconfig=str(tmp_path / "config"))
     assert log.exists()
     assert account_token("member1") not in "".join(ran.line for ran in local.ran)
 
@@ -143,9 +153,7 @@ def test_every_run_has_a_file_of_its_own(local: LocalShell, log: Path, tmp_path:
         (tmp_path / f"{TEMPORARY_NAME}{name}").symlink_to(elsewhere)
     before = leftovers(tmp_path)
     for _ in range(2):
-        assert prove(local, {"member1": credential("member1")}, kubeconfig=str(tmp_path / "config"))[
-            "member1"
-        ].has_rights
+        assert prove(local, {"member1": trial("member1")}, kubeconfig=str(tmp_path / "config"))["member1"].has_rights
     assert elsewhere.read_text() == "old"
     assert leftovers(tmp_path) == before
     files = {word for line in log.read_text().splitlines() for word in line.split() if word.startswith("--kubeconfig=")}
@@ -159,7 +167,7 @@ def test_what_a_machine_that_died_has_left_is_removed_later(local: LocalShell, t
         path = tmp_path / f"{TEMPORARY_NAME}-{name}"
         path.write_text("")
         os.utime(path, (time.time() - age, time.time() - age))
-    prove(local, {"member1": credential("member1")}, kubeconfig=str(tmp_path / "config"))
+    prove(local, {"member1": trial("member1")}, kubeconfig=str(tmp_path / "config"))
     assert leftovers(tmp_path) == [f"{TEMPORARY_NAME}-new"]
 
 
@@ -167,7 +175,7 @@ def test_what_a_machine_that_died_has_left_is_removed_later(local: LocalShell, t
 def test_without_its_file_nothing_is_proven(local: LocalShell, tmp_path: Path) -> None:
     """It says which, and why."""
     with pytest.raises(StepError, match=r"cannot write .*/gone/\.fedssh-proof-[0-9a-f]{16}: "):
-        prove(local, {"member1": credential("member1")}, kubeconfig=str(tmp_path / "gone" / "config"))
+        prove(local, {"member1": trial("member1")}, kubeconfig=str(tmp_path / "gone" / "config"))
 
 
 def test_nothing_to_prove_needs_no_connection(local: LocalShell) -> None:
@@ -176,47 +184,68 @@ def test_nothing_to_prove_needs_no_connection(local: LocalShell) -> None:
     assert local.ran == []
 
 
-@pytest.mark.parametrize(("number", "rounds"), [(0, []), (1, [1]), (8, [8]), (9, [8, 1]), (17, [8, 8, 1])])
-def test_only_so_many_run_at_once(number: int, rounds: list[int]) -> None:
-    """In order, and none twice."""
-    commands = [command("echo", str(index)) for index in range(number)]
-    found = in_rounds(commands)
-    assert [len(stage) for stage in found] == rounds
-    assert [ran for stage in found for ran in stage] == commands
-    assert AT_ONCE == 8
-
-
 def test_a_host_without_openssl_proves_all_the_same(local: LocalShell, log: Path, tmp_path: Path) -> None:
     """It cannot tell until when a certificate is valid, and nothing else is missing."""
     install_tool(tmp_path / "bin", "openssl", "exit 127")
-    (proof,) = prove(local, {"member1": credential("member1")}, kubeconfig=str(tmp_path / "config")).values()
+    (proof,) = prove(local, {"member1": trial("member1")}, kubeconfig=str(tmp_path / "config")).values()
     assert log.exists()
     assert proof == replace(told("member1", has_rights=True), expires="")
 
 
-def test_of_an_engines_credentials_cluster_and_rights_are_asked(local: LocalShell, log: Path, tmp_path: Path) -> None:
-    """By two calls of kubectl; whose they are, and what is told besides, is an access's alone."""
-    engines = {name: credential(name) for name in ("member1", "poor", "gone")}
-    proofs = survey(local, {}, engines, {}, kubeconfig=str(tmp_path / "config"))
+def test_who_takes_a_token_that_tells_its_cluster_is_not_asked_for_it(
+    local: LocalShell, log: Path, tmp_path: Path
+) -> None:
+    """One call of kubectl shows its rights and that it is taken; one that is not taken says why."""
+    trials = {name: trial(name, known=True, expiry=False) for name in ("member1", "poor", "gone")}
+    proofs = prove(local, trials, kubeconfig=str(tmp_path / "config"))
     assert proofs == {
-        "member1": Proof(cluster_uid="uid-of-member1", has_rights=True),
-        "poor": Proof(cluster_uid="uid-of-poor"),
+        "member1": replace(told("member1", has_rights=True), cluster_uid="known-of-member1", expires=""),
+        "poor": replace(told("poor", has_rights=False), cluster_uid="known-of-poor", expires=""),
         "gone": Proof(problem="Unable to connect to the server: no route"),
     }
     asked = [line.split()[0] for line in log.read_text().splitlines()]
-    assert sorted(asked) == ["gone", "member1", "member1", "poor", "poor"]
+    assert sorted(asked) == ["gone", "member1", "poor"]
 
 
 def test_others_are_only_asked_who_they_are(local: LocalShell, log: Path, tmp_path: Path) -> None:
     """Their rights are nobody's business; one that does not answer says why."""
-    others = {name: credential(name) for name in ("poor", "gone")}
-    proofs = survey(local, {"member1": credential("member1")}, {}, others, kubeconfig=str(tmp_path / "config"))
+    trials = {name: trial(name, rights=False) for name in ("poor", "gone")}
+    proofs = prove(local, {"member1": trial("member1"), **trials}, kubeconfig=str(tmp_path / "config"))
     assert proofs["member1"].has_rights
     assert proofs["poor"] == Proof(cluster_uid="uid-of-poor")
     assert proofs["gone"] == Proof(problem="Unable to connect to the server: no route")
     asked = [line for line in log.read_text().splitlines() if line.startswith("poor ")]
     assert len(asked) == 1
     assert "get namespace kube-system" in asked[0]
+
+
+def test_what_is_written_already_is_tried_where_it_stands(local: LocalShell, log: Path, tmp_path: Path) -> None:
+    """By its context in the host's own kubeconfig; a temporary one is there for the others alone."""
+    config = tmp_path / "config"
+    config.write_text("the host's")
+    trials = {"access.member1": trial("member1", context="member1"), "poor": trial("poor")}
+    proofs = prove(local, trials, kubeconfig=str(config))
+    assert [proof.has_rights for proof in proofs.values()] == [True, False]
+    asked = {line.split()[0]: line for line in log.read_text().splitlines()}
+    assert f"--kubeconfig={config} " in asked["member1"]
+    assert f"--kubeconfig={tmp_path}/{TEMPORARY_NAME}-" in asked["poor"]
+    prove(local, {"access.member1": trial("member1", context="member1")}, kubeconfig=str(config))
+    assert "a temporary kubeconfig" not in "".join(ran.title for ran in local.ran[-1:])
+
+
+def test_a_document_is_tried_before_it_is_written(local: LocalShell, log: Path, tmp_path: Path) -> None:
+    """By its own contexts, in a file of its own that is gone after; what it does not hold stands in another."""
+    document = Sensitive("what is going to be written")
+    trials = {"member1": trial("member1", context="member1"), "poor": trial("poor")}
+    prove(local, trials, kubeconfig=str(tmp_path / "config"), document=document)
+    files = {line.split()[0]: line.split("--kubeconfig=")[1].split()[0] for line in log.read_text().splitlines()}
+    assert len(set(files.values())) == 2
+    assert all(file.startswith(f"{tmp_path}/{TEMPORARY_NAME}-") for file in files.values())
+    assert leftovers(tmp_path) == []
+    prove(
+        local, {"member1": trial("member1", context="member1")}, kubeconfig=str(tmp_path / "config"), document=document
+    )
+    assert (log.parent / "log.kubeconfig").read_text() == document.reveal()
 
 
 @pytest.mark.usefixtures("log")
@@ -253,6 +282,6 @@ def test_an_answer_that_is_none_proves_nothing(printed: str) -> None:
     def answer(asked: Command) -> Answer:
         return run_line(asked, lambda call: Answer(printed) if call.key == ("proof", "ask") else Answer())
 
-    proof = prove(ScriptedShell("fedhost", answer), {"member1": credential("member1")}, kubeconfig="/config")["member1"]
+    proof = prove(ScriptedShell("fedhost", answer), {"member1": trial("member1")}, kubeconfig="/config")["member1"]
     assert not proof.has_rights
     assert proof.problem == "no answer"
