@@ -42,6 +42,11 @@ def console_for(stream: Any, *, live: bool = False) -> Console:
     return console
 
 
+def room_of(height: int) -> int:
+    """Return how many rows may be drawn on a terminal again and again: the last line is the cursor's at the end."""
+    return max(1, height - 1)
+
+
 def write_result(what: str | Text | Table) -> None:
     """Write to stdout: a document as it is, a line, or a table."""
     if isinstance(what, Text):

@@ -1,6 +1,6 @@
-"""What happens, while it happens: on a terminal a row for each cluster, for as long as the run lasts.
+"""What happens, while it happens: on a terminal a picture of all clusters, for as long as the run lasts.
 
-Elsewhere it is a line for each step, which ``Messages`` tells.
+``Messages`` tells the steps, a line each.
 """
 
 from __future__ import annotations
@@ -9,15 +9,13 @@ import logging
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Self
 
-from rich.console import Group
 from rich.live import Live
 from rich.spinner import Spinner
-from rich.text import Text
 
-from fedssh.output.console import styled
+from fedssh.output.picture import FAILED, Picture, row_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,20 +23,12 @@ if TYPE_CHECKING:
 
     from fedssh.federation.report import Progress
     from fedssh.output.messages import Messages
+    from fedssh.output.picture import Row
 
 _PACKAGE: Final = "fedssh"
 _SSH_LIBRARY: Final = "paramiko"
 _SHARE_SECONDS: Final = 10.0
 """How often it is told how far a step is, where there are no rows."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """What a cluster is at, since when, and how far that is."""
-
-    event: Progress
-    since: float
-    share: str = ""
 
 
 class ProgressView:
@@ -49,7 +39,8 @@ class ProgressView:
 
     def __init__(self, messages: Messages) -> None:
         self._messages = messages
-        self._rows: dict[str, _Row] = {}
+        self._rows: dict[str, Row] = {}
+        self._steps = {FAILED: True}
         self._told_at = 0.0
         self._spinner = Spinner("dots")
         self._lock = threading.Lock()
@@ -81,7 +72,9 @@ class ProgressView:
             row = self._rows.get(event.cluster)
             # What follows a failure does not hide it.
             if row is None or row.event.state != "failed":
-                self._rows[event.cluster] = _Row(event, time.monotonic())
+                begun = row_of(event)
+                self._steps.setdefault(begun.counted, True)  # before the row: a picture counts every row
+                self._rows[event.cluster] = begun
         if not (self._messages.is_live and event.state == "running"):  # that is what the row says
             self._messages.step(event)
 
@@ -109,35 +102,9 @@ class ProgressView:
     def _new_live(self) -> Live:
         return Live(console=self._messages.console, refresh_per_second=8, transient=True, get_renderable=self._picture)
 
-    def _picture(self) -> Group:
-        """Return the rows, those that matter most first, as many as the terminal has room for."""
-        # The thread that draws calls this, while another may wait for it: no lock.
-        rows = sorted((*self._rows.values(),), key=lambda row: _ORDER.get(row.event.state, len(_ORDER)))
-        width, room = self._messages.console.width, max(1, self._messages.console.height - 2)
-        lines = [self._line(row, width) for row in rows[:room]]
-        if len(rows) > room:
-            lines.append(styled(f"  and {len(rows) - room} more"))
-        return Group(*lines)
-
-    def _line(self, row: _Row, width: int) -> Text:
-        event, seconds = row.event, time.monotonic() - row.since
-        first, *_ = (event.error.message if event.error else event.text).split("\n")
-        first += f": {row.share}" if row.share else ""
-        line = Text.assemble(self._mark(event), " ", styled((event.cluster, "bold"), f"  {first}"))
-        duration = f" {seconds:.0f} s" if event.state == "running" else ""
-        line.truncate(max(0, width - len(duration)), overflow="ellipsis")
-        return line.append(duration, style="dim")
-
-    def _mark(self, event: Progress) -> Text:
-        if event.state == "running":
-            frame = self._spinner.render(time.monotonic())
-            return frame if isinstance(frame, Text) else Text()
-        if event.state == "waiting":
-            return Text(" ")
-        return Text("✗", style="red") if event.error else Text("✓", style="green")
-
-
-_ORDER: Final = {"failed": 0, "running": 1}
+    def _picture(self) -> Picture:
+        # The thread that draws calls this, while another may wait for it: no lock. A tuple is made in one go.
+        return Picture((*self._rows.values(),), (*self._steps,), self._spinner)
 
 
 class _Handler(logging.Handler):
