@@ -2,30 +2,57 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from fedssh.output.alike import kind_of
+
 if TYPE_CHECKING:
-    from fedssh.federation.report import Report
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from fedssh.federation.report import ClusterReport, Report
     from fedssh.output.messages import Messages
 
 
 def show_troubles(report: Report, messages: Messages) -> None:
     """Tell what is not well with the clusters of a report, and why the run as a whole ended early.
 
-    Errors that were told while the run lasted are not told again.
+    Errors that were told while the run lasted are not told again. A warning that is the same for several clusters is
+    told once with their names, where the clusters are a crowd.
     """
+    alike = _alike(report) if messages.is_crowd(len(report.clusters)) else {}
     for cluster in report.clusters:
         for notice in cluster.notices:
-            messages.warn(notice, cluster=cluster.name)
+            _warn(notice, cluster.name, alike, messages)
         for error in (cluster.error, *cluster.further):
             if error:
                 messages.error(error)
         for left in cluster.residue:
             messages.left(left, cluster=cluster.name)
-        if cluster.state == "NotReady" and report.verb != "unfederate" and not cluster.findings:
-            messages.warn(f"it is not ready: {cluster.message or 'nothing has said why yet'}", cluster=cluster.name)
+        for text in _not_ready(report, cluster):
+            _warn(text, cluster.name, alike, messages)
     if report.error:
         messages.error(report.error)
+
+
+def _warn(text: str, cluster: str, alike: Mapping[str, Sequence[str]], messages: Messages) -> None:
+    names = alike.get(kind_of(text, cluster), [cluster])
+    if cluster == names[0]:  # the others are named with it
+        messages.warn(text, cluster=cluster, alike=names)
+
+
+def _alike(report: Report) -> Mapping[str, Sequence[str]]:
+    """Return the clusters with each kind of warning."""
+    found = defaultdict(list)
+    for cluster in report.clusters:
+        for text in (*cluster.notices, *_not_ready(report, cluster)):
+            found[kind_of(text, cluster.name)].append(cluster.name)
+    return found
+
+
+def _not_ready(report: Report, cluster: ClusterReport) -> Iterator[str]:
+    if cluster.state == "NotReady" and report.verb != "unfederate" and not cluster.findings:
+        yield f"it is not ready: {cluster.message or 'nothing has said why yet'}"
 
 
 def closing_lines(report: Report, *, seconds: float) -> list[str]:

@@ -1,6 +1,6 @@
 """What happens, while it happens: on a terminal a picture of all clusters, for as long as the run lasts.
 
-``Messages`` tells the steps, a line each.
+``Messages`` tells the steps, a line each; on a terminal, those of more clusters than fit are counted instead.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Self
 from rich.live import Live
 from rich.spinner import Spinner
 
+from fedssh.output.alike import Gathering
 from fedssh.output.picture import FAILED, Picture, row_of
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class ProgressView:
         self._messages = messages
         self._rows: dict[str, Row] = {}
         self._steps = {FAILED: True}
+        self._gathering = Gathering()
         self._told_at = 0.0
         self._spinner = Spinner("dots")
         self._lock = threading.Lock()
@@ -62,6 +64,8 @@ class ProgressView:
             self._drawn = False
             self._live.stop()
         self._handler.detach()
+        for group in self._gathering.close():
+            self._messages.alike(group)
 
     def __call__(self, event: Progress) -> None:
         """Show one event."""
@@ -75,6 +79,8 @@ class ProgressView:
                 begun = row_of(event)
                 self._steps.setdefault(begun.counted, True)  # before the row: a picture counts every row
                 self._rows[event.cluster] = begun
+        if self._messages.is_crowd(len(self._rows)) and self._gathering.take(event):
+            return
         if not (self._messages.is_live and event.state == "running"):  # that is what the row says
             self._messages.step(event)
 

@@ -1,8 +1,9 @@
-"""More clusters than a terminal has rows: a summary is drawn."""
+"""More clusters than a terminal has rows: a summary is drawn, and what is the same for many is told once."""
 
 from __future__ import annotations
 
 import re
+import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,10 @@ import pytest
 from rich.cells import cell_len
 
 from docs.record import screen
-from fedssh.errors import FedsshError, UnreachableError
+from fedssh.errors import FedsshError, StepError, UnreachableError
 from fedssh.federation.outcomes import sum_up
 from fedssh.federation.report import ClusterReport, Progress
-from fedssh.output import Messages, ProgressView, closing_lines
+from fedssh.output import Messages, ProgressView, closing_lines, show_troubles
 from fedssh.output.alike import step_of
 from tests.fakes.reports import read_document, report, show_report
 from tests.fakes.terminals import Terminal, open_terminal, plain
@@ -41,6 +42,12 @@ def unreachable(number: int) -> FedsshError:
     return UnreachableError(text, machine=f"member{number}", step="connect", hint="Is the machine running?")
 
 
+def refused(number: int) -> FedsshError:
+    """Return that a member says no, with advice that names it."""
+    name = f"member{number}"
+    return StepError("it said no", machine=name, step="grant", hint=f"Look at members.{name}.\nOr at {name}.")
+
+
 @contextmanager
 def watched(
     monkeypatch: pytest.MonkeyPatch, size: tuple[int, int] = (80, 12), **how: Any
@@ -61,6 +68,11 @@ def drawn(view: ProgressView, terminal: Terminal) -> list[str]:
     start = len(terminal.getvalue())
     view._live.refresh()
     return [plain(line) for line in screen(terminal.getvalue()[start:])]
+
+
+def told(terminal: Terminal) -> list[str]:
+    """Return the lines that stand there when all pictures are erased."""
+    return [plain(line) for line in screen(terminal.getvalue())]
 
 
 def tell_crowd(view: ProgressView, events: Sequence[Progress] = ()) -> None:
@@ -157,6 +169,178 @@ def test_a_summary_counts_steps_and_names_those_that_matter(monkeypatch: pytest.
 def test_a_step_is_what_clusters_have_in_common(text: str, step: str) -> None:
     """Up to the first name, number or label; what begins with one is whole."""
     assert step_of(text, "east") == step
+
+
+def test_steps_of_a_crowd_are_counted_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line each, in the order in which they began; not what was taken back; what is one cluster's alone is whole."""
+    with watched(monkeypatch) as (view, terminal, _):
+        tell_crowd(view, [event(member, "granted access", "changed") for member in MEMBERS])
+        view(event("fedhost", "wrote /root/.kube/config", "changed"))
+        for member in MEMBERS[3:]:
+            view(event(member, f"labelled host={member}", "changed"))
+            view(event(member, "is Ready", "confirmed"))
+        view(event("member1", "granted access", "undone"))
+        drawn(view, terminal)
+        view(event("member2", "the clocks agree", "checked"))
+    assert told(terminal) == [
+        "✓ 29 clusters: granted access",
+        "✓ fedhost wrote /root/.kube/config",
+        "✓ 27 clusters: labelled …",
+        "✓ 27 clusters: is Ready",
+    ]
+
+
+def test_what_fits_the_terminal_is_no_crowd(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then each step of each cluster is told as it is done, and each error when it happens."""
+    with watched(monkeypatch, (80, 31)) as (view, terminal, _):
+        tell_crowd(view, [event(member, "granted access", "changed") for member in MEMBERS])
+        for number in (4, 7):
+            view(failure(refused(number)))
+        lines = told(terminal)
+    assert lines == told(terminal)
+    assert [line for line in lines if "granted" in line] == [f"✓ {member} granted access" for member in MEMBERS]
+    assert sum("next: Look at members." in line for line in lines) == 2
+
+
+def test_the_same_failure_of_many_is_told_at_once_and_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """First when it happens, then once with all names; names and addresses make no difference, anything else does."""
+    errors = [unreachable(number) for number in range(2, 15)] + [refused(20), refused(10)]
+    other = StepError("it said no", machine="member21", step="grant", hint="Do something else.")
+    with watched(monkeypatch, (60, 12)) as (view, terminal, messages):
+        tell_crowd(view, [failure(error) for error in (*errors, other)])
+        for number in (20, 10):
+            view(event(f"member{number}", f"What was on member{number} is gone again.", "aftermath"))
+        at_once = [
+            "error: member2: connect: 192.0.2.2 port 22 did not answer within 10 s",
+            "  next: Is the machine running?",
+            "error: member20: grant: it said no",
+            "  next: Look at members.member20.",
+            "        Or at member20.",
+            "error: member21: grant: it said no",
+            "  next: Do something else.",
+            "member20: What was on member20 is gone again.",
+        ]
+        assert told(terminal) == at_once
+    assert told(terminal)[len(at_once) :] == [
+        *at_once[:2],
+        "  13 clusters:",
+        "    member2, member3, member4, member5, member6, member7,",
+        "    member8, member9, member10, member11, member12,",
+        "    member13, member14",
+        *at_once[2:5],
+        "  2 clusters:",
+        "    member10, member20",
+        at_once[-1],
+        "  2 clusters:",
+        "    member10, member20",
+    ]
+    before = terminal.getvalue()
+    clusters = [ClusterReport(name=e.machine, role="member", state="Failed", error=e) for e in (*errors, other)]
+    show_troubles(report(*clusters), messages)
+    assert terminal.getvalue() == before
+
+
+def test_a_failure_that_all_share_names_a_hundred(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table has the others, too."""
+    with watched(monkeypatch, quiet=True) as (view, terminal, _):
+        tell_crowd(view, [failure(unreachable(number)) for number in range(1, 251)])
+    assert terminal.getvalue().count("did not answer") == 2
+    assert "  250 clusters:\n    member1, member2, " in plain(terminal.getvalue())
+    assert told(terminal)[-1] == "    member100 and 150 more"
+
+
+@pytest.mark.parametrize(
+    ("how", "steps", "errors"),
+    [({"quiet": True}, 0, 2), ({"verbosity": 1}, 31, 29), ({"style": "text"}, 31, 29), ({"style": "json"}, 31, 29)],
+)
+def test_quiet_tells_no_steps_and_verbose_each(
+    monkeypatch: pytest.MonkeyPatch, how: dict[str, Any], steps: int, errors: int
+) -> None:
+    """Errors alone, summed up on a terminal; every line for those who asked for every check, and in logs."""
+    with watched(monkeypatch, **how) as (view, terminal, _):
+        tell_crowd(view, [event(member, "granted access", "changed") for member in (*MEMBERS, "fedhost")])
+        for number in range(2, 31):
+            view(failure(unreachable(number)))
+    lines = "\n".join(told(terminal))
+    assert (lines.count("granted access"), lines.count("did not answer")) == (steps, errors)
+
+
+def test_elsewhere_it_is_a_line_for_each(capsys: pytest.CaptureFixture[str]) -> None:
+    """However many there are: logs are searched by name."""
+    with ProgressView(Messages()) as view:
+        tell_crowd(view, [event(member, "granted access", "changed") for member in MEMBERS])
+        for number in range(1, 31):
+            view(failure(refused(number)))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:60] == [
+        f"{member}: {done}" for done in ("looking at the member", "granted access") for member in MEMBERS
+    ]
+    assert lines[60:63] == [
+        "error: member1: grant: it said no",
+        "  next: Look at members.member1.",
+        "        Or at member1.",
+    ]
+    assert len(lines) == 150
+
+
+@pytest.mark.parametrize(("lines", "warnings"), [("12", 5), ("40", 33)])
+def test_a_warning_that_many_share_is_told_once(monkeypatch: pytest.MonkeyPatch, lines: str, warnings: int) -> None:
+    """Where they are a crowd, with their names; another one is told beside it."""
+    monkeypatch.setenv("LINES", lines)
+    terminal = open_terminal(monkeypatch)
+    clusters = [
+        ClusterReport(name=name, role="member", state="Ready", notices=(f"nobody verifies https://{name}:6443",))
+        for name in MEMBERS[:-2]
+    ]
+    clusters += [ClusterReport(name=name, role="member", state="NotReady", message="gone") for name in MEMBERS[-2:]]
+    clusters += [ClusterReport(name="last", role="member", state="NotReady", message="token refused", notices=("x",))]
+    clusters += [ClusterReport(name="host", role="host", state="Ready", notices=("x and y",))]
+    show_troubles(report(*clusters), Messages())
+    told = plain(terminal.getvalue())
+    assert told.count("warning: ") == warnings
+    assert told.startswith("warning: member1: nobody verifies https://member1:6443\n")
+    if lines == "12":
+        assert told.splitlines()[1:3] == [
+            "  28 clusters:",
+            "    member1, member2, member3, member4, member5, member6, member7, member8,",
+        ]
+        assert told.endswith(
+            "warning: member29: it is not ready: gone\n  2 clusters:\n    member29, member30\n"
+            "warning: last: x\nwarning: last: it is not ready: token refused\nwarning: host: x and y\n"
+        )
+
+
+def test_many_threads_are_counted_while_pictures_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is lost, nobody waits for ever, and what comes after the end is told as it comes."""
+    monkeypatch.setenv("LINES", "12")
+    terminal = open_terminal(monkeypatch)
+    with ProgressView(Messages()) as view:
+        tell_crowd(view)
+
+        def work(member: str) -> None:
+            for step in range(40):
+                view(event(member, "joining"))
+                view(event(member, f"did {chr(97 + step % 4)}", "changed"))
+                if step % 10 == 0:
+                    time.sleep(0.05)
+            view(failure(StepError("no", machine=member)))
+
+        threads = [threading.Thread(target=work, args=(member,), daemon=True) for member in MEMBERS]
+        for thread in threads:
+            thread.start()
+        with view.paused():
+            before = terminal.getvalue()
+            time.sleep(0.3)
+            assert terminal.getvalue() == before
+        for thread in threads:
+            thread.join(timeout=20)
+        assert not any(thread.is_alive() for thread in threads)
+    view(event("member1", "too late", "changed"))
+    first, *lines, late = told(terminal)
+    assert re.fullmatch(r"error: member\d+: no", first)
+    assert lines[:6] == [*(f"✓ 30 clusters: did {letter}" for letter in "abcd"), first, "  30 clusters:"]
+    assert " ".join(lines[6:]).split() == [*(f"{member}," for member in MEMBERS[:-1]), MEMBERS[-1]]
+    assert late == "✓ member1 too late"
 
 
 @pytest.mark.parametrize("output", ["table", "wide", "json", "name"])
