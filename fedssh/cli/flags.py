@@ -105,6 +105,8 @@ LOG_FORMAT: Final = Flag(
 )
 TIMEOUT: Final = Flag(name="timeout", default="", metavar="TIME", help="end the run after this time: 90s, 10m, 1h30m")
 
+CONCURRENCY: Final = Flag(name="concurrency", default="", metavar="N", help="work on so many machines at the same time")
+
 COMPLETE: Final = "--complete"
 """What the shells' completion scripts call fedssh with; it stands first, and the words follow behind ``--``."""
 

@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 import threading
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from fedssh.cli.flags import (
     ADOPT,
     ALL,
+    CONCURRENCY,
     DEEP,
     DELETE_WORKLOADS,
     DRY_RUN,
@@ -33,6 +35,7 @@ from fedssh.federation.report import Progress
 from fedssh.federation.wishes import Wishes
 from fedssh.inventory import choose_hosts_file, load_inventory, read_inventory
 from fedssh.inventory.choice import choose_beyond, choose_members
+from fedssh.inventory.forms import MOST_CONCURRENCY
 from fedssh.output import ProgressView, count, show_plan
 from fedssh.ssh import Connections, ask_on_terminal, has_terminal
 
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     from fedssh.output import Messages
     from fedssh.shell import Shell
 
+_LONGEST_NUMBER: Final = len(str(MOST_CONCURRENCY))
 _STDIN: Final = "-"
 _MOST_NAMED: Final = 5
 
@@ -73,6 +77,7 @@ def load_wishes(verb: Verb, given: Mapping[str, Any], messages: Messages) -> Wis
         inventory = read_inventory(sys.stdin.buffer, path=Path("stdin"))
     else:
         inventory = load_inventory(choose_hosts_file(named))
+    inventory = replace(inventory, concurrency=_concurrency(given.get(CONCURRENCY.name, ""), inventory))
     members, others = _choose(inventory, verb, given) if MEMBER in verb.flags else ((), ())
     adopt, dry_run = given.get(ADOPT.name, False), given.get(DRY_RUN.name, False)
     if adopt and not (dry_run or given[YES.name] or has_terminal()):
@@ -149,6 +154,15 @@ def run_verb(verb: Verb, wishes: Wishes, *, messages: Messages, also_tell: Repor
     with Connections(ask_beside(progress)) as connections, progress:
         run = partial(work, examine=connections.examine) if OFFLINE in verb.flags else run
         return run(wishes, connect=connect, report=report)
+
+
+def _concurrency(given: str, inventory: Inventory) -> int:
+    if not given:
+        return inventory.concurrency
+    number = int(given) if given.isascii() and given.isdecimal() and len(given) <= _LONGEST_NUMBER else 0
+    if not 0 < number <= MOST_CONCURRENCY:
+        raise ConfigurationError(f"{CONCURRENCY.option}: expected a number from 1 to {MOST_CONCURRENCY}")
+    return number
 
 
 def _choose(inventory: Inventory, verb: Verb, given: Mapping[str, Any]) -> tuple[tuple[Cluster, ...], tuple[str, ...]]:

@@ -10,6 +10,7 @@ from fedssh.cli.flags import (
     ALL,
     CLUSTER,
     COMMON,
+    CONCURRENCY,
     DEEP,
     DELETE_WORKLOADS,
     DRY_RUN,
@@ -70,7 +71,7 @@ VERBS: Final = (
     Verb(
         name="federate",
         help="Federate members with the host; what is done stays as it is.",
-        flags=(MEMBER, LABEL, ALL, ADOPT, YES, DRY_RUN),
+        flags=(MEMBER, LABEL, ALL, ADOPT, YES, DRY_RUN, CONCURRENCY),
         examples=("fedssh federate --member member1", "fedssh federate --all --dry-run"),
     ),
     Verb(
@@ -88,13 +89,13 @@ VERBS: Final = (
     Verb(
         name="rotate",
         help="Replace the credentials of members, and revoke the old ones.",
-        flags=(MEMBER, LABEL, ALL, OLDER_THAN, DRY_RUN),
+        flags=(MEMBER, LABEL, ALL, OLDER_THAN, DRY_RUN, CONCURRENCY),
         examples=("fedssh rotate --member member1", "fedssh rotate --all --older-than 30d"),
     ),
     Verb(
         name="unfederate",
         help="Let members leave, and leave nothing behind; workloads stay.",
-        flags=(MEMBER, LABEL, ALL, DELETE_WORKLOADS, UNINSTALL, YES, DRY_RUN),
+        flags=(MEMBER, LABEL, ALL, DELETE_WORKLOADS, UNINSTALL, YES, DRY_RUN, CONCURRENCY),
         examples=("fedssh unfederate --member member1 --dry-run", "fedssh unfederate --all --uninstall"),
         always_asks=True,
         takes_strangers=True,
@@ -108,7 +109,7 @@ VERBS: Final = (
     Verb(
         name="check",
         help="Find out what is wrong, everywhere at once; exit code 3.",
-        flags=(MEMBER, LABEL, OFFLINE, DEEP),
+        flags=(MEMBER, LABEL, OFFLINE, DEEP, CONCURRENCY),
         examples=("fedssh check", "fedssh check --member member1 --deep"),
     ),
     Verb(

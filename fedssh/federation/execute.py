@@ -103,6 +103,7 @@ class _Run:
         state = facts.host.known
         self._machines, self._wishes, self._facts = machines, wishes, facts
         self._engine, self._journal = engine, journal
+        self._limit = wishes.inventory.concurrency
         self._state = state.engine
         self._host = machines[facts.host.name]
         self._path = state.file.path
@@ -159,11 +160,12 @@ class _Run:
         self, grants: Sequence[Grant], mints: Sequence[MintToken], installs: Sequence[ImportImages | Install]
     ) -> None:
         """Let the members grant access while the host installs the engine."""
-        tasks: dict[str, Callable[[], Sensitive | None]] = {step.cluster: partial(self._grant, step) for step in grants}
-        tasks |= {step.cluster: partial(self._mint, step.cluster) for step in mints}
+        tasks: dict[str, Callable[[], Sensitive | None]] = {}
         if installs:
             tasks[self._host.name] = partial(self._install, installs)
-        for name, outcome in as_they_end(tasks):
+        tasks |= {step.cluster: partial(self._grant, step) for step in grants}
+        tasks |= {step.cluster: partial(self._mint, step.cluster) for step in mints}
+        for name, outcome in as_they_end(tasks, limit=self._limit):
             if isinstance(outcome, FedsshError):
                 (self._journal.end if name == self._host.name else self._journal.fail)(name, outcome)
                 if not isinstance(outcome, UnknownOutcomeError):
@@ -295,7 +297,7 @@ class _Run:
             step.cluster: partial(revoke_tokens, self._machines[step.cluster], step, self._members[step.cluster])
             for step in steps
         }
-        found = at_once(tasks)
+        found = at_once(tasks, limit=self._limit)
         for step in steps:
             outcome = found[step.cluster]
             if isinstance(outcome, FedsshError):
@@ -336,7 +338,8 @@ class _Run:
         """Ask for new tokens where those that end by themselves might end while they are used."""
         now = time.monotonic()
         old = [name for name in names if self._is_ephemeral(name) and now - self._asked_at[name] >= FRESH_SECONDS]
-        for name, outcome in at_once({name: partial(self._mint, name) for name in old}).items():
+        tasks = {name: partial(self._mint, name) for name in old}
+        for name, outcome in at_once(tasks, limit=self._limit).items():
             if isinstance(outcome, FedsshError):
                 self._journal.fail(name, outcome)
             else:
@@ -429,7 +432,7 @@ class _Run:
             name: partial(undo_grant, self._machines[name], undo, self._members[name])
             for name, (_, undo) in undos.items()
         }
-        for name, outcome in at_once(tasks).items():
+        for name, outcome in at_once(tasks, limit=self._limit).items():
             if isinstance(outcome, FedsshError):
                 for line in (str(outcome), *filter(None, outcome.hint.split("\n"))):
                     self._journal.left(name, line)

@@ -1,10 +1,11 @@
-"""Many clusters at the same time, each on its own: what goes wrong for one goes wrong for that one alone."""
+"""Many clusters at the same time, within a limit: what goes wrong for one goes wrong for that one alone."""
 
 from __future__ import annotations
 
 import queue
 import threading
 import traceback
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,26 +17,36 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def at_once(tasks: Mapping[str, Callable[[], T]]) -> dict[str, T | FedsshError]:
-    """Run every cluster's task in a thread of its own; return what each returned, or why it failed."""
-    found = dict(as_they_end(tasks))
+def at_once(tasks: Mapping[str, Callable[[], T]], *, limit: int) -> dict[str, T | FedsshError]:
+    """Run every cluster's task, ``limit`` of them at the same time; return what each returned, or why it failed."""
+    found = dict(as_they_end(tasks, limit=limit))
     return {name: found[name] for name in tasks}
 
 
-def as_they_end(tasks: Mapping[str, Callable[[], T]]) -> Iterator[tuple[str, T | FedsshError]]:
-    """Run every cluster's task in a thread of its own; yield what each returned, or why it failed, when it ends.
+def as_they_end(tasks: Mapping[str, Callable[[], T]], *, limit: int) -> Iterator[tuple[str, T | FedsshError]]:
+    """Run every cluster's task, ``limit`` at the same time; yield what each returned, or why it failed, when it ends.
 
-    The threads are daemons, so that Ctrl-C ends the program without waiting for a machine that does not answer.
+    They begin in their order. The threads are daemons, so that Ctrl-C ends the program without waiting for a machine
+    that does not answer; what has not begun by then does not begin any more.
     """
     outcomes: queue.SimpleQueue[tuple[str, T | FedsshError]] = queue.SimpleQueue()
+    waiting = deque(tasks.items())
 
-    def work(name: str, task: Callable[[], T]) -> None:
-        outcomes.put((name, contained(name, task)))
+    def work() -> None:
+        while True:
+            try:
+                name, task = waiting.popleft()
+            except IndexError:
+                return
+            outcomes.put((name, contained(name, task)))
 
-    for name, task in tasks.items():
-        threading.Thread(target=work, args=(name, task), name=f"fedssh {name}", daemon=True).start()
-    for _ in tasks:
-        yield outcomes.get()
+    for number in range(min(limit, len(tasks))):
+        threading.Thread(target=work, name=f"fedssh {number}", daemon=True).start()
+    try:
+        for _ in tasks:
+            yield outcomes.get()
+    finally:
+        waiting.clear()
 
 
 def contained(name: str, task: Callable[[], T]) -> T | FedsshError:

@@ -41,7 +41,7 @@ def plan_writes(
         granted: What the members lack, and are going to grant.
     """
     file, steps = facts.host.known.file, list[Step]()
-    document = file.document()
+    document = facts.host.known.document.copy()
     name, old, how = facts.host.name, document.current_context, wishes.inventory.host_context
     if document.name_host_context(name, how=how):
         why = f"no context is called {name}"

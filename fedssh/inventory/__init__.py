@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FILE_NAME: Final = "hosts.yaml"
+DEFAULT_CONCURRENCY: Final = 100
+"""How many machines are worked on at the same time unless somebody says otherwise; more gains little."""
+
 _AS_WRITTEN: Final = [name for name in KubeFedSection.model_fields if name != "source"]
 
 
@@ -122,13 +125,23 @@ class KubeFed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
-    """A whole hosts.yaml; the members are in the file's order."""
+    """A whole hosts.yaml; the members are in the file's order.
+
+    Attributes:
+        path: The file.
+        kubefed: The KubeFed that it asks for.
+        host: The host cluster.
+        host_context: How the host's context gets its name.
+        members: The members.
+        concurrency: How many machines are worked on at the same time.
+    """
 
     path: Path
     kubefed: KubeFed
     host: Cluster
     host_context: HostContext = "rename"
     members: tuple[Cluster, ...] = ()
+    concurrency: int = DEFAULT_CONCURRENCY
 
     @property
     def uploads(self) -> bool:
@@ -250,6 +263,7 @@ def parse_inventory(text: str, *, path: Path) -> Inventory:
     return Inventory(
         path=path,
         kubefed=KubeFed(source=SOURCES[kubefed.source], **{name: getattr(kubefed, name) for name in _AS_WRITTEN}),
+        concurrency=hosts.concurrency or DEFAULT_CONCURRENCY,
         host=Cluster(
             name=host.name,
             machine=_machine(host.name, host, hosts.defaults, path.parent),

@@ -117,6 +117,7 @@ def _is_local_path(text: str) -> bool:
 
 _LONGEST_DOMAIN = 253
 LONGEST_NAME = 63
+MOST_CONCURRENCY = 1000
 LARGEST_PORT = 65535
 _ADDRESS = r"[A-Za-z0-9_]([-A-Za-z0-9_.]*[A-Za-z0-9_])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9_.]+)?"
 _LABEL_NAME = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
@@ -144,6 +145,7 @@ Address = Annotated[
 ]
 User = Annotated[str, _Form(r"[A-Za-z0-9_][-A-Za-z0-9_.]*", "a user's name of letters, digits, '.', '_' and '-'", 64)]
 Port = Annotated[int, Field(ge=1, le=LARGEST_PORT)]
+Concurrency = Annotated[int, Field(ge=1, le=MOST_CONCURRENCY)]
 LocalPath = Annotated[
     str, _Form(r"\S(.*\S)?", "a path; ~ or a relative one (to this file) is fine", 4096, _is_local_path)
 ]

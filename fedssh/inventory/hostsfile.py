@@ -12,8 +12,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from fedssh.documents import compose, entry, located, quoted, to_value
 from fedssh.errors import ConfigurationError
 from fedssh.inventory.forms import (
+    LARGEST_PORT,
+    MOST_CONCURRENCY,
     Address,
     ApiServer,
+    Concurrency,
     Image,
     ImageTag,
     LabelKey,
@@ -153,6 +156,7 @@ class KubeFedSection(Section):
 class HostsFile(Section):
     """The clusters that fedssh federates, and how their machines are reached."""
 
+    concurrency: Concurrency | None = None
     kubefed: KubeFedSection = KubeFedSection()
     defaults: DefaultsSection = DefaultsSection()
     host: HostSection
@@ -265,6 +269,9 @@ def _problem(root: yaml.Node, details: ErrorDetails) -> tuple[yaml.Mark, str]:
         what = "expected text, and brackets make a list" + f": write '{inside[0]}'" * (len(inside) == 1)
     elif kind == "dict_type" and names == ["members"]:
         what = "expected a mapping: each member's name, and under it what is said of it (member1: {address: …})"
+    elif kind in {"greater_than_equal", "less_than_equal"}:
+        largest = MOST_CONCURRENCY if names[-1] == "concurrency" else LARGEST_PORT
+        what = f"expected a number from 1 to {largest}"
     else:
         what = _EXPECTED.get(kind) or details["msg"].replace("Input should be", "expected")
     where = ".".join(name if name.isprintable() else quoted(name) for name in names)
@@ -281,8 +288,6 @@ def _section(names: Sequence[str]) -> type[Section]:
 _EXPECTED: Final = {
     "string_type": "expected text: quote it",
     "int_type": "expected a whole number, without quotes",
-    "greater_than_equal": "expected a number from 1 to 65535",
-    "less_than_equal": "expected a number from 1 to 65535",
     "model_type": "expected a mapping (lines of key: value)",
     "dict_type": "expected a mapping (lines of key: value)",
 }

@@ -29,6 +29,9 @@ OLDEST_VERSION: Final = (1, 19)
 NOT_FOUND: Final = 127
 """What a POSIX shell answers when there is no such command."""
 
+TIMED_OUT: Final = 124
+"""What ``timeout`` answers for a command that it has ended (coreutils)."""
+
 _DEEPEST: Final = 100  # Kubernetes's own objects have some twenty levels
 _LONGEST_INT: Final = 20  # of 64 bits, with a sign
 _LONGEST_NAME: Final = 253
@@ -129,6 +132,9 @@ def explain(result: Result, *, machine: str, step: str) -> StepError:
     """Return the error for a kubectl that failed, with what to do next where its words tell."""
     if result.code == NOT_FOUND:
         return missing_tool("kubectl", machine=machine, step=step)
+    if result.code == TIMED_OUT:
+        problem = f"{result.command.title} got no answer from the API server in time"
+        return StepError(problem, machine=machine, step=step, hint=_HINTS["Unable to connect to the server"])
     hints = _missing_rights(result.stderr)
     hints += [hint for words, hint in _HINTS.items() if words in result.stderr]
     return failure(result, machine=machine, step=step, hint=hints[0] if hints else "")

@@ -121,7 +121,8 @@ def _let_travel(
         return [say(state="notice", text="no object was sent: there is no member that is Ready, or the host is not")]
     for name in targets:
         journal.begin(name, "waiting for a federated object")
-    told = contained(host, partial(travel, machines, targets, engine, host=host))
+    limit = checkup.wishes.inventory.concurrency
+    told = contained(host, partial(travel, machines, targets, engine, host=host, limit=limit))
     if not isinstance(told, FedsshError):
         return told
     text, leads_to = f"no object could be sent: {told.message}", "what is federated now reaches no cluster"

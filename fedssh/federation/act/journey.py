@@ -38,7 +38,7 @@ _SEE_IT_GO: Final = """
 
 
 def travel(
-    machines: Mapping[str, Shell], targets: Mapping[str, Target], engine: Engine, *, host: str
+    machines: Mapping[str, Shell], targets: Mapping[str, Target], engine: Engine, *, host: str, limit: int
 ) -> list[CheckFinding]:
     """Send a federated object to clusters, see it come and go on each; all of it is removed, whatever happens.
 
@@ -47,6 +47,7 @@ def travel(
         targets: The clusters to which it travels, as their own machines reach them.
         engine: What federates.
         host: The host's name.
+        limit: How many machines look at the same time.
 
     Returns:
         For each cluster, how long it took, or what did not come.
@@ -61,14 +62,14 @@ def travel(
     with machines[host].hold(line, timeout_seconds=3 * _SECONDS) as held:
         if held.first_line != "sent":
             raise StepError(visible(held.first_line) or "the host did not say why", machine=host, step="let it travel")
-        came = _see(machines, targets, space, comes=True, since=started)
+        came = _see(machines, targets, space, comes=True, since=started, limit=limit)
         left = time.monotonic()
-    gone = _see(machines, targets, space, comes=False, since=left)
+    gone = _see(machines, targets, space, comes=False, since=left, limit=limit)
     return [_tell(name, came[name], gone[name], space) for name in targets]
 
 
 def _see(
-    machines: Mapping[str, Shell], targets: Mapping[str, Target], space: str, *, comes: bool, since: float
+    machines: Mapping[str, Shell], targets: Mapping[str, Target], space: str, *, comes: bool, since: float, limit: int
 ) -> dict[str, float | FedsshError]:
     """Watch on all machines at once until it is there, or until nothing of it is; return how long that took."""
 
@@ -86,7 +87,7 @@ def _see(
         return time.monotonic() - since
 
     tasks: dict[str, Callable[[], float]] = {name: partial(see, name) for name in targets}
-    return at_once(tasks)
+    return at_once(tasks, limit=limit)
 
 
 def _tell(name: str, came: float | FedsshError, gone: float | FedsshError, space: str) -> CheckFinding:

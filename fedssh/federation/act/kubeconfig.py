@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from fedssh.engines.protocol import Engine
     from fedssh.federation.access_steps import RemoveCopies
-    from fedssh.federation.facts import HostFacts
+    from fedssh.federation.facts import HostFacts, HostState
     from fedssh.federation.machines import Connect
     from fedssh.inventory import Inventory, Machine
     from fedssh.kubernetes.credentials import Credential
@@ -71,7 +71,7 @@ def render_entries(
     Raises:
         RefusedError: Somebody else has written one of the entries (6).
     """
-    document = host.known.file.document()
+    document = host.known.document.copy()
     _put(document, inventory, engine, accesses, adopt=adopt)
     return Sensitive(document.render())
 
@@ -110,12 +110,12 @@ def write_entries(
     def put(document: Kubeconfig) -> bool:
         return _put(document, inventory, engine, accesses, adopt=adopt)
 
-    return rewrite(shell, host.known.file, inventory, put, begin=begin)
+    return rewrite(shell, host.known, inventory, put, begin=begin)
 
 
 def rewrite(
     shell: Shell,
-    file: KubeconfigFile,
+    state: HostState,
     inventory: Inventory,
     change: Callable[[Kubeconfig], bool],
     *,
@@ -125,7 +125,7 @@ def rewrite(
 
     Args:
         shell: The host.
-        file: The kubeconfig as it was read.
+        state: The kubeconfig as it was read.
         inventory: What hosts.yaml says.
         change: Changes a document, and tells whether anything was to be changed.
         begin: Told of the file when it is going to be written.
@@ -138,19 +138,23 @@ def rewrite(
         StepError: It could not be written, or is never left alone (3); the old file is as it was.
         RefusedError: ``change`` refuses it (6).
     """
-    written = Sensitive("")
+    file, written = state.file, Sensitive("")
     for attempt in range(WRITE_ATTEMPTS):
         # What is as it was written needs no second look into hundreds of entries.
-        if not file.is_open and (file.text == written or not change(file.document())):
+        if not file.is_open and file.text == written:
+            return file.text
+        document = file.document() if attempt else state.document.copy()
+        if not change(document) and not file.is_open:
             return file.text
         if not attempt:
             begin(file.path)
         # A kubectl config that has read the file before drops what was written meanwhile (kubernetes#23964). Once one
         # has interfered, all are kept out for the time between reading and writing, and those under way fail.
         with _kubectls_lock(shell, file) if attempt else nullcontext():
-            file = _read(shell, inventory, locked=True) if attempt else file
-            document = file.document()
-            change(document)
+            if attempt:
+                file = _read(shell, inventory, locked=True)
+                document = file.document()
+                change(document)
             text = Sensitive(document.render())
             write, read = write_command(file, text, locked=attempt > 0), read_command(path=inventory.host.kubeconfig)
             result, again = shell.run(write, read)

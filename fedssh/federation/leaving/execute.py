@@ -138,7 +138,7 @@ class _Leaving:
         remote = {name: (leavers[name], of) for name, of in by_name.items() if leavers[name].way == "host"}
         if remote:
             tasks["from the host"] = partial(self._clear_from_host, remote)
-        for name, outcome in as_they_end(tasks):
+        for name, outcome in as_they_end(tasks, limit=self._wishes.inventory.concurrency):
             ends = outcome if isinstance(outcome, dict) else {name: outcome}
             if name == "from the host" and isinstance(outcome, FedsshError):
                 ends = dict.fromkeys(remote, outcome)
@@ -180,7 +180,7 @@ class _Leaving:
 
         rewrite(
             self._host,
-            self._file,
+            self._facts.host.known,
             self._wishes.inventory,
             change,
             begin=lambda path: self._journal.begin(self._name, f"writing {path}"),

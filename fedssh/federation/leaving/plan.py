@@ -108,7 +108,7 @@ def _forget(leaver: Leaver) -> list[Step]:
 
 def _entries(leavers: Sequence[Leaver], facts: LeavingFacts, engine: Engine) -> list[Step]:
     """Return what is to be changed in the host's kubeconfig: tried out on a copy of it."""
-    document, host, steps = facts.host.known.file.document(), facts.host.name, list[Step]()
+    document, host, steps = facts.host.known.document.copy(), facts.host.name, list[Step]()
     for leaver in leavers:
         names = engine.entry_names(leaver.name)
         has_context = document.find("contexts", names.context) is not None

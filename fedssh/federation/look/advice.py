@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 
 _MOST_CANDIDATES: Final = 8
 _MOST_LISTED: Final = 100
+_SOUGHT_AT_ONCE: Final = 8
+"""Each tries its addresses by a channel of its own to the host, where sshd opens ten (MaxSessions)."""
+_MOST_SOUGHT: Final = 2 * _SOUGHT_AT_ONCE
+"""For how many members other ways are tried; the others get the plain hint."""
 _DEFAULT_PORT: Final = 6443
 _LONGEST_NAME: Final = 253
 _LONGEST_URL: Final = 2048
@@ -57,6 +61,8 @@ def seek_advice(
         kubeconfig: The path of the host's kubeconfig.
     """
     sought = {finding.cluster: finding for finding in findings if finding.seek and finding.cluster in machines}
+    # What fails for hundreds of members fails for one reason, and each has to wait for addresses that do not answer.
+    sought = dict([*sought.items()][:_MOST_SOUGHT])
 
     def seek(finding: Finding) -> str:
         name = finding.cluster
@@ -65,7 +71,8 @@ def seek_advice(
         server = endpoints[name].server if name in endpoints else ""
         return advise_address(machines[host], machines[name], clusters[name], server, kubeconfig=kubeconfig)
 
-    found = at_once({name: partial(seek, finding) for name, finding in sought.items()})
+    tasks = {name: partial(seek, finding) for name, finding in sought.items()}
+    found = at_once(tasks, limit=_SOUGHT_AT_ONCE)
     return [
         _advised(finding, found[finding.cluster]) if finding is sought.get(finding.cluster) else finding
         for finding in findings

@@ -96,7 +96,7 @@ def look_closer(
     }
     if host in machines:
         tasks[host] = partial(at_host, machines[host])
-    found = at_once(tasks)
+    found = at_once(tasks, limit=wishes.inventory.concurrency)
     failed = found.get(host)
     return found, (beside[0] if beside else failed if isinstance(failed, FedsshError) else None)
 

@@ -76,7 +76,7 @@ def look(
     tasks: dict[str, Callable[[], HostFacts | MemberFacts]] = {host.name: at_host}
     tasks |= {cluster.name: partial(at_member, cluster) for cluster in wishes.members}
     found: dict[str, HostFacts | MemberFacts | FedsshError] = {}
-    for name, outcome in as_they_end(tasks):
+    for name, outcome in as_they_end(tasks, limit=wishes.inventory.concurrency):
         found[name] = outcome
         if isinstance(outcome, FedsshError):
             journal.fail(name, outcome)
@@ -251,7 +251,7 @@ def _see_versions(machines: Mapping[str, Shell], wishes: Wishes, facts: Facts) -
         and not members[cluster.name].logs_in_by_program
     ]
     tasks = {cluster.name: partial(ask_version, machines[cluster.name], cluster) for cluster in asked}
-    for name, version in at_once(tasks).items():
+    for name, version in at_once(tasks, limit=wishes.inventory.concurrency).items():
         if isinstance(version, str):
             members[name] = replace(members[name], kubernetes=version)
     return replace(facts, members=members)

@@ -71,7 +71,7 @@ def look_at_leavers(
     tasks: dict[str, Callable[[], LeavingFacts | str]] = {host.name: at_host}
     tasks |= {cluster.name: partial(at_member, cluster) for cluster in wishes.members}
     found: dict[str, LeavingFacts | str | FedsshError] = {}
-    for name, outcome in as_they_end(tasks):
+    for name, outcome in as_they_end(tasks, limit=wishes.inventory.concurrency):
         found[name] = outcome
         journal.wait(name)
     facts = found.pop(host.name)
@@ -81,18 +81,21 @@ def look_at_leavers(
     if facts.host.gaps:
         return machines, facts
     ways = {name: _choose_way(leaver, found.get(name), facts, engine) for name, leaver in facts.leavers.items()}
-    return machines, look_again(machines, replace(facts, leavers=ways), engine)
+    return machines, look_again(machines, replace(facts, leavers=ways), engine, limit=wishes.inventory.concurrency)
 
 
-def look_again(machines: Mapping[str, Shell], facts: LeavingFacts, engine: Engine) -> LeavingFacts:
-    """Return the facts with what is on the clusters now, each looked at in its way; who cannot be, stays as it is."""
+def look_again(machines: Mapping[str, Shell], facts: LeavingFacts, engine: Engine, *, limit: int) -> LeavingFacts:
+    """Return the facts with what is on the clusters now, each looked at in its way; who cannot be, stays as it is.
+
+    ``limit`` is how many machines are asked at the same time.
+    """
     host = machines[facts.host.name]
     direct = {name: leaver for name, leaver in facts.leavers.items() if leaver.way == "machine"}
     tasks = {
         name: partial(_look_at, machines[name], leaver, facts.traces.types, engine, host=facts.host.name)
         for name, leaver in direct.items()
     }
-    seen: dict[str, Leaver | FedsshError] = dict(at_once(tasks))
+    seen: dict[str, Leaver | FedsshError] = dict(at_once(tasks, limit=limit))
     remote = {name: leaver for name, leaver in facts.leavers.items() if leaver.way == "host"}
     seen |= _look_from(host, remote, facts, engine)
     leavers = {
@@ -125,7 +128,7 @@ def look_after(
         name: replace(leaver, secrets=host.leavers[name].secrets if name in host.leavers else ())
         for name, leaver in facts.leavers.items()
     }
-    after = look_again(machines, replace(host, leavers=before), engine)
+    after = look_again(machines, replace(host, leavers=before), engine, limit=wishes.inventory.concurrency)
     # Who is entered by a credential that ends with its account cannot be entered any more, and that is the proof.
     gone = {
         name: replace(before[name], own=(), traces=MemberTraces())

@@ -18,7 +18,6 @@ from fedssh.kubernetes.distributions import advise, find_command, parse_found
 from fedssh.kubernetes.kubectl import (
     NOT_FOUND,
     OLDEST_VERSION,
-    REQUEST_TIMEOUT_SECONDS,
     Target,
     cluster_version,
     find_item,
@@ -45,16 +44,22 @@ STEP: Final = "look at the member"
 _LONGEST_CLOCK: Final = 12
 _PRESENTED_SECONDS: Final = 10
 
+ANSWER_SECONDS: Final = 15
+"""How long a member's kubectl may take for an answer: the others wait for it as long."""
+
 # What a kubeconfig would run or read to log in; nothing for a certificate or a token.
 _LOGINS: Final = "{range .users[*]}{.user.exec}{.user.auth-provider}{.user.tokenFile}{end}"
 
 # A part for each kubectl, behind a line that names it. Only the cluster's part of the kubeconfig leaves the machine,
 # never its keys; a CA that is a file there is read there (--flatten). Where kubectl would run a program to log in, it
-# asks nothing. Without an account there are no tokens of it, but for what has the name of the first. Which versions
-# there are counts for tokens that end by themselves.
+# asks nothing. Its time is limited from outside where that can be: by itself it would try up to five times to learn
+# what APIs there are, each time as long as a request may take. Without an account there are no tokens of it, but for
+# what has the name of the first. Which versions there are counts for tokens that end by themselves.
 _LOOK: Final = f"""
     kubeconfig=$1 selector=$2 versions=$3; shift 3
-    ask() {{ kubectl ${{kubeconfig:+"--kubeconfig=$kubeconfig"}} --request-timeout={REQUEST_TIMEOUT_SECONDS}s "$@"; }}
+    command -v timeout >/dev/null || timeout() {{ shift; "$@"; }}
+    limit={ANSWER_SECONDS}
+    ask() {{ timeout $limit kubectl ${{kubeconfig:+"--kubeconfig=$kubeconfig"}} --request-timeout=${{limit}}s "$@"; }}
     part() {{ printf '\\n--- %s\\n' "$1"; }}
     newline='
 '

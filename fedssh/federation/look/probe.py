@@ -81,7 +81,7 @@ def probe(inventory: Inventory, connect: Connect) -> dict[str, Probed | FedsshEr
     host = inventory.host
     tasks: dict[str, Callable[[], _Seen]] = {host.name: lambda: _look_at_host(connect(host.machine), host)}
     tasks |= {one.name: partial(_look_at_member, connect, one) for one in inventory.members}
-    seen = at_once(tasks)
+    seen = at_once(tasks, limit=inventory.concurrency)
     found = {name: one if isinstance(one, FedsshError) else one.probed for name, one in seen.items()}
     at_host = seen.pop(host.name)
     members = {name: one for name, one in seen.items() if isinstance(one, _Seen) and not one.probed.problems}

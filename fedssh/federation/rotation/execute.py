@@ -143,7 +143,7 @@ class _Run:
         tasks = {
             name: partial(make_tokens, *self._at(name), engine=self._engine, target=self._of(name)) for name in names
         }
-        for name, outcome in as_they_end(tasks):
+        for name, outcome in as_they_end(tasks, limit=self._wishes.inventory.concurrency):
             if isinstance(outcome, NewTokens):
                 self._tokens[name] = outcome
                 self._enter([step for step in steps if step.cluster == name])
@@ -250,7 +250,7 @@ class _Run:
         for name in names:
             self._journal.begin(name, "revoking the old credentials")
         tasks = {name: partial(revoke, *self._at(name), engine=self._engine, target=self._of(name)) for name in names}
-        for name, outcome in as_they_end(tasks):
+        for name, outcome in as_they_end(tasks, limit=self._wishes.inventory.concurrency):
             if isinstance(outcome, FedsshError):
                 self._journal.fail(name, outcome)
             else:
@@ -305,7 +305,7 @@ class _Run:
             )
             for name in steps
         }
-        for name, outcome in at_once(tasks).items():
+        for name, outcome in at_once(tasks, limit=self._wishes.inventory.concurrency).items():
             if isinstance(outcome, FedsshError):
                 self._journal.left(name, str(outcome))
                 continue

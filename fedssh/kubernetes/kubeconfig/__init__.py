@@ -23,7 +23,7 @@ import yaml
 
 from fedssh.documents import DocumentError, compose, entry
 from fedssh.errors import RefusedError, visible
-from fedssh.kubernetes.kubeconfig.nodes import plain, render, replace, represent
+from fedssh.kubernetes.kubeconfig.nodes import copy, plain, plain_of, render, replace, represent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -50,6 +50,10 @@ class Kubeconfig:
         self._source = source
         # By section and name, the first of two entries of one name, as kubectl takes it.
         self._index: dict[Section, dict[str, yaml.MappingNode]] = {}
+
+    def copy(self) -> Kubeconfig:
+        """Return the same, which can be changed by itself."""
+        return Kubeconfig(copy(self._root), source=self._source)
 
     @property
     def current_context(self) -> str:
@@ -103,7 +107,6 @@ class Kubeconfig:
         others = [one for one in _extensions(found[1]) if one.get("name") != _EXTENSION] if found else []
         ours = {"name": _EXTENSION, "extension": {"managed-by": "fedssh", **mark}}
         marked = {**value, "extensions": [*others, ours]}
-        body = represent(marked)
         if existing is None:
             made = represent({"name": name, _SINGULAR[section]: marked})
             self._sequence(section).value.append(made)
@@ -111,10 +114,14 @@ class Kubeconfig:
             return True
         if not adopt and self.has_foreign(section, name):
             raise foreign_entry(self._source, section, name)
+        kept: list[tuple[yaml.Node, yaml.Node]] = []
         if found and keep_unknown and isinstance(found[1], yaml.MappingNode):
-            body.value += [pair for pair in found[1].value if pair[0].value not in {*marked, *_VERIFICATION}]
-        if found and plain(found[1]) == plain(body):
+            kept = [pair for pair in found[1].value if pair[0].value not in {*marked, *_VERIFICATION}]
+        wanted = {**plain_of(marked), **{key.value: plain(value) for key, value in kept}}
+        if found and plain(found[1]) == wanted:
             return False
+        body = represent(marked)
+        body.value += kept
         replace(existing, _SINGULAR[section], body)
         return True
 

@@ -47,7 +47,10 @@ def inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         ("", "federate prepare fetch rotate unfederate status check init completion"),
         ("st", "status"),
-        ("federate -", "--member --label --all --adopt --yes --dry-run --hosts --output --quiet --verbose"),
+        (
+            "federate -",
+            "--member --label --all --adopt --yes --dry-run --concurrency --hosts --output --quiet --verbose",
+        ),
         ("federate --m", "--member"),
         ("--ver", "--verbose --version"),
         ("status --ver", "--verbose"),

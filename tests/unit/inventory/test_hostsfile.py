@@ -418,3 +418,10 @@ def test_the_json_schema_is_that_of_the_models() -> None:
     render = 'from fedssh.inventory.hostsfile import render_schema as r; print(r(), end="")'
     again = f"python -c '{render}' > {SCHEMA}"
     assert SCHEMA.read_text(encoding="utf-8") == render_schema(), f"make it again: {again}"
+
+
+@pytest.mark.parametrize("said", ["0", "-1", "1001", "'8'", "many", "1.5"])
+def test_a_concurrency_that_is_none_is_told_with_its_place(said: str) -> None:
+    """It is a number of machines."""
+    with pytest.raises(ConfigurationError, match=r"hosts.yaml:2:14: concurrency: expected a (whole )?number"):
+        parse_hosts_file(f"host: {{name: h, address: a}}\nconcurrency: {said}\n", source="hosts.yaml")

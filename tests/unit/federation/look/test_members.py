@@ -81,7 +81,7 @@ def test_a_look_is_few_processes(
     monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
     found = look_at_member(local, cluster(kubeconfig="/etc/a b", **said), ENGINE)
     view, objects, *others = (tmp_path / "asked").read_text().splitlines()
-    assert all(line.startswith("--kubeconfig=/etc/a b --request-timeout=20s ") for line in (view, objects, *others))
+    assert all(line.startswith("--kubeconfig=/etc/a b --request-timeout=15s ") for line in (view, objects, *others))
     # Only the cluster's part of the kubeconfig leaves the machine.
     assert "config view --raw --minify --flatten -o jsonpath={.clusters[0].cluster}{" in view
     assert all(f"{{.user.{form}}}" in view for form in ("exec", "auth-provider", "tokenFile"))
