@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 # tests/ssh measures deadlines: it is first, while no cluster keeps the processors busy.
-_FOLDERS: Final = ("tests/ssh/", "tests/unit/", "tests/cluster/generations/", "tests/cluster/")
-_GENERATIONS: Final = "tests/cluster/generations/"
+_FOLDERS: Final = ("tests/ssh/", "tests/unit/", "tests/cluster/generations/", "tests/cluster/crowd/", "tests/cluster/")
+# The tests of each of these folders share a lab of their own.
+_LABS: Final = ("tests/cluster/generations/", "tests/cluster/crowd/")
 # The fixtures of tests/cluster that set a state up, from that of a new lab to the one from which no way is cheap. The
 # tests with none of them set up what they need: they are the longest, and begin where a federation mostly stands.
 _STATES: Final = ("bare", "joined", "none of these", "unwritten", "standing", "unjoined")
@@ -33,8 +34,7 @@ def arrange(items: Iterable[pytest.Item]) -> list[pytest.Item]:
         folder = _find(file, _FOLDERS, len(_FOLDERS))
         state = _find(getattr(item, "fixturenames", ()), _STATES, _STATES.index("none of these"))
         groups.setdefault((folder, state, file), []).append(item)
-        # The clusters of both generations are there once.
-        group = _GENERATIONS if file.startswith(_GENERATIONS) else f"{file} {state}"
+        group = next((folder for folder in _LABS if file.startswith(folder)), f"{file} {state}")
         item.add_marker(pytest.mark.xdist_group(group))
     return [item for _, group in sorted(groups.items(), key=lambda one: (one[0][:2], -len(one[1]))) for item in group]
 
