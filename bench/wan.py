@@ -1,7 +1,8 @@
 """A long link on one computer: a network namespace whose packets are late.
 
-What is sent to ``address(rtt)`` is answered as from a machine that is that far away, on real TCP of the kernel's: each
-packet is held for half the round trip in either direction. For kernels without netem; needs root and iproute2.
+What is sent to ``address(rtt, number)`` is answered as from a machine that is that far away, on real TCP of the
+kernel's: each packet is held for half the round trip in either direction. For kernels without netem; needs root
+and iproute2.
 """
 
 import ctypes
@@ -19,10 +20,14 @@ from pathlib import Path
 from typing import Final
 
 NAMESPACE: Final = "fedssh-bench"
-# RFC 2544's network for measurements; the third number of a machine's address is its round trip in milliseconds.
-NETWORK: Final = "198.18"
+# RFC 2544's network for measurements is 198.18.0.0/15; the third number of an address is its round trip in
+# milliseconds, the last one and the lowest bit of the second one are the machine.
+MACHINES: Final = 508
+"""How many machines there can be at each distance."""
 
-_HERE: Final = f"{NETWORK}.255.1"
+_NETWORK: Final = "198.18.0.0/15"
+_HERE: Final = "198.18.255.1"
+_IN_A_ROW: Final = 254
 _DEVICE: Final = "fedssh-wan"
 _ATTACH: Final = 0x400454CA  # TUNSETIFF, <linux/if_tun.h>
 _RAW_IP: Final = 0x1001  # IFF_TUN | IFF_NO_PI
@@ -31,14 +36,15 @@ _LARGEST_PACKET: Final = 65_536
 _THIRD_OF_SOURCE, _THIRD_OF_DESTINATION = 14, 18  # where the octets stand in an IPv4 header (RFC 791)
 
 
-def address(rtt: int) -> str:
-    """Return the address of a machine ``rtt`` milliseconds away; 0 to 254."""
-    return f"{NETWORK}.{rtt}.1"
+def address(rtt: int, number: int = 1) -> str:
+    """Return the address of a machine ``rtt`` milliseconds away (0 to 254); ``number`` is 1 to ``MACHINES``."""
+    row, place = divmod(number - 1, _IN_A_ROW)
+    return f"198.{18 + row}.{rtt}.{place + 1}"
 
 
 @contextmanager
-def wan(rtts: Sequence[int]) -> Iterator[None]:
-    """Have a machine at each distance, in ``NAMESPACE``, for as long as the context lasts."""
+def wan(rtts: Sequence[int], machines: int = 1) -> Iterator[None]:
+    """Have so many machines at each distance, in ``NAMESPACE``, for as long as the context lasts."""
     _ip("netns", "add", NAMESPACE)
     try:
         with subprocess.Popen([sys.executable, __file__], stdout=subprocess.PIPE, text=True) as carrier:
@@ -47,9 +53,11 @@ def wan(rtts: Sequence[int]) -> Iterator[None]:
                     raise SystemExit("the link could not be made; /dev/net/tun must be there")
                 _ip("address", "add", _HERE, "dev", _DEVICE)
                 _ip("link", "set", _DEVICE, "up")
-                _ip("route", "add", f"{NETWORK}.0.0/16", "dev", _DEVICE, "src", _HERE)
-                for rtt in rtts:
-                    _ip("-n", NAMESPACE, "address", "add", address(rtt), "dev", _DEVICE)
+                _ip("route", "add", _NETWORK, "dev", _DEVICE, "src", _HERE)
+                addresses = (address(rtt, number) for rtt in rtts for number in range(1, machines + 1))
+                lines = "".join(f"address add {one} dev {_DEVICE}\n" for one in addresses)
+                subprocess.run(["ip", "-n", NAMESPACE, "-batch", "-"], check=True, input=lines.encode())
+                _ip("-n", NAMESPACE, "link", "set", "lo", "up")
                 _ip("-n", NAMESPACE, "link", "set", _DEVICE, "up")
                 _ip("-n", NAMESPACE, "route", "add", "default", "dev", _DEVICE)
                 yield
