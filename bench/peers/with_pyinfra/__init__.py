@@ -1,0 +1,1 @@
+"""pyinfra: its inventory and deploys."""
