@@ -84,9 +84,14 @@ test-cluster: setup images ## Tests on real clusters
 test-kills: setup images ## Kill every verb and cut its connections at every remote execution
 	@$(BIN)/python -m tests.cluster.kills --workers $(WORKERS)
 
-bench: setup sshd ## Measure what SSH costs, and uploads, by the length of the link (as root)
-	@$(BIN)/python -m bench.latency
-	@$(BIN)/python -m bench.uploads
+bench: setup sshd compiler images ## Measure fedssh beside other ways to do the same (as root); writes bench/RESULTS.md
+	@$(BIN)/python -m bench $(BENCH)
+
+compiler: # for the bench's stand-ins of kubectl and the like
+	@command -v gcc >/dev/null || $(MAKE) -s install-compiler
+.PHONY: compiler install-compiler
+install-compiler:
+	$(call INSTALL,gcc libc6-dev)
 
 test: lint sshd images ## Everything; at the end it says what took longest
 	@$(PYTEST) --durations 25
