@@ -84,14 +84,14 @@ test-cluster: setup images ## Tests on real clusters
 test-kills: setup images ## Kill every verb and cut its connections at every remote execution
 	@$(BIN)/python -m tests.cluster.kills --workers $(WORKERS)
 
-bench: setup sshd compiler images ## Measure fedssh beside other ways to do the same (as root); writes bench/RESULTS.md
+bench: setup sshd builders images ## Measure fedssh beside other ways to do the same (as root); writes bench/RESULTS.md
 	@$(BIN)/python -m bench $(BENCH)
 
-compiler: # for the bench's stand-ins of kubectl and the like
-	@command -v gcc >/dev/null || $(MAKE) -s install-compiler
-.PHONY: compiler install-compiler
-install-compiler:
-	$(call INSTALL,gcc libc6-dev)
+builders: # what makes the bench's stand-ins of kubectl and the like, and gets Python for its machines
+	@(for p in gcc mmdebstrap; do command -v $$p >/dev/null || exit 1; done) || $(MAKE) -s install-builders
+.PHONY: builders install-builders
+install-builders:
+	$(call INSTALL,gcc libc6-dev mmdebstrap)
 
 test: lint sshd images ## Everything; at the end it says what took longest
 	@$(PYTEST) --durations 25
