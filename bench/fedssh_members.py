@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from functools import partial
 
+from fedssh.engines import load_engine
 from fedssh.errors import FedsshError
 from fedssh.federation.act.grants import grant_access
 from fedssh.federation.grants import needed_grant
@@ -22,7 +23,8 @@ def main() -> None:
     """Grant access on all members, or end with the first error."""
     inventory = load_inventory(sys.argv[1])
     with Connections() as connections:
-        found = at_once({one.name: partial(_grant, connections, one) for one in inventory.members})
+        tasks = {one.name: partial(_grant, connections, one) for one in inventory.members}
+        found = at_once(tasks, limit=inventory.concurrency)
     for name, outcome in found.items():
         if isinstance(outcome, FedsshError):
             sys.exit(f"{name}: {outcome} ({outcome.__cause__!r})")
@@ -31,7 +33,7 @@ def main() -> None:
 def _grant(connections: Connections, member: Cluster) -> str:
     """Return the address of a member's API server; its token has come, too."""
     shell = connections.connect(member.machine)
-    facts = look_at_member(shell, member)
+    facts = look_at_member(shell, member, load_engine())
     if facts.gaps:
         raise facts.gaps[0]
     step = needed_grant(facts, adopt=False)
