@@ -88,7 +88,7 @@ def render_program(stages: Sequence[Command | Sequence[Command]], *, separator: 
             f" | head -c {2 * limit + 3 * _FRAME_ROOM_BYTES})"
         ),
         "}",
-        'f(){ cat <&8; printf "\\n%s b %s\\n%s\\n%s z\\n" "$S" "$1" "$o" "$S"; }',
+        'f(){ [ "$2" = first ] || cat <&8; printf "\\n%s b %s\\n%s\\n%s z\\n" "$S" "$1" "$o" "$S"; }',
         _LANES,
         "m(){",
         "exec 9<&0",
@@ -119,10 +119,9 @@ def _render_stage(commands: Sequence[Command], first: int) -> list[str]:
             line = f'if [ -n "${conditions[asked.unless]}" ]; then (exit {NOT_RUN}); else {line}; fi'
         runs[number] = f"j {shlex.quote(line)}"
     if len(commands) <= AT_ONCE:
-        sources = ["</dev/null", *["<&0"] * len(commands)]
         parts = [
-            f"{{ exec 8{source}; {run}; f {number}; }}"
-            for source, (number, run) in zip(sources, runs.items(), strict=False)
+            f"{{ {run}; f {number} first; }}" if number == first else f"{{ exec 8<&0; {run}; f {number}; }}"
+            for number, run in runs.items()
         ]
         return [*lines, " | ".join(parts)]
     cases = [f"{number:07}) {run} ;;" for number, run in runs.items()]

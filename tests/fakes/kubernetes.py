@@ -147,6 +147,7 @@ class Member:
         flags = {"--kubeconfig": kubeconfig} if kubeconfig else {}
         there = [item for reference, item in self.objects.items() if reference in names]
         asked: dict[str, tuple[Key, Callable[[], Answer]]] = {
+            "clock": (("date", "+%s"), lambda: Answer(str(self.clock))),
             "view": (("kubectl", "config"), lambda: self._view("")),
             "objects": (("kubectl", "get", *names), lambda: as_list([*there, namespace(self.uid)])),
             "secrets": (("kubectl", "get", "secrets"), lambda: self._secrets(selector)),

@@ -30,7 +30,7 @@ from fedssh.kubernetes.kubectl import (
     section,
     versions_command,
 )
-from fedssh.shell import Command, Result, command, last_words, script
+from fedssh.shell import Command, Result, last_words, script
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -63,6 +63,8 @@ _LOOK: Final = f"""
     part() {{ printf '\\n--- %s\\n' "$1"; }}
     newline='
 '
+    part clock
+    date +%s
     part view
     view=$(ask config view --raw --minify --flatten -o \\
         'jsonpath={{.clusters[0].cluster}}{{"\\n"}}login{_LOGINS}') || exit
@@ -135,7 +137,6 @@ def member_commands(cluster: Cluster, engine: Engine) -> list[Command]:
     objects = [*references(name), f"namespace/{CLUSTER_NAMESPACE}", f"namespace/{engine.MEMBER_NAMESPACE}"]
     return [
         script(_LOOK, kubeconfig, selector(name), "versions" * cluster.is_ephemeral, *objects, title="kubectl"),
-        command("date", "+%s"),
         *([_presented_command(cluster)] if cluster.tls == "pin" and not cluster.pin else []),
     ]
 
@@ -143,7 +144,7 @@ def member_commands(cluster: Cluster, engine: Engine) -> list[Command]:
 def parse_member(results: Sequence[Result], cluster: Cluster, engine: Engine) -> MemberFacts:
     """Return what the answers to ``member_commands`` say of a member; nothing is refused."""
     name = cluster.name
-    looked, clock, *presented = results
+    looked, *presented = results
     if looked.code == NOT_FOUND:
         return MemberFacts(name=name, gaps=(missing_tool("kubectl", machine=name, step=STEP),))
     parts, gaps = _parts(looked), list[FedsshError]()
@@ -168,7 +169,7 @@ def parse_member(results: Sequence[Result], cluster: Cluster, engine: Engine) ->
         kubernetes=cluster_version(version) if version else "",
         cluster_uid=parse_cluster_uid(found),
         engines_namespace=_phase(find_item(found, "Namespace", engine.MEMBER_NAMESPACE)),
-        clock=parse_clock(clock),
+        clock=parse_clock(parts.get("clock", looked)),
         objects=parse_objects(found, name, tokens.number),
         number=tokens.number,
         last_number=tokens.last,
