@@ -36,7 +36,8 @@ def join_command(name: str, *, tool: str, version: str, target: Target, member: 
     an ``@`` breaks it, without ``--secret-name`` every run leaves one more Secret (kubefed#1009). With
     ``--error-on-existing=false`` a join that stopped half-way is completed. The Secret's name holds a dot, so that it
     cannot be one that KubeFed itself chooses. One failure is retried: the webhook may be a moment behind its rollout.
-    Before 0.8.0 kubefedctl does not use a Secret that is there, and fails (kubefed#1332): then it is deleted first.
+    Before 0.8.0 kubefedctl does not use a Secret that is there, not even that of its own first try, and fails
+    (kubefed#1332): it is deleted before the second.
     Nothing can be made in a namespace that is being deleted, as after an unjoin: it is waited for.
     """
     text = ""
@@ -60,15 +61,14 @@ def join_command(name: str, *, tool: str, version: str, target: Target, member: 
         """
     secret = f"{name}.fedssh"
     stale = kubectl("delete", "secret", secret, "--ignore-not-found", f"--namespace={NAMESPACE}", target=target)
-    stale_line = f"case $said in *'already exists'*) {stale.line} >/dev/null ;; esac"
-    again = "sleep 3" if limits_of(version).reuses_secret else f"{stale_line}; sleep 3"
+    again = "sleep 3" if limits_of(version).reuses_secret else f"sleep 3; {stale.line} >/dev/null"
     text += """
         tool=$1; shift
         [ -z "$1" ] || export KUBECONFIG="$1"; shift
         join() { "$tool" join "$@" --error-on-existing=false --v=2; }
     """
     text += f"""
-        said=$(join "$@" 2>&1) || {{ {again}; join "$@" >/dev/null; }} || exit
+        join "$@" >/dev/null 2>&1 || {{ {again}; join "$@" >/dev/null; }} || exit
     """
     is_one = member.kubeconfig == target.kubeconfig
     if namespace == "Active":

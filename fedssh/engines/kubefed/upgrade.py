@@ -46,6 +46,9 @@ OLD_WEBHOOKS: Final = "admissionregistration.k8s.io/v1beta1"
 
 _CERTIFICATE: Final = "kubefed-admission-webhook-serving-cert"
 _PENDING: Final = "pending-upgrade"
+CALLED_SECONDS: Final = 20
+"""How long the API server may take to reach a webhook that was started anew."""
+
 _STEP: Final = "prepare KubeFed"
 
 # Helm's post-renderer: manifests in, manifests out. The key goes from file to file, past every command line.
@@ -178,18 +181,34 @@ def _upgrade(target: Target) -> str:
         "rollout", "status", f"deployment/{WEBHOOK}", where, f"--timeout={ROLLOUT_SECONDS}s", target=target,
         request_timeout_seconds=0,
     ).line  # fmt: skip
+    # An upgrade that was cut between the two has left a certificate that the API server's CA has not issued: Helm makes
+    # both anew then, and until it has, nothing that it writes may depend on the webhook.
+    configurations = [f"{kind}/{name}" for name, kind in WEBHOOKS.items()]
+    forget = kubectl("delete", *configurations, "--ignore-not-found", target=target).line
     # Where something else issues the certificate (cert-manager), the chart makes none.
     return f"""
         new={FOLDER}
         rm -rf "$new"
         mkdir -p "$new"
-        if ! said=$({ask}="$(date +%s)" </dev/null 2>&1); then
-            case $said in
-                *"failed calling webhook"*) {restart} </dev/null >&2; {rollout} </dev/null >&2 ;;
-            esac
+        is_called() {{
+            said=$({ask}="$(date +%s)" </dev/null 2>&1) && return
+            case $said in *"failed calling webhook"*) return 1 ;; esac
+        }}
+        match=yes
+        if ! is_called; then
+            {restart} </dev/null >&2; {rollout} </dev/null >&2
+            end=$(( $(date +%s) + {CALLED_SECONDS} ))
+            until is_called; do
+                [ "$(date +%s)" -lt "$end" ] || {{ match=; break; }}
+                sleep 1
+            done
         fi
+        [ -n "$match" ] || {forget} </dev/null >&2
         {keep}
-        if [ -n "$(head -n 1 "$new/ca")" ] && [ -n "$(head -n 1 "$new/crt")" ] && [ -n "$(head -n 1 "$new/key")" ]; then
+        for held in ca crt key; do
+            [ -n "$(head -n 1 "$new/$held")" ] || match=
+        done
+        if [ -n "$match" ]; then
             printf %s {shlex.quote(_RENDERER)} >"$new/keep"
             chmod 0700 "$new/keep"
             {upgrade} --post-renderer="$new/keep" "$@"

@@ -153,3 +153,20 @@ def test_where_nothing_was_there_nothing_is_removed(
     asked = (tmp_path / "asked").read_text()
     assert ("delete serviceaccount member1-fedhost-fedssh " in asked) == deleted, asked
     assert bool(asked) == deleted
+
+
+@pytest.mark.parametrize(("version", "deleted"), [("0.7.0", 1), ("0.10.0", 0)])
+def test_what_the_first_try_has_left_is_in_no_seconds_way(
+    *, local: LocalShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, deleted: int
+) -> None:
+    """An old kubefedctl fails on the Secret that it has made itself, before the webhook did not answer."""
+    (tmp_path / "asked").touch()
+    install_tool(tmp_path / "bin", "kubectl", f'echo "$*" >>{tmp_path}/asked')
+    install_tool(tmp_path / "bin", "sleep", "")
+    tool = install_tool(
+        tmp_path / "bin", "kubefedctl", f"[ -e {tmp_path}/tried ] || {{ touch {tmp_path}/tried; exit 1; }}"
+    )
+    monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
+    command = join_command("member1", tool=str(tool), version=version, target=HOST, member=MEMBER, namespace="")
+    assert local.run(command)[0].ok
+    assert (tmp_path / "asked").read_text().count("delete secret member1.fedssh ") == deleted

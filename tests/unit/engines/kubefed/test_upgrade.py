@@ -310,16 +310,31 @@ def test_a_webhook_that_answers_is_not_started_anew(machine: Machine) -> None:
 
 def test_a_webhook_that_does_not_know_its_certificate_is_started_anew(machine: Machine) -> None:
     """It is waited for, and then its certificate is kept as any other; what kubectl says of it is no answer."""
-    (machine.folder / "asked").write_text(f"echo '{CALL_FAILED}' >&2; exit 1")
-    (machine.folder / "rolled").write_text("echo restarted; echo rolled out >&2")
+    (machine.folder / "asked").write_text(f'[ -e "$HERE/anew" ] || {{ echo "{CALL_FAILED}" >&2; exit 1; }}')
+    (machine.folder / "rolled").write_text('touch "$HERE/anew"; echo restarted; echo rolled out >&2')
     done = machine.upgrade()
     assert (done.code, done.stdout) == (0, "")
-    assert machine.called == ["kubectl annotate", *["kubectl rollout"] * 2, *KEPT, "helm upgrade"]
+    rolled = ["kubectl annotate", *["kubectl rollout"] * 2, "kubectl annotate"]
+    assert machine.called == [*rolled, *KEPT, "helm upgrade"]
     restart, status = [line.split() for line in machine.read("log").splitlines() if " rollout " in line]
     where = {"deployment/kubefed-admission-webhook", "--namespace=kube-federation-system", "--context=fedhost"}
     assert {"restart", *where} <= set(restart)
     assert {"status", "--timeout=300s", *where} <= set(status)
     assert machine.read("new") == AFTER
+
+
+def test_a_certificate_that_its_ca_has_not_issued_is_made_anew(machine: Machine) -> None:
+    """As an upgrade leaves them that was cut between the two: starting anew does not help, and nothing is kept."""
+    (machine.folder / "asked").write_text(f"echo '{CALL_FAILED}' >&2; exit 1")
+    done = machine.upgrade()
+    assert done.ok
+    first, *_, forgot = machine.called[: machine.called.index("kubectl delete") + 1]
+    assert (first, forgot) == ("kubectl annotate", "kubectl delete")
+    assert machine.called[-2:] == ["helm upgrade", "kubectl rollout"]
+    assert "--post-renderer" not in machine.read("log")
+    (deleted,) = [line for line in machine.read("log").splitlines() if " delete " in line]
+    assert "validatingwebhookconfiguration/validations.core.kubefed.io" in deleted
+    assert "mutatingwebhookconfiguration/mutation.core.kubefed.io" in deleted
 
 
 @pytest.mark.parametrize(("verb", "calls"), [("restart", 1), ("status", 2)])
