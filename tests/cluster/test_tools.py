@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 # What a kubectl of before 1.19 and a Helm of another major version say of themselves.
 OLD_KUBECTL = """#!/bin/sh
-case " $* " in *" version "*) echo '{"clientVersion": {"gitVersion": "v1.18.20"}}'; exit ;; esac
+case " $* " in
+    *" version "*) echo '{"clientVersion": {"gitVersion": "v1.18.20"}}'; exit ;;
+    *" config view "*) printf 'login\\nmap[server:https://member1:6443]\\n'; exit ;;
+esac
 exec /opt/recorded/kubectl "$@"
 """
 NEW_HELM = "#!/bin/sh\necho v4.0.0\n"
@@ -22,7 +25,7 @@ NEW_HELM = "#!/bin/sh\necho v4.0.0\n"
 @pytest.mark.parametrize(
     ("machine", "tool", "program", "words", "code"),
     [
-        ("member1", "kubectl", OLD_KUBECTL, "kubectl is version 1.18, and fedssh needs 1.19 or newer", 3),
+        ("member1", "kubectl", OLD_KUBECTL, "kubectl is older than 1.19, the first that works with fedssh", 3),
         ("fedhost", "kubectl", OLD_KUBECTL, "kubectl is version 1.18, and fedssh needs 1.19 or newer", 3),
         ("fedhost", "helm", NEW_HELM, "needs Helm 3", 6),
     ],

@@ -138,8 +138,9 @@ class Process:
     pid: int
 
     def kill(self) -> None:
-        """End it at once."""
-        os.kill(self.pid, signal.SIGKILL)
+        """End it at once, if it has not ended."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
 
     def cmdline(self) -> bytes:
         """Return its title or arguments; nothing if it has ended."""

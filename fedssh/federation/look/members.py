@@ -67,9 +67,9 @@ _LOOK: Final = f"""
     date +%s
     part view
     view=$(ask config view --raw --minify --flatten -o \\
-        'jsonpath={{.clusters[0].cluster}}{{"\\n"}}login{_LOGINS}') || exit
-    printf '%s\\n' "${{view%%"$newline"login*}}"
-    [ -z "${{view#*"$newline"login}}" ] || {{ part login; exit 0; }}
+        'jsonpath=login{_LOGINS}{{"\\n"}}{{.clusters[0].cluster}}') || exit
+    printf '%s\\n' "$view" | sed 1d
+    case $view in "login$newline"*) ;; *) part login; exit 0 ;; esac
     part objects
     found=$(ask get "$@" --ignore-not-found --namespace={NAMESPACE} -o json) || exit
     printf '%s\\n' "$found"

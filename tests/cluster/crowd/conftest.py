@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -22,30 +23,39 @@ if TYPE_CHECKING:
 MEMBERS: Final = tuple(f"member{number}" for number in range(1, 6))
 
 
-@pytest.fixture(scope="package")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+_PREFIX: Final = f"{PREFIX}-five"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Iterator[None]:
+    """Stop the lab after the folder's last test: idle clusters take processor time from the tests that follow."""
+    yield
+    if nextitem is None or nextitem.path.parent != Path(__file__).parent:
+        stop_lab(_PREFIX)
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """A lab of a host and five members; what an interrupted session left is removed first."""
-    prefix = f"{PREFIX}-five"
-    stop_lab(prefix)
-    started = start_lab(prefix, [NEW] * len(MEMBERS), tmp_path_factory.mktemp("lab"))
+    stop_lab(_PREFIX)
+    started = start_lab(_PREFIX, [NEW] * len(MEMBERS), tmp_path_factory.mktemp("lab"))
     furnish(started)
-    yield started
-    stop_lab(prefix)
+    return started
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def federation(lab: Lab) -> Federation:
     """The oracle."""
     return Federation(lab=lab)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def records(lab: Lab) -> Records:
     """What the machines' tools were called with."""
     return Records(lab)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def known() -> Known:
     """The last state that was known to be good."""
     return Known()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -29,37 +30,46 @@ NEWER: Final = "0.10.0"
 """The version of KubeFed that both generations bear."""
 
 
-@pytest.fixture(scope="package")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+_PREFIX: Final = f"{PREFIX}-old"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Iterator[None]:
+    """Stop the lab after the folder's last test: idle clusters take processor time from the tests that follow."""
+    yield
+    if nextitem is None or nextitem.path.parent != Path(__file__).parent:
+        stop_lab(_PREFIX)
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """A lab of both generations; what an interrupted session left is removed first."""
-    prefix = f"{PREFIX}-old"
-    stop_lab(prefix)
-    started = start_lab(prefix, [OLD, NEW], tmp_path_factory.mktemp("lab"), host=OLD)
+    stop_lab(_PREFIX)
+    started = start_lab(_PREFIX, [OLD, NEW], tmp_path_factory.mktemp("lab"), host=OLD)
     furnish(started)
-    yield started
-    stop_lab(prefix)
+    return started
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def federation(lab: Lab) -> Federation:
     """The oracle, for the federation of fedhost."""
     return Federation(lab=lab)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def newer(lab: Lab) -> Federation:
     """The oracle, for a federation of member2, the newer cluster."""
     member1, member2 = lab.members
     return Federation(lab=replace(lab, host=member2, members=(member1, lab.host), kubefed=NEWER))
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def records(lab: Lab) -> Records:
     """What the machines' tools were called with."""
     return Records(lab)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def known() -> Known:
     """The last state that was known to be good."""
     return Known()

@@ -24,7 +24,7 @@ ENGINE = load_engine()
 # A kubectl that tells what the user of its kubeconfig logs in by, and notes when it is asked for anything else.
 KUBECTL = """
 case "$*" in
-    *"config view"*) printf '{"server": "https://m1:6443"}\\nlogin%s\\n' "$LOGIN" ;;
+    *"config view"*) printf 'login%s\\n{"server": "https://m1:6443"}\\n' "$LOGIN" ;;
     *) echo "$*" >>"$LOG"; printf '{"kind": "Namespace", "metadata": {"name": "kube-system", "uid": "uid"}}' ;;
 esac
 """
@@ -73,7 +73,7 @@ def test_a_look_is_few_processes(
     kind = "ServiceAccount" if account else "Namespace"
     text = f"""printf '%s\\n' "$*" >>{tmp_path}/asked
     case "$*" in
-        *"config view"*) printf '{{"server": "https://m1:6443"}}\\nlogin\\n' ;;
+        *"config view"*) printf 'login\\n{{"server": "https://m1:6443"}}\\n' ;;
         *" version "*) printf '{{"clientVersion": {{"gitVersion": "v1.33.1"}}}}' ;;
         *) printf '{{"kind": "List", "items": [{{"kind": "{kind}", "metadata": {{"name": "x"}}}}]}}' ;;
     esac"""
@@ -83,7 +83,8 @@ def test_a_look_is_few_processes(
     view, objects, *others = (tmp_path / "asked").read_text().splitlines()
     assert all(line.startswith("--kubeconfig=/etc/a b --request-timeout=15s ") for line in (view, objects, *others))
     # Only the cluster's part of the kubeconfig leaves the machine.
-    assert "config view --raw --minify --flatten -o jsonpath={.clusters[0].cluster}{" in view
+    assert "config view --raw --minify --flatten -o jsonpath=login{" in view
+    assert "{.clusters[0].cluster}" in view
     assert all(f"{{.user.{form}}}" in view for form in ("exec", "auth-provider", "tokenFile"))
     assert set(references("member1")) <= set(objects.split())
     assert ["secrets"] * account + ["version"] * bool(said) == [
@@ -97,7 +98,7 @@ def test_a_look_with_a_login_of_its_own_sends_no_key(
 ) -> None:
     """What a program for logging in is given, may be a secret: it stays on the machine."""
     said = 'login{"command": "evil", "env": [{"name": "KEY", "value": "a secret"}]}'
-    install_tool(tmp_path / "bin", "kubectl", f"printf '{{\"server\": \"https://m1\"}}\\n%s' '{said}'")
+    install_tool(tmp_path / "bin", "kubectl", f"printf '%s\\n{{\"server\": \"https://m1\"}}' '{said}'")
     monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
     looked, *_ = local.run(member_commands(cluster(), ENGINE))
     assert looked.stdout.split("--- view\n")[1].split("\n") == ['{"server": "https://m1"}', "", "--- login", ""]
