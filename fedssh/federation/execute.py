@@ -236,7 +236,7 @@ class _Run:
         for name in names:
             context = "" if self._is_ephemeral(name) or not text else self._engine.entry_names(name).context
             uid, credential = self._facts.members[name].cluster_uid, self._credential(name)
-            trials[name] = Trial(credential=credential, cluster_uid=uid, asks_expiry=True, context=context)
+            trials[name] = Trial(credential=credential, cluster_uid=uid, context=context)
         self._tried = (text, [name for name, trial in trials.items() if trial.context])
         document = text if self._tried[1] else None
         return prove(self._host, trials, kubeconfig=self._path, document=document)

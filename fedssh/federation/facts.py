@@ -166,7 +166,6 @@ class Proof:
         cluster_uid: Which cluster it is; "" when that could not be asked, as by nobody in particular.
         has_rights: Whether the credential may do everything.
         identity: Whom the cluster takes the credential for, or "" where it cannot be asked (before Kubernetes 1.28).
-        expires: Until when its certificate is valid, in OpenSSL's words, or "" where the host has no OpenSSL.
         kubernetes: Its version, or "" where it was not asked, or does not tell it to nobody in particular.
         problem: Why it was not reached, or did not accept the credential, in kubectl's words; or "".
     """
@@ -174,7 +173,6 @@ class Proof:
     cluster_uid: str = ""
     has_rights: bool = False
     identity: str = ""
-    expires: str = ""
     kubernetes: str = ""
     problem: str = ""
 

@@ -181,6 +181,6 @@ def test_every_check_is_shown_to_those_who_ask(joined: Federation, fedssh: Calla
     uid = joined.kubectl(joined.member(), "get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}")
     assert f"member1: checked: it is the cluster {uid}" in checked
     assert any("system:serviceaccount:default:member1" in line for line in checked)
-    assert any("its certificate is verified, valid until " in line for line in checked)
+    assert any("its certificate is verified" in line for line in checked)
     assert "member1: checked: its clock agrees with that of fedhost" in checked
     assert joined.ready()["member1"] == "True"

@@ -204,7 +204,7 @@ def _access(cluster: Cluster, endpoint: Endpoint, facts: Facts, engine: Engine) 
     document = facts.host.known.document
     is_written = bool(token) and has_member(document, names, credential, cluster_uid=uid, namespace=NAMESPACE)
     context = names.context if is_written else ""
-    return Trial(credential=credential, cluster_uid=uid, asks_expiry=True, context=context)
+    return Trial(credential=credential, cluster_uid=uid, context=context)
 
 
 def _engines(wishes: Wishes, facts: Facts, engine: Engine, accesses: Mapping[str, Trial]) -> dict[str, Trial]:

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Final
 from fedssh.errors import FedsshError, StepError, visible
 from fedssh.federation.facts import Proof
 from fedssh.federation.threads import contained
-from fedssh.kubernetes.certificates import asking_argv
 from fedssh.kubernetes.kubeconfig.entries import render_credentials
 from fedssh.kubernetes.kubectl import cluster_version, render_list
 from fedssh.sensitive import Sensitive
@@ -58,16 +57,13 @@ _REVIEWS: Final = [
 # (FlattenListVisitor of cli-runtime, from 1.19 on).
 _WHOAMI: Final = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
 
-# A "key value" line for each answer; the key of a review is its kind. What follows the arguments of its own is the
-# command that shows the server's certificate.
+# A "key value" line for each answer; the key of a review is its kind.
 _ASK: Final = """
-    file=$1 context=$2 limit=$3 identity=$4 rights=$5; shift 5
+    file=$1 context=$2 limit=$3 identity=$4 rights=$5
     ask() { kubectl --kubeconfig="$file" --context="$context" --request-timeout="${limit}s" "$@"; }
     [ -z "$identity" ] || ask get namespace kube-system -o 'jsonpath=uid {.metadata.uid}{"\\n"}' </dev/null || exit
     [ -n "$rights" ] || exit 0
     ask create --validate=false --filename=- -o 'jsonpath={.kind} {.status.allowed}{.status.userInfo.username}{"\\n"}'
-    [ $# -gt 0 ] || exit 0
-    { timeout "$limit" "$@" | openssl x509 -noout -enddate | sed 's/^notAfter=/expires /'; } </dev/null 2>/dev/null
 """
 
 # Not get --raw /version, which leaves out the path of the server's address.
@@ -108,14 +104,12 @@ class Trial:
         credential: It; one without a token shows only whether its endpoint is reached.
         cluster_uid: Which cluster it leads to if it is accepted; "" where that cluster has to be asked.
         asks_rights: Whether its rights are asked for.
-        asks_expiry: Whether it is asked until when the server's certificate is valid.
         context: The context of the host's own kubeconfig that holds the credential already, and is tried then; or "".
     """
 
     credential: Credential
     cluster_uid: str = ""
     asks_rights: bool = True
-    asks_expiry: bool = False
     context: str = ""
 
 
@@ -252,11 +246,9 @@ def check_temporary(written: Sequence[Result], *, machine: str) -> None:
 def _command(trial: Trial, seconds: int, *, path: str, context: str) -> Command:
     if not trial.credential.token:
         return script(_REACH, path, context, str(seconds), title="try")
-    endpoint = trial.credential.endpoint
-    asked = asking_argv(endpoint.server, server_name=endpoint.trust.server_name) if trial.asks_expiry else []
     options = ["" if trial.cluster_uid else "identity", "rights" * trial.asks_rights]
     reviews = render_list([*_REVIEWS, _WHOAMI]) if trial.asks_rights else ""
-    return script(_ASK, path, context, str(seconds), *options, *asked, stdin=reviews, title="proof")
+    return script(_ASK, path, context, str(seconds), *options, stdin=reviews, title="proof")
 
 
 def _parse(result: Result, trial: Trial) -> Proof:
@@ -280,5 +272,4 @@ def _parse_proof(result: Result, trial: Trial) -> Proof:
         cluster_uid=uid,
         has_rights=bool(allowed) and set(allowed) == {"true"},
         identity=found.get("SelfSubjectReview", ""),
-        expires=found.get("expires", ""),
     )

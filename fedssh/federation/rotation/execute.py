@@ -164,7 +164,7 @@ class _Run:
             # Both were made by the cluster's own machine just now: whoever takes them is that cluster.
             uid = self._uid(name)
             if (own := self._tokens[name].own) is not None:
-                trials[f"access.{name}"] = Trial(credential=self._own(name, own), cluster_uid=uid, asks_expiry=True)
+                trials[f"access.{name}"] = Trial(credential=self._own(name, own), cluster_uid=uid)
             rotation, token = self._rotations[name].engine, self._tokens[name].engine
             if rotation and token:
                 credential = self._credential(rotation.cluster, token)

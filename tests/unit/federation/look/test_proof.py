@@ -24,13 +24,6 @@ if TYPE_CHECKING:
     from fedssh.shell import Command
     from tests.conftest import Leaks
 
-# An openssl that presents a certificate, and reads what it presents.
-OPENSSL = """
-case $1 in
-    s_client) printf '%s ' "$@" >>"$LOG.asked"; echo presented ;;
-    x509) [ "$(cat)" = presented ] && echo "notAfter=Nov 24 12:00:00 2027 GMT" ;;
-esac
-"""
 # A kubectl that reads the kubeconfig it is given, and answers as the context's cluster would.
 KUBECTL = r"""
 for one; do
@@ -69,13 +62,12 @@ def credential(name: str, *, token: str | None = None) -> Credential:
     return Credential(endpoint=endpoint, token=Sensitive(account_token(name) if token is None else token))
 
 
-def trial(name: str, *, known: bool = False, rights: bool = True, expiry: bool = True, context: str = "") -> Trial:
+def trial(name: str, *, known: bool = False, rights: bool = True, context: str = "") -> Trial:
     """Return how a member's credential is tried."""
     return Trial(
         credential=credential(name),
         cluster_uid=f"known-of-{name}" * known,
         asks_rights=rights,
-        asks_expiry=expiry,
         context=context,
     )
 
@@ -89,7 +81,6 @@ def leftovers(folder: Path) -> list[str]:
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leaks: Leaks) -> Path:
     """What a fake kubectl was called with; it keeps a copy of the kubeconfig beside it."""
     install_tool(tmp_path / "bin", "kubectl", KUBECTL)
-    install_tool(tmp_path / "bin", "openssl", OPENSSL)
     monkeypatch.setenv("PATH", path_with(tmp_path / "bin"))
     monkeypatch.setenv("LOG", str(tmp_path / "log"))
     leaks.may_hold(tmp_path / "log.kubeconfig")
@@ -101,7 +92,7 @@ def told(name: str, *, has_rights: bool) -> Proof:
     account = f"system:serviceaccount:default:{name}"
     return Proof(
         cluster_uid=f"uid-of-{name}", has_rights=has_rights, identity=account,
-        expires="Nov 24 12:00:00 2027 GMT", problem="",
+        problem="",
     )  # fmt: skip
 
 
@@ -184,23 +175,15 @@ def test_nothing_to_prove_needs_no_connection(local: LocalShell) -> None:
     assert local.ran == []
 
 
-def test_a_host_without_openssl_proves_all_the_same(local: LocalShell, log: Path, tmp_path: Path) -> None:
-    """It cannot tell until when a certificate is valid, and nothing else is missing."""
-    install_tool(tmp_path / "bin", "openssl", "exit 127")
-    (proof,) = prove(local, {"member1": trial("member1")}, kubeconfig=str(tmp_path / "config")).values()
-    assert log.exists()
-    assert proof == replace(told("member1", has_rights=True), expires="")
-
-
 def test_who_takes_a_token_that_tells_its_cluster_is_not_asked_for_it(
     local: LocalShell, log: Path, tmp_path: Path
 ) -> None:
     """One call of kubectl shows its rights and that it is taken; one that is not taken says why."""
-    trials = {name: trial(name, known=True, expiry=False) for name in ("member1", "poor", "gone")}
+    trials = {name: trial(name, known=True) for name in ("member1", "poor", "gone")}
     proofs = prove(local, trials, kubeconfig=str(tmp_path / "config"))
     assert proofs == {
-        "member1": replace(told("member1", has_rights=True), cluster_uid="known-of-member1", expires=""),
-        "poor": replace(told("poor", has_rights=False), cluster_uid="known-of-poor", expires=""),
+        "member1": replace(told("member1", has_rights=True), cluster_uid="known-of-member1"),
+        "poor": replace(told("poor", has_rights=False), cluster_uid="known-of-poor"),
         "gone": Proof(problem="Unable to connect to the server: no route"),
     }
     asked = [line.split()[0] for line in log.read_text().splitlines()]
