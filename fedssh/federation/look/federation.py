@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -177,13 +178,20 @@ def _see_proofs(shell: Shell, wishes: Wishes, facts: Facts, engine: Engine) -> F
     first = {f"access.{name}": trial for name, trial in accesses.items() if name not in shown}
     proofs = prove(shell, {**first, **host, **_keyed("engine", engines)}, kubeconfig=kubeconfig)
     proofs |= {f"access.{name}": Proof() for name in shown if not proofs[f"engine.{name}"].problem}
-    # Where a member's own token is not taken, nothing tells which cluster takes the engine's at the same address.
+    # Where a member's own token is not taken, nothing tells which cluster takes the engine's at the same address. And
+    # which cluster it is, a member's machine has said of itself: where others say the same, the clusters are asked.
+    unclear = _claimed_twice(facts, proofs)
     doubted = {
         name: replace(trial, cluster_uid="")
         for name, trial in engines.items()
-        if trial.cluster_uid and name in accesses and proofs[f"access.{name}"].problem
+        if trial.cluster_uid and name in accesses and (proofs[f"access.{name}"].problem or name in unclear)
     }
     missing = {f"access.{name}": accesses[name] for name in shown if f"access.{name}" not in proofs}
+    missing |= {
+        f"access.{name}": replace(trial, cluster_uid="")
+        for name, trial in accesses.items()
+        if name in unclear and trial.credential.token
+    }
     # A kubectl config may just have had the file half written.
     missing |= {
         key: replace(trial, context="") for key, trial in first.items() if has_lost_context(proofs[key].problem)
@@ -194,6 +202,15 @@ def _see_proofs(shell: Shell, wishes: Wishes, facts: Facts, engine: Engine) -> F
         kind, _, name = key.partition(".")
         found[kind][name] = proof
     return replace(facts, access=found["access"], engine=found["engine"], host_access=found["host"].get(""))
+
+
+def _claimed_twice(facts: Facts, proofs: Mapping[str, Proof]) -> set[str]:
+    """Return the members whose machines tell a cluster that is another member's, the host's, or one that has joined."""
+    claims = {name: member.cluster_uid for name, member in facts.members.items()}
+    seen = {key.partition(".")[2]: proof.cluster_uid for key, proof in proofs.items() if key.startswith("engine.")}
+    others = [uid for name, uid in seen.items() if name not in claims]
+    counts = Counter([*claims.values(), facts.host.cluster_uid, *others])
+    return {name for name, uid in claims.items() if uid and counts[uid] > 1}
 
 
 def _access(cluster: Cluster, endpoint: Endpoint, facts: Facts, engine: Engine) -> Trial:

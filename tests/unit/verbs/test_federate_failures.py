@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
 from fedssh.errors import ConnectionLostError, FedsshError, RefusedError, UnreachableError
+from tests.fakes.api import namespace
 from tests.fakes.hosts import HOST_KUBECONFIG
 from tests.fakes.kubernetes import Member, account_token, base64_of, error, token_of
 from tests.fakes.shells import Answer
@@ -154,6 +156,21 @@ def test_what_a_grant_has_begun_is_taken_back_when_it_fails(world: World) -> Non
     told = by_name(world.federate("member1"))["member1"]
     assert "no token came into the Secret" in str(told.error)
     assert (member.objects, told.changes, told.aftermath) == ({}, (), (GONE_AGAIN,))
+
+
+@pytest.mark.parametrize("claimed", ["member1", "fedhost"])
+def test_a_machine_that_says_it_is_another_cluster_harms_that_one_not(world: World, claimed: str) -> None:
+    """The clusters are asked from the host then: who is what it says goes on, and only the other one is refused."""
+    world.federate()
+    liar = world.members["member2"]
+    uid = {"member1": world.members["member1"].uid, "fedhost": world.host.own.uid}[claimed]
+    objects = [*liar.objects.values(), namespace(uid)]
+    liar.broken["kubectl", "get", "serviceaccount/member2"] = Answer(json.dumps({"kind": "List", "items": objects}))
+    report = by_name(world.federate())
+    assert {name: cluster.state for name, cluster in report.items()} == {
+        "fedhost": "Ready", "member1": "Ready", "member2": "Failed", "member3": "Ready",
+    }  # fmt: skip
+    assert report["member2"].changes == ()
 
 
 @pytest.mark.parametrize("twin", ["member2", "fedhost"])
