@@ -110,8 +110,6 @@ class MemberFacts:
         name: The member.
         server: The API address in its kubeconfig, as it stands there.
         ca: The CA in its kubeconfig, as it stands there: PEM in base64, or "".
-        server_name: The name there that its certificate is checked against, or "".
-        is_insecure: Whether its kubeconfig verifies nothing.
         has_proxy_url: Whether its kubeconfig reaches the API by a proxy.
         logs_in_by_program: Whether its kubeconfig would run a program or read a file to log in. Its API was not asked
             then.

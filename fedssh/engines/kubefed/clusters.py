@@ -159,7 +159,7 @@ def label_command(names: Sequence[str], labels: Mapping[str, str], *, target: Ta
 
 def parse_labels(result: Result, names: Sequence[str]) -> dict[str, FedsshError]:
     """Return, for the clusters of ``label_command`` that were not labelled, why."""
-    return {name: explain(result, machine=name, step="label") for name in _left_out(result, names)}
+    return {name: explain(result, machine=name, step="label") for name in _left_out(result, names, "labeled")}
 
 
 def reconnect_command(names: Sequence[str], *, target: Target) -> Command:
@@ -175,16 +175,17 @@ def reconnect_command(names: Sequence[str], *, target: Target) -> Command:
 
 def parse_reconnect(result: Result, names: Sequence[str], *, machine: str) -> dict[str, FedsshError]:
     """Return, for the clusters of ``reconnect_command`` that it did not reach, why."""
-    return {name: explain(result, machine=machine, step="connect anew") for name in _left_out(result, names)}
+    left_out = _left_out(result, names, "annotated")
+    return {name: explain(result, machine=machine, step="connect anew") for name in left_out}
 
 
-def _left_out(result: Result, names: Sequence[str]) -> list[str]:
-    """Return the clusters that kubectl has not changed.
+def _left_out(result: Result, names: Sequence[str], word: str) -> list[str]:
+    """Return the clusters that kubectl has not changed; ``word`` is its own for what it does to one.
 
     It says "kubefedcluster.core.kubefed.io/member1 annotated" of each that it has changed, and goes on to the next
     when one fails.
     """
-    done = {line.rpartition("/")[2].partition(" ")[0] for line in result.stdout.splitlines() if "/" in line}
+    done = {line.rpartition("/")[2].partition(" ")[0] for line in result.stdout.splitlines() if line.endswith(word)}
     return [] if result.ok else [name for name in names if name not in done]
 
 

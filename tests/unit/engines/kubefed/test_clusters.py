@@ -17,6 +17,7 @@ from fedssh.engines.kubefed.clusters import (
     label_command,
     list_commands,
     parse_list,
+    parse_labels,
     parse_reconnect,
     reconnect_command,
     wait_command,
@@ -275,6 +276,7 @@ def test_a_spec_is_corrected_by_a_merge(local: LocalShell, tmp_path: Path, monke
 
 
 ANNOTATED = "kubefedcluster.core.kubefed.io/{} annotated\n"
+LABELED = "kubefedcluster.core.kubefed.io/{} {}\n"
 
 
 @pytest.mark.parametrize(
@@ -284,6 +286,7 @@ ANNOTATED = "kubefedcluster.core.kubefed.io/{} annotated\n"
         (ANNOTATED.format("m1"), 1, ["m2"]),
         (ANNOTATED.format("m2"), 1, ["m1"]),
         (ANNOTATED.format("m10"), 1, ["m1", "m2"]),
+        (ANNOTATED.format("m1").replace("annotated", "unchanged"), 1, ["m1", "m2"]),
         ("", 1, ["m1", "m2"]),
         ("", 0, []),
     ],
@@ -295,6 +298,26 @@ def test_whom_kubefed_was_not_made_to_connect_to_is_told(stdout: str, code: int,
     assert list(errors) == failed
     for error in errors.values():
         assert (error.machine, error.step) == ("fedhost", "connect anew")
+        assert "is forbidden" in error.message
+
+
+@pytest.mark.parametrize(
+    ("stdout", "code", "failed"),
+    [
+        (LABELED.format("m1", "labeled") + LABELED.format("m2", "not labeled"), 0, []),
+        (LABELED.format("m1", "labeled"), 1, ["m2"]),
+        (LABELED.format("m1", "not labeled"), 1, ["m2"]),
+        (LABELED.format("m1", "unchanged"), 1, ["m1", "m2"]),
+        ("", 1, ["m1", "m2"]),
+    ],
+)
+def test_which_clusters_got_no_labels_is_told(stdout: str, code: int, failed: list[str]) -> None:
+    """kubectl says "not labeled" of a cluster that had the labels before: that one is done, too."""
+    stderr = 'Error from server (Forbidden): kubefedclusters "m2" is forbidden'
+    errors = parse_labels(result(stdout, code=code, stderr=stderr), ["m1", "m2"])
+    assert list(errors) == failed
+    for name, error in errors.items():
+        assert (error.machine, error.step) == (name, "label")
         assert "is forbidden" in error.message
 
 
