@@ -7,13 +7,12 @@ on the host for each member.
 
 from __future__ import annotations
 
-import shutil
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from bench import events
-from bench.measuring import FailedError, Sample, in_turns, run
-from bench.ways import FEDSSH, SCRIPT, SHARED_SCRIPT, close_masters, fedssh_host, script
+from bench.measuring import FailedError, Sample, in_turns
+from bench.ways import FEDSSH, SCRIPT, SHARED_SCRIPT, fedssh_host, new_folder, run_way, script
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +39,7 @@ def measure(fleet: Fleet, rtt: int, size: int, *, rounds: int) -> dict[str, list
 
 def _by_fedssh(fleet: Fleet) -> Sample:
     sample = _run(fleet, fedssh_host)
-    log = (fleet.folder / "log").read_text()
+    log = (fleet.site.folder / "log").read_text()
     granted, joined = events.last(log, events.GRANTED), events.last(log, events.JOINED)
     if granted is None or joined is None:
         raise FailedError("fedssh has told of no grant, or of no join")
@@ -53,12 +52,8 @@ def _by_script(fleet: Fleet, *, shared: bool) -> Sample:
 
 def _run(fleet: Fleet, make: Callable[..., Way]) -> Sample:
     fleet.reset()
-    folder = fleet.folder / "run"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    way = make(fleet.site, folder)
-    sample = run(way.argv, log=fleet.folder / "log", cwd=way.cwd, env=way.env)
-    close_masters(fleet.site, folder)
+    folder = new_folder(fleet.site)
+    sample = run_way(make(fleet.site, folder), fleet.site, folder)
     missing = set(fleet.federation.clusters) - fleet.federation.joined
     if missing or fleet.federation.strange:
         raise FailedError(f"not joined: {sorted(missing)[:5]}; not understood: {fleet.federation.strange[:3]}")

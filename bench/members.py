@@ -7,11 +7,10 @@ asked for, and the account made, is checked after each run.
 
 from __future__ import annotations
 
-import shutil
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from bench.measuring import FailedError, in_turns, run
+from bench.measuring import FailedError, in_turns
 from bench.ways import (
     ANSIBLE,
     FEDSSH,
@@ -19,10 +18,11 @@ from bench.ways import (
     SCRIPT,
     Way,
     ansible,
-    close_masters,
     fabric,
     fedssh_members,
+    new_folder,
     pyinfra,
+    run_way,
     script,
     xargs,
 )
@@ -50,12 +50,8 @@ def measure(fleet: Fleet, rtt: int, size: int, *, rounds: int) -> dict[str, list
 
 def _measure(fleet: Fleet, make: Callable[[Site, Path], Way]) -> Sample:
     fleet.reset()
-    run_folder = fleet.folder / "run"
-    shutil.rmtree(run_folder, ignore_errors=True)
-    run_folder.mkdir()
-    way = make(fleet.site, run_folder)
-    sample = run(way.argv, log=fleet.folder / "log", cwd=way.cwd, env=way.env)
-    close_masters(fleet.site, run_folder)
+    folder = new_folder(fleet.site)
+    sample = run_way(make(fleet.site, folder), fleet.site, folder)
     members = {one.name for one in fleet.site.members}
     missing = members - fleet.federation.granted()
     if missing or fleet.federation.strange:

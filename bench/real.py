@@ -6,7 +6,6 @@ last join, as the others' does, and its whole time stands beside it.
 
 from __future__ import annotations
 
-import shutil
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -22,9 +21,10 @@ from bench.ways import (
     SHARED_SCRIPT,
     Way,
     ansible,
-    close_masters,
     federate,
+    new_folder,
     pyinfra,
+    run_way,
     script,
 )
 
@@ -42,8 +42,7 @@ CELL_SECONDS: Final = 600.0
 
 def measure(lab: Lab, site: Site, *, rounds: int) -> dict[str, list[Sample]]:
     """Return the samples of each way; fedssh's whole time is one."""
-    folder = site.folder.parent / "run"
-    ways = {name: partial(_measure, lab, site, folder, make) for name, make in WAYS.items()}
+    ways = {name: partial(_measure, lab, site, make) for name, make in WAYS.items()}
     title = f"{len(site.members)} real members"
     found = in_turns(ways, rounds=rounds, title=title, cell_seconds=CELL_SECONDS)
     whole = [Sample(seconds=dict(one.more)["whole"], cpu_seconds=one.cpu_seconds) for one in found[FEDSSH]]
@@ -57,18 +56,16 @@ def prepare(lab: Lab, site: Site) -> None:
     real_lab.reset(lab)
 
 
-def _measure(lab: Lab, site: Site, folder: Path, make: Callable[[Site, Path], Way]) -> Sample:
+def _measure(lab: Lab, site: Site, make: Callable[[Site, Path], Way]) -> Sample:
     real_lab.reset(lab)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    way, log = make(site, folder), site.folder / "log"
+    folder = new_folder(site)
+    way = make(site, folder)
     started = time.time()
-    sample = run(way.argv, log=log, cwd=way.cwd, env=way.env)
-    close_masters(site, folder)
+    sample = run_way(way, site, folder)
     real_lab.check(lab)
     if make is not federate:
         return sample
-    joined = events.last(log.read_text(), events.JOINED)
+    joined = events.last((site.folder / "log").read_text(), events.JOINED)
     if joined is None:
         raise FailedError("fedssh has told of no join")
     return Sample(seconds=joined - started, cpu_seconds=sample.cpu_seconds, more=(("whole", sample.seconds),))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from bench.venvs import PEERS, programs
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from bench.measuring import Sample
     from bench.site import Site
 
 FEDSSH: Final = "fedssh"
@@ -97,7 +99,22 @@ def ansible(playbook: str, site: Site, folder: Path, *, mitogen: bool = False) -
     return Way(argv=argv, cwd=folder, env=env)
 
 
-def close_masters(site: Site, folder: Path) -> None:
+def new_folder(site: Site) -> Path:
+    """Return an empty folder for a run, in the place of the one before."""
+    folder = site.folder.parent / "run"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder
+
+
+def run_way(way: Way, site: Site, folder: Path) -> Sample:
+    """Run a way that was made for a folder, with what it says in ``log`` of the site's own; leave no connection."""
+    sample = run(way.argv, log=site.folder / "log", cwd=way.cwd, env=way.env)
+    _close_masters(site, folder)
+    return sample
+
+
+def _close_masters(site: Site, folder: Path) -> None:
     """End the connections that stay open behind a run (ControlPersist)."""
     for socket in (folder / "cp").glob("*"):
         argv = ["ssh", "-F", site.folder / "ssh_config", "-o", f"ControlPath={socket}", "-O", "exit", "any"]
