@@ -134,7 +134,7 @@ def _try_commands(*, guarded: bool) -> list[Command]:
 
 
 def _choose(paths: Sequence[str], answers: Sequence[Result], machine: str) -> tuple[str | None, str]:
-    """Return the first path that kubectl can use, "" being its own choice; or None, and why there is none."""
+    """Return the first path that kubectl can use, "" being its own choice; or None, and why it can use none of them."""
     works = [path for path, answer in zip(paths, answers, strict=True) if answer.ok]
     if works:
         return works[0], ""
