@@ -16,8 +16,8 @@ from fedssh.engines.kubefed.clusters import (
     credential,
     label_command,
     list_commands,
-    parse_list,
     parse_labels,
+    parse_list,
     parse_reconnect,
     reconnect_command,
     wait_command,
@@ -312,7 +312,7 @@ def test_whom_kubefed_was_not_made_to_connect_to_is_told(stdout: str, code: int,
     ],
 )
 def test_which_clusters_got_no_labels_is_told(stdout: str, code: int, failed: list[str]) -> None:
-    """kubectl says "not labeled" of a cluster that had the labels before: that one is done, too."""
+    """A cluster that had the labels before is done, too: kubectl says "not labeled" of it."""
     stderr = 'Error from server (Forbidden): kubefedclusters "m2" is forbidden'
     errors = parse_labels(result(stdout, code=code, stderr=stderr), ["m1", "m2"])
     assert list(errors) == failed
