@@ -10,6 +10,8 @@ with one frame per command, which ``parse_answer`` reads back. Frames look like 
     (its stderr)
     S r 0        its exit code
     S z          command 0 is complete
+    ...
+    S q          all of them are: the shell waits for the next program
 
 What the program has to get right, and what holds it there (tests/ssh runs it in dash, bash and busybox):
 
@@ -22,6 +24,8 @@ What the program has to get right, and what holds it there (tests/ssh runs it in
 * What keeps commands from running (``Command.unless``) is asked once before their stage, and kept in a variable.
 * The channel's stdin stays open on descriptor 9. When it ends, the connection is gone, and a watcher ends everything
   the program started: the process group, which sshd makes one per session.
+* A shell runs one program after the other. So the next one is sent only when the answer to the last one is complete:
+  the watcher has ended by then, and reads nothing of it.
 * A command's own stdin is fed by the builtin ``printf``; a shell without that builtin would show it in argv, so the
   program then does nothing.
 """
@@ -92,7 +96,7 @@ def render_program(stages: Sequence[Command | Sequence[Command]], *, separator: 
         _LANES,
         "m(){",
         "exec 9<&0",
-        "{ cat <&9; trap '' TERM; kill -TERM 0; } >/dev/null 2>&1 &",
+        "{ read -r _ <&9; trap '' TERM; kill -TERM 0; } >/dev/null 2>&1 &",
         "w=$!",
     ]
     number = 0
@@ -100,8 +104,7 @@ def render_program(stages: Sequence[Command | Sequence[Command]], *, separator: 
         commands = [stage] if isinstance(stage, Command) else stage
         lines += _render_stage(commands, number)
         number += len(commands)
-    # The exit stands inside: the watcher would read away a line of the program that comes after the function.
-    lines += ["kill $w 2>/dev/null", "exit 0", "}", "m", ""]
+    lines += ["{ kill $w; wait $w; } 2>/dev/null", "exec 9<&-", 'printf "\\n%s q\\n" "$S"', "}", "m", ""]
     return "\n".join(lines)
 
 
@@ -135,6 +138,12 @@ def render_hold(line: str, *, separator: str) -> str:
     return "\n".join([*_prelude(separator), "h(){", 'printf "\\n%s\\n" "$S"', line, "}", "h; exit $?", ""])
 
 
+def is_complete(answer: bytes | bytearray, *, separator: str, unread: int) -> bool:
+    """Return whether the end of an answer has come, in its last ``unread`` bytes or into them."""
+    end = f"\n{separator} q\n".encode()
+    return answer.find(end, max(len(answer) - unread - len(end), 0)) >= 0
+
+
 def parse_answer(
     answer: bytes, stages: Sequence[Command | Sequence[Command]], *, separator: str, machine: str
 ) -> list[Result]:
@@ -158,7 +167,7 @@ def parse_answer(
 def _prelude(separator: str) -> list[str]:
     return [
         f"S={separator}",
-        f"PATH=${{PATH:-/bin}}:{_PLACES}",
+        f"case $PATH in *:{_PLACES}) ;; *) PATH=${{PATH:-/bin}}:{_PLACES} ;; esac",
         "LC_ALL=C",
         "export PATH LC_ALL",
     ]

@@ -43,7 +43,7 @@ class Start:
 
 
 class ShellChannel:
-    """An ``sh`` that reads its program from the channel's stdin.
+    """An ``sh`` that reads its programs, one after the other, from the channel's stdin.
 
     Attributes:
         noise: The end of what came on stderr: what login scripts and the sh itself say, not the commands.
@@ -71,20 +71,32 @@ class ShellChannel:
         request.add_string(start.command)
         link.transport._send_user_message(request)  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the sh still waits for a program, as far as one knows."""
+        return not (self._channel.closed or self._channel.eof_received)
+
     def send(self, program: bytes) -> bool:
-        """Send the program; return False if the channel ended before it had all of it, so that none of it ran.
+        """Send a program; return False if the channel ended before it had all of it, so that none of it ran.
 
         Raises:
             TimeoutError: the deadline has passed.
         """
         self._channel.settimeout(self._remaining())
+        first, self._first = self._first, _NOTHING
         try:
-            self._channel.sendall(self._first.reveal().encode() + program)
+            self._channel.sendall(first.reveal().encode() + program)
         except TimeoutError:
             raise
         except _GONE:
             return False
         return True
+
+    def reuse(self, timeout_seconds: float) -> None:
+        """Begin anew for the next program: with this deadline, and without the last one's noise."""
+        self.allow(timeout_seconds)
+        self._drain_noise()
+        self.noise = b""
 
     def pass_on(self, data: bytes) -> bool:
         """Send data to what the sh runs; return False if nobody takes it any more.

@@ -1,16 +1,21 @@
-"""The Shell over one SSH connection: a channel per run, read within limits of size and time."""
+"""The Shell over one SSH connection: one sh on the machine for all runs, read within limits of size and time.
+
+An sh that waits for the next run saves that run two round trips (the channel's opening, and sshd's word that it takes
+the program), and the machine a session with its login shell.
+"""
 
 from __future__ import annotations
 
 import logging
 import secrets
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 import paramiko
 
 from fedssh.errors import ConnectionLostError, StepError, UnknownOutcomeError, UnreachableError
 from fedssh.shell import OUTPUT_LIMIT_BYTES, RUN_TIMEOUT_SECONDS, commands_of, last_words
-from fedssh.shell.program import NO_BUILTIN_PRINTF, parse_answer, render_hold, render_program
+from fedssh.shell.program import NO_BUILTIN_PRINTF, is_complete, parse_answer, render_hold, render_program
 from fedssh.ssh.channels import ShellChannel, read_first_line
 from fedssh.ssh.link import SILENCE_SECONDS
 from fedssh.ssh.uploading import UPLOAD_STALL_SECONDS, UploadFailedError, upload
@@ -19,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from fedssh.errors import FedsshError
     from fedssh.shell import Command, Result
     from fedssh.ssh.channels import Start
     from fedssh.ssh.link import Link
@@ -44,6 +50,7 @@ class Session:
         self._start = start
         # A channel that nobody refers to any more is closed, and what runs on it ends.
         self._held: list[HeldCommand] = []
+        self._idle: list[ShellChannel] = []
 
     @property
     def name(self) -> str:
@@ -56,19 +63,19 @@ class Session:
         return self._link.transport.is_active()
 
     def run(self, *stages: Command | Sequence[Command], timeout_seconds: float = RUN_TIMEOUT_SECONDS) -> list[Result]:
-        """Run all stages in one channel; see ``fedssh.shell.Shell``."""
+        """Run all stages by one program; see ``fedssh.shell.Shell``."""
         commands = commands_of(stages)
         titles = [command.title for command in commands]
         if not titles:
             return []
         separator = secrets.token_hex(16)
-        channel = self._open(titles[0], timeout_seconds)
-        answer = bytearray()
+        channel = self._take(titles[0], timeout_seconds)
+        answer, is_whole, code = bytearray(), False, None
         self._log_commands(commands)
         try:
             sent = channel.send(render_program(stages, separator=separator).encode())
-            self._read(channel, answer, titles)
-            code = channel.wait_for_code()
+            is_whole = self._read(channel, answer, separator, titles)
+            code = None if is_whole else channel.wait_for_code()
         except TimeoutError:
             raise StepError(
                 f"it did not end within {timeout_seconds:.0f} s and was stopped",
@@ -77,7 +84,10 @@ class Session:
                 hint=_AGAIN,
             ) from None
         finally:
-            channel.close()
+            if is_whole:
+                self._idle.append(channel)
+            else:
+                channel.close()
         if code == NO_BUILTIN_PRINTF:
             raise StepError(
                 "its sh has no builtin printf; without one, secrets would show in the process list",
@@ -87,27 +97,19 @@ class Session:
         try:
             results = parse_answer(bytes(answer), stages, separator=separator, machine=self._name)
         except UnknownOutcomeError as error:
-            step = _unanswered(answer, separator, titles)
             if code is None:
                 self._link.transport.join(_ENDING_SECONDS)  # its thread may be about to find the connection gone
-            if not sent and not self.alive:
-                raise self._gone(step) from None
-            if not self.alive:
-                raise self._lost(step) from None
-            words = last_words((answer[-_FRAME_BYTES:] + channel.noise).decode(errors="replace"))
-            if not sent:
-                raise StepError(f"no sh was started: {words}", machine=self._name, step=step) from None
-            error.step = step
-            if separator.encode() not in answer and words:
-                error.message += f"; the machine said: {words}"
-            raise
+            error.step = _unanswered(answer, separator, titles)
+            raise self._explained(
+                error, channel.noise, answer, is_begun=separator.encode() in answer, sent=sent
+            ) from None
         self._log_results(results)
         return results
 
     def hold(self, line: str, *, timeout_seconds: float = RUN_TIMEOUT_SECONDS) -> HeldCommand:
         """Start a command that stays; see ``fedssh.shell.Shell``."""
         separator = secrets.token_hex(16)
-        channel = self._open("", timeout_seconds)
+        channel = self._take("", timeout_seconds)
         try:
             channel.send(render_hold(line, separator=separator).encode())
             first_line = read_first_line(channel, separator)
@@ -128,7 +130,7 @@ class Session:
 
     def upload(self, file: Path, *, sha256: str, sent: Callable[[int], None]) -> str:
         """Copy a file into fedssh's own folder on the machine; see ``fedssh.shell.Shell``."""
-        channel = self._open(_UPLOAD, UPLOAD_STALL_SECONDS)
+        channel = self._take(_UPLOAD, UPLOAD_STALL_SECONDS)
         _log.debug("%s: upload of %s (%d bytes)", self._name, file, file.stat().st_size)
         try:
             return upload(channel, file, sha256=sha256, sent=sent)
@@ -165,7 +167,13 @@ class Session:
                 len(result.stderr),
             )
 
-    def _open(self, step: str, timeout_seconds: float) -> ShellChannel:
+    def _take(self, step: str, timeout_seconds: float) -> ShellChannel:
+        """Return an sh that waits for a program: one whose last answer is complete, or a new one."""
+        with suppress(IndexError):
+            while not (channel := self._idle.pop()).is_open:
+                channel.close()
+            channel.reuse(timeout_seconds)
+            return channel
         try:
             return ShellChannel(self._link, self._start, timeout_seconds=timeout_seconds)
         except paramiko.ChannelException as error:
@@ -178,10 +186,13 @@ class Session:
         except (paramiko.SSHException, OSError, EOFError):
             raise self._gone(step) from None
 
-    def _read(self, channel: ShellChannel, answer: bytearray, titles: list[str]) -> None:
+    def _read(self, channel: ShellChannel, answer: bytearray, separator: str, titles: list[str]) -> bool:
+        """Read an answer; return whether it is whole, so that the sh waits for the next program."""
         limit = len(titles) * 2 * (OUTPUT_LIMIT_BYTES + _FRAME_BYTES) + _NOISE_LIMIT_BYTES
         while chunk := channel.read():
             answer += chunk
+            if is_complete(answer, separator=separator, unread=len(chunk)):
+                return True
             if len(answer) > limit:
                 raise StepError(
                     f"more than {limit // 2**20} MiB came that are no answer; stopped",
@@ -189,6 +200,20 @@ class Session:
                     step=titles[0],
                     hint="Look at what the user's login scripts print.",
                 )
+        return False
+
+    def _explained(
+        self, error: UnknownOutcomeError, noise: bytes, answer: bytearray, *, is_begun: bool, sent: bool
+    ) -> FedsshError:
+        """Return why an answer is not whole: the connection's end, no sh, or what the machine said instead."""
+        if not self.alive:
+            return self._lost(error.step) if sent else self._gone(error.step)
+        words = last_words((answer[-_FRAME_BYTES:] + noise).decode(errors="replace"))
+        if not sent:
+            return StepError(f"no sh was started: {words}", machine=self._name, step=error.step)
+        if words and not is_begun:
+            error.message += f"; the machine said: {words}"
+        return error
 
     def _gone(self, step: str) -> UnreachableError:
         why = f"was silent for {SILENCE_SECONDS:.0f} s" if self._link.silent else "closed the connection"

@@ -124,7 +124,7 @@ def fedssh(
 
 @pytest.fixture
 def logins(lab: Lab) -> Callable[[], dict[str, tuple[int, int]]]:
-    """Counts, per machine, the connections and executions since the last call; a log that says nothing is a failure."""
+    """Counts, per machine, the connections and sessions since the last call; a log that says nothing is a failure."""
     seen = {one.name: len(one.sshd_log()) for one in lab.machines}
 
     def count() -> dict[str, tuple[int, int]]:

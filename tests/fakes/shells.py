@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from fedssh.shell import Command, Result, commands_of
-from fedssh.shell.program import parse_answer, render_hold, render_program
+from fedssh.shell.program import is_complete, parse_answer, render_hold, render_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
-def run_program(interpreter: Sequence[str], program: bytes) -> bytes:
-    """Feed a program to a shell as sshd would: a session of its own, and a stdin that stays open."""
+def run_program(interpreter: Sequence[str], program: bytes, *, separator: str) -> bytes:
+    """Feed a program to a shell as sshd would: a session of its own, and a stdin that stays open until it is done."""
     process = subprocess.Popen(interpreter, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
     assert process.stdin
     assert process.stdout
@@ -28,7 +28,11 @@ def run_program(interpreter: Sequence[str], program: bytes) -> bytes:
     with process:
         process.stdin.write(program)
         process.stdin.flush()
-        answer = process.stdout.read()
+        answer = b""
+        while chunk := os.read(process.stdout.fileno(), 65_536):
+            answer += chunk
+            if is_complete(answer, separator=separator, unread=len(chunk)):
+                break
         process.stdin.close()
     watchdog.cancel()
     return answer
@@ -92,7 +96,7 @@ class LocalShell:
         assert timeout_seconds > 0
         self.ran += commands_of(stages)
         word = secrets.token_hex(16)
-        answer = run_program(self.interpreter, render_program(stages, separator=word).encode())
+        answer = run_program(self.interpreter, render_program(stages, separator=word).encode(), separator=word)
         return parse_answer(answer, stages, separator=word, machine=self.name)
 
     def hold(self, line: str, *, timeout_seconds: float = 60) -> LocalHeld:

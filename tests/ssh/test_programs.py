@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from fedssh.errors import StepError, UnknownOutcomeError
 from fedssh.shell import command, last_words, script
 from fedssh.shell.program import NO_BUILTIN_PRINTF, parse_answer, render_hold, render_program
+from tests.fakes.shells import run_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -180,12 +181,10 @@ def test_secrets_are_in_no_process_list(machine: Shell) -> None:
 @given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), min_size=1, max_size=4))
 def test_fault_42_arguments_reach_a_command_as_they_are(sh: Path, arguments: list[str]) -> None:
     """No argument, `a;id` and newlines included, is ever more than an argument; framing survives all of them."""
-    one = command("printf", "%s|", *arguments)
-    program = render_program([one, [one, one]], separator="0123456789abcdef")
-    process = start(sh, program)
-    answer = process.stdout.read() if process.stdout else b""
-    end(process)
-    results = parse_answer(answer, [one, [one, one]], separator="0123456789abcdef", machine="m")
+    one, separator = command("printf", "%s|", *arguments), "0123456789abcdef"
+    program = render_program([one, [one, one]], separator=separator)
+    answer = run_program([str(sh)], program.encode(), separator=separator)
+    results = parse_answer(answer, [one, [one, one]], separator=separator, machine="m")
     assert [result.stdout for result in results] == ["".join(f"{text}|" for text in arguments)] * 3
 
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, ClassVar
 import fedssh.ssh
 from fedssh.cli import main
 from fedssh.shell import RUN_TIMEOUT_SECONDS, commands_of
+from fedssh.ssh.channels import ShellChannel
 from fedssh.ssh.session import Session
 from tests.cluster.kills.points import (
     CUT_AFTER,
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from fedssh.shell import Command, Result
-    from fedssh.ssh.channels import ShellChannel
     from fedssh.ssh.session import HeldCommand
 
 
@@ -89,12 +89,11 @@ class Disturbed(Session):
             raise self._gone("")
         return held
 
-    def _open(self, step: str, timeout_seconds: float) -> ShellChannel:
-        channel = super()._open(step, timeout_seconds)
-        send = channel.send
+    def _take(self, step: str, timeout_seconds: float) -> ShellChannel:
+        channel = super()._take(step, timeout_seconds)
 
         def send_and_note(program: bytes) -> bool:
-            is_sent = send(program)
+            is_sent = ShellChannel.send(channel, program)  # not what an earlier run has put in its place
             self._begin()
             return is_sent
 
