@@ -19,7 +19,6 @@ from fedssh.cli.doors import check_door
 from fedssh.cli.flags import DRY_RUN, LOG_FORMAT, OUTPUT, QUIET, TIMEOUT, VERBOSE, YES
 from fedssh.cli.interruption import AGAIN, Interrupted, InterruptionError, interruptible, parse_duration
 from fedssh.errors import ConfigurationError, FedsshError
-from fedssh.federation.report import ClusterReport, Report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from invoke.context import Context
 
     from fedssh.cli.table import Verb
-    from fedssh.federation.report import Progress
+    from fedssh.federation.report import Progress, Report
     from fedssh.output import Format
 
 
@@ -124,6 +123,8 @@ class _SoFar:
 
     def report(self, error: FedsshError) -> Report:
         """Return the report: why it ended, and what is done nevertheless."""
+        from fedssh.federation.report import ClusterReport, Report  # noqa: PLC0415  (it brings the engines' protocol)
+
         clusters = [
             ClusterReport(
                 name=name,
@@ -203,6 +204,7 @@ def _run(verb: Verb, given: Mapping[str, Any], end: _End) -> Report:
 
 def _run_on_laptop(verb: Verb, given: Mapping[str, Any], end: _End) -> Report:
     """Run a verb that has a text to print instead of a report."""
+    from fedssh.federation.report import Report  # noqa: PLC0415  (as above)
     from fedssh.output import write_result  # noqa: PLC0415  (as above)
 
     write_result(importlib.import_module(f"fedssh.cli.{verb.name}").run(given, end.messages))
