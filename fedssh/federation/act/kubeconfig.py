@@ -1,4 +1,4 @@
-"""The host's kubeconfig on its machine: hold the locks, write all entries at once, see that they stay."""
+"""The host's kubeconfig on its machine: hold the locks, write all entries at once."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def write_entries(
     adopt: bool,
     begin: Callable[[str], None],
 ) -> Sensitive:
-    """Write all entries at once, and see that they stay; begin anew when somebody else changes the file meanwhile.
+    """Write all entries at once; begin anew when somebody else has changed the file meanwhile.
 
     Args:
         shell: The host.
@@ -121,7 +121,7 @@ def rewrite(
     *,
     begin: Callable[[str], None],
 ) -> Sensitive:
-    """Change the host's kubeconfig at once, and see that it stays so; begin anew when somebody else changes it.
+    """Change the host's kubeconfig at once; begin anew when somebody else has changed it.
 
     Args:
         shell: The host.
@@ -138,12 +138,11 @@ def rewrite(
         StepError: It could not be written, or is never left alone (3); the old file is as it was.
         RefusedError: ``change`` refuses it (6).
     """
-    file, written = state.file, Sensitive("")
+    file, document = state.file, state.document.copy()
     for attempt in range(WRITE_ATTEMPTS):
-        # What is as it was written needs no second look into hundreds of entries.
-        if not file.is_open and file.text == written:
-            return file.text
-        document = file.document() if attempt else state.document.copy()
+        if attempt:
+            file = _read(shell, inventory)
+            document = file.document()
         if not change(document) and not file.is_open:
             return file.text
         if not attempt:
@@ -156,11 +155,9 @@ def rewrite(
                 document = file.document()
                 change(document)
             text = Sensitive(document.render())
-            write, read = write_command(file, text, locked=attempt > 0), read_command(path=inventory.host.kubeconfig)
-            result, again = shell.run(write, read)
+            (result,) = shell.run(write_command(file, text, locked=attempt > 0))
             if parse_write(result, file, text, machine=shell.name):
-                written = text
-        file = parse_file(again, machine=shell.name)
+                return text
     raise StepError(
         f"{file.path} was changed by somebody else {WRITE_ATTEMPTS} times in a row",
         machine=shell.name,
@@ -210,6 +207,6 @@ def _kubectls_lock(shell: Shell, file: KubeconfigFile) -> Held:
     return held
 
 
-def _read(shell: Shell, inventory: Inventory, *, locked: bool) -> KubeconfigFile:
+def _read(shell: Shell, inventory: Inventory, *, locked: bool = False) -> KubeconfigFile:
     (result,) = shell.run(read_command(path=inventory.host.kubeconfig, locked=locked))
     return parse_file(result, machine=shell.name)

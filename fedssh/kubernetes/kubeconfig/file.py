@@ -109,7 +109,14 @@ _WRITE: Final = f"""
     mv -f "$new" "$path"
     made=
     # A kubectl config that has read the old file would drop what is new, were it let in now (kubernetes#23964).
-    sleep "$settle" 2>/dev/null || sleep 1
+    # So the lock outlives this command; what comes next need not wait for that.
+    rest() {{ sleep "$settle" 2>/dev/null || sleep 1; }}
+    if [ -n "$lock" ]; then
+        (trap 'rm -f "$lock"' EXIT; trap 'exit 1' HUP INT TERM; rest) </dev/null >/dev/null 2>&1 &
+        lock=
+    else
+        rest
+    fi
     sum "$path"
     # The shell sorts what a pattern stands for, and the names are times.
     set -- "$path".fedssh-{"[0-9]" * 8}T{"[0-9]" * 6}Z

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import stat
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -85,6 +86,22 @@ def test_kubectls_lock_is_waited_for(local: LocalShell, config: Path) -> None:
     with LocalShell().hold(f"echo started; sleep 0.3; rm {held}"):
         assert write(local, read(local), "a: 1\n")
     assert config.read_text() == "a: 1\n"
+
+
+def test_kubectl_is_kept_out_for_a_moment_after_a_write(
+    local: LocalShell, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that has read the old file fails meanwhile; fedssh itself does not wait for that."""
+    monkeypatch.setattr(kubeconfig_file, "SETTLE_SECONDS", 1)
+    began = time.monotonic()
+    assert write(local, read(local), "a: 1\n")
+    held = config.with_name("config.lock")
+    assert held.exists() == (time.monotonic() - began < 1)  # a slow machine may have seen its end
+    until = began + 10
+    while held.exists():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert time.monotonic() - began >= 1
 
 
 def test_kubectls_lock_can_be_held_from_reading_to_writing(local: LocalShell, config: Path) -> None:
