@@ -7,28 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-import requests
-from requests.adapters import HTTPAdapter
-from urllib3.exceptions import HTTPError
-from urllib3.util import Retry
-
 from fedssh.artefacts.cache import STEP, Fetched, cached, keep, sha256_of
-from fedssh.errors import StepError, visible
+from fedssh.errors import StepError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-TIMEOUT_SECONDS: Final = (15, 60)
-"""How long a server may take to accept a connection, and to send anything on it."""
-
-_CHUNK_BYTES: Final = 256 * 1024
 _LARGEST_TEXT: Final = 32 * 1024 * 1024
-_MEGA: Final = 1_000_000
-# How urllib3 begins what it says of a connection; the address is told before.
-_CONNECTION: Final = re.compile(r"^<?[\w.]*HTTPS?Connection.*?[)>]: ")
-_LENGTH: Final = re.compile(r"[0-9]{1,18}")
-_LONGEST_WORDS: Final = 300
 _SHA256: Final = re.compile(r"[0-9a-fA-F]{64}")
 
 
@@ -64,6 +50,8 @@ def fetch_download(wanted: Download, told: Callable[[str], None]) -> Fetched:
     Raises:
         StepError: It could not be downloaded, or its checksum is another one (3); nothing of it is kept.
     """
+    from fedssh.artefacts.http import stream  # noqa: PLC0415  (slow to import, and most runs fetch nothing)
+
     expected, whose = wanted.sha256, wanted.whose
     if not expected and wanted.checksum_url:
         words = fetch_text(wanted.checksum_url).split()
@@ -73,7 +61,7 @@ def fetch_download(wanted: Download, told: Callable[[str], None]) -> Fetched:
 
     def write(path: Path) -> None:
         with path.open("wb") as file:
-            _stream(wanted.url, file.write, told)
+            stream(wanted.url, file.write, told)
         found = sha256_of(path)
         if expected and found != expected:
             words = f"{wanted.url} has the SHA-256 checksum {found}, but {whose} says {expected}"
@@ -88,6 +76,8 @@ def fetch_text(url: str) -> str:
     Raises:
         StepError: It could not be had, or is larger than such a text is (3).
     """
+    from fedssh.artefacts.http import stream  # noqa: PLC0415  (as above)
+
     parts: list[bytes] = []
 
     def take(part: bytes) -> int:
@@ -96,40 +86,8 @@ def fetch_text(url: str) -> str:
             raise StepError(f"{url} is larger than {_LARGEST_TEXT // 2**20} MiB", step=STEP)
         return len(part)
 
-    _stream(url, take, lambda _: None)
+    stream(url, take, lambda _: None)
     return b"".join(parts).decode(errors="replace")
-
-
-def _stream(url: str, take: Callable[[bytes], int], told: Callable[[str], None]) -> None:
-    patient = Retry(2, backoff_factor=0.5, status_forcelist=(502, 503), respect_retry_after_header=False)
-    try:
-        with requests.Session() as session:
-            session.mount("http://", HTTPAdapter(max_retries=patient))
-            session.mount("https://", HTTPAdapter(max_retries=patient))
-            # As it is: an archive must not be packed once more, or unpacked, on the way.
-            plain = {"Accept-Encoding": "identity"}
-            with session.get(url, headers=plain, stream=True, timeout=TIMEOUT_SECONDS) as answer:
-                answer.raise_for_status()
-                said, there = answer.headers.get("content-length", ""), 0
-                size = f" of {int(said) // _MEGA}" if _LENGTH.fullmatch(said) else ""
-                while part := answer.raw.read(_CHUNK_BYTES, decode_content=False):
-                    there += take(part)
-                    told(f"{there // _MEGA}{size} MB")
-                if size and there != int(said):
-                    raise StepError(f"cannot download {url}: it broke off after {there} of {said} bytes", step=STEP)
-    except (requests.RequestException, HTTPError, ValueError) as error:
-        raise StepError(f"cannot download {url}: {say_why(error)}", step=STEP) from None
-
-
-def say_why(error: Exception) -> str:
-    """Return what has gone wrong, escaped and without the libraries' own nesting."""
-    if isinstance(error, requests.HTTPError) and error.response is not None:
-        return f"{error.response.status_code} {visible(error.response.reason)}"
-    inner: object = error
-    while isinstance(inner, requests.RequestException | HTTPError):
-        inner = getattr(inner, "reason", None) or (inner.args[0] if inner.args else type(inner).__name__)
-    words = _CONNECTION.sub("", str(inner).strip())
-    return visible(words or type(error).__name__)[:_LONGEST_WORDS]
 
 
 def _key(wanted: Download) -> str:

@@ -18,16 +18,14 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
-import requests
-
 from fedssh.artefacts.cache import STEP, Fetched, cached, keep
-from fedssh.artefacts.downloads import TIMEOUT_SECONDS, say_why
 from fedssh.errors import StepError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from dxf import DXF, DXFBase
+    from requests import Response
 
 _MANIFESTS: Final = (
     "application/vnd.oci.image.manifest.v1+json",
@@ -89,8 +87,11 @@ def fetch_image(wanted: Image, told: Callable[[str], None]) -> Fetched:
     """
 
     def write(path: Path) -> None:
-        # Loading it takes longer than most runs need for all that they load.
+        # Loading them takes longer than most runs need for all that they load.
         from dxf.exceptions import DXFError, DXFUnauthorizedError  # noqa: PLC0415
+        from requests import RequestException  # noqa: PLC0415
+
+        from fedssh.artefacts.http import say_why  # noqa: PLC0415
 
         try:
             _write(wanted, path, told)
@@ -98,7 +99,7 @@ def fetch_image(wanted: Image, told: Callable[[str], None]) -> Fetched:
             hint = "Log in by docker login or podman login first, without a credential helper."
             raise StepError(f"cannot fetch {wanted.title}: the registry lets nobody in", step=STEP, hint=hint) from None
         except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, DXFError) as error:
-            if isinstance(error, requests.RequestException) and error.response is not None:
+            if isinstance(error, RequestException) and error.response is not None:
                 error.response.close()
             raise StepError(f"cannot fetch {wanted.title}: {say_why(error)}", step=STEP) from None
 
@@ -108,11 +109,13 @@ def fetch_image(wanted: Image, told: Callable[[str], None]) -> Fetched:
 def _write(wanted: Image, path: Path, told: Callable[[str], None]) -> None:
     from dxf import DXF  # noqa: PLC0415
 
+    from fedssh.artefacts.http import TIMEOUT_SECONDS  # noqa: PLC0415
+
     host, _, rest = wanted.name.partition("/")
     repository, _, tag = rest.rpartition(":")
     is_local = urlsplit(f"//{host}").hostname in _LOCAL
 
-    def log_in(registry: DXFBase, response: requests.Response) -> None:
+    def log_in(registry: DXFBase, response: Response) -> None:
         user, password = find_login(host)
         registry.authenticate(user or None, password or None, response=response)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fedssh.artefacts import Download, fetch, find
+from fedssh.artefacts import Download, fetch, find, http
 from fedssh.artefacts import downloads as module
 from fedssh.artefacts.downloads import fetch_text
 from fedssh.errors import StepError
@@ -224,7 +224,7 @@ def test_fault_67_a_download_that_breaks_off_is_not_kept(site: Site, cache: Path
 
 def test_a_server_that_falls_silent_is_an_error(site: Site, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is waited for as long as a server may be silent."""
-    monkeypatch.setattr(module, "TIMEOUT_SECONDS", (15, 0.3))
+    monkeypatch.setattr(http, "TIMEOUT_SECONDS", (15, 0.3))
     site.says[PATH] = Said(stalls=True)
     assert failed(site.wanted()).message == f"cannot download {site.url}{PATH}: Read timed out."
     assert (files(cache), site.asked) == ([], [PATH])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fedssh.artefacts import Image, fetch, find
+from fedssh.artefacts import Image, fetch, find, http
 from fedssh.artefacts import images as module
 from fedssh.errors import StepError
 from tests.fakes.registries import DOCKER, LAYERS, OCI, Registry, certify, digest_of, serving
@@ -286,7 +286,7 @@ def test_a_registry_that_falls_silent_is_an_error(
     *, registry: Registry, cache: Path, monkeypatch: pytest.MonkeyPatch, stalls: str, is_half_way: bool
 ) -> None:
     """It is waited for as long as a server may be silent, and is not asked again."""
-    monkeypatch.setattr(module, "TIMEOUT_SECONDS", (15, 0.5))
+    monkeypatch.setattr(http, "TIMEOUT_SECONDS", (15, 0.5))
     registry.stalls, registry.halves = stalls, stalls * is_half_way
     assert "Read timed out" in failed(registry.image(), cache)
     assert sum(stalls in path for path in registry.asked) == 1
