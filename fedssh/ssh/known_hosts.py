@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ Verdict = Literal["known", "revoked", "changed", "authority", "unknown"]
 
 _DEFAULT_PORT = 22
 _FEWEST_FIELDS = 3
+_PATTERN = re.compile(r"[*?!|]")
+"""What stands in the hosts of a line that are more than names: a wildcard, an exception, a hash."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +80,7 @@ class Entry:
         return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class KnownHosts:
     """What one or several known_hosts files say.
 
@@ -94,13 +97,33 @@ class KnownHosts:
 
         As in OpenSSH, a line for the bare name counts on another port where no line names that port.
         """
-        name = host_name(host, port)
-        entries = [entry for entry in self.entries if entry.matches(name)]
+        entries = self._matching(host_name(host, port))
         if port != _DEFAULT_PORT:
-            plain = [entry for entry in self.entries if entry.matches(host.lower())]
+            plain = self._matching(host.lower())
             revoked = [entry for entry in plain if entry.marker == "@revoked"]
             entries += revoked if any(not entry.marker for entry in entries) else plain
         return entries
+
+    def _matching(self, name: str) -> list[Entry]:
+        named, others = self._numbered
+        found = {number for number, entry in others if entry.matches(name)} | named.get(name, set())
+        return [self.entries[number] for number in sorted(found)]
+
+    @cached_property
+    def _numbered(self) -> tuple[dict[str, set[int]], list[tuple[int, Entry]]]:
+        """The numbers of the lines by the names in them, and the lines of which each name has to be asked.
+
+        With a line for each of hundreds of machines, to ask all lines for all machines would take longer than SSH does.
+        """
+        named: dict[str, set[int]] = {}
+        others: list[tuple[int, Entry]] = []
+        for number, entry in enumerate(self.entries):
+            if _PATTERN.search(entry.hosts):
+                others.append((number, entry))
+            else:
+                for name in entry.hosts.lower().split(","):
+                    named.setdefault(name, set()).add(number)
+        return named, others
 
 
 def host_name(host: str, port: int) -> str:
