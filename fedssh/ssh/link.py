@@ -7,7 +7,6 @@ the model: ask, and close the connection when nothing at all comes back.
 from __future__ import annotations
 
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import paramiko
@@ -33,16 +32,18 @@ class Link:
     def __init__(self, transport: paramiko.Transport) -> None:
         self.transport = transport
         self.silent = False
-        self._heard_at = time.monotonic()
+        # By looks, not by the clock: a laptop that is too busy to hear a machine is too busy to look, too.
+        self._looks_since = 0
         self._asking = False
 
     def heard(self) -> None:
         """Note that the machine sent something."""
-        self._heard_at = time.monotonic()
+        self._looks_since = 0
 
     def look(self) -> None:
         """Ask a quiet machine for a sign of life; close the connection of one that gives none."""
-        quiet_seconds = time.monotonic() - self._heard_at
+        self._looks_since += 1
+        quiet_seconds = self._looks_since * _LOOK_EVERY_SECONDS
         if quiet_seconds > SILENCE_SECONDS:
             self.silent = True
             self.transport.close()
