@@ -145,7 +145,7 @@ def is_complete(answer: bytes | bytearray, *, separator: str, unread: int) -> bo
 
 
 def parse_answer(
-    answer: bytes, stages: Sequence[Command | Sequence[Command]], *, separator: str, machine: str
+    answer: bytes | bytearray, stages: Sequence[Command | Sequence[Command]], *, separator: str, machine: str
 ) -> list[Result]:
     """Return what the commands of ``stages`` answered, in order.
 
@@ -159,7 +159,7 @@ def parse_answer(
     word = separator.encode()
     bodies = dict(_frames(answer, word))
     return [
-        _parse_frame(bodies.get(number), asked, word=word, machine=machine)
+        _parse_frame(bodies.pop(number, None), asked, word=word, machine=machine)
         for number, asked in enumerate(_flat(stages))
     ]
 
@@ -190,25 +190,24 @@ def _flat(stages: Sequence[Command | Sequence[Command]]) -> Iterator[Command]:
             yield from stage
 
 
-def _frames(answer: bytes, word: bytes) -> Iterator[tuple[int, bytes]]:
+def _frames(answer: bytes | bytearray, word: bytes) -> Iterator[tuple[int, bytes]]:
     """Give the number and the body of every complete frame; one in which another begins was never completed.
 
     The search goes from one line that begins with the word to the next, and never back.
     """
-    text = b"\n" + answer
     mark = b"\n" + word + b" "
     number, start = None, 0
-    found = text.find(mark)
+    found = answer.find(mark)
     while found >= 0:
         after = found + len(mark)
         # A begin is "b 12\n"; the end is "z", a whole line.
-        said, complete, _ = text[after : after + _LONGEST_BEGIN].partition(b"\n")
+        said, complete, _ = answer[after : after + _LONGEST_BEGIN].partition(b"\n")
         if said.startswith(b"b ") and complete and said[2:].isdigit():
             number, start = int(said[2:]), after + len(said) + 1
         elif said == b"z" and number is not None:
-            yield number, text[start:found]
+            yield number, bytes(answer[start:found])
             number = None
-        found = text.find(mark, after)
+        found = answer.find(mark, after)
 
 
 def _parse_frame(body: bytes | None, asked: Command, *, word: bytes, machine: str) -> Result:

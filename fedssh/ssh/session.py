@@ -95,7 +95,7 @@ class Session:
                 hint="Make dash, bash or busybox its sh.",
             )
         try:
-            results = parse_answer(bytes(answer), stages, separator=separator, machine=self._name)
+            results = parse_answer(answer, stages, separator=separator, machine=self._name)
         except UnknownOutcomeError as error:
             if code is None:
                 self._link.transport.join(_ENDING_SECONDS)  # its thread may be about to find the connection gone
