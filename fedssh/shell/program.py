@@ -48,6 +48,9 @@ NO_BUILTIN_PRINTF: Final = 97
 
 # Machines reached without a login shell often lack the places where kubectl and helm live.
 _PLACES: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin:/var/lib/rancher/rke2/bin"
+# kubectl, kubefedctl and Helm are Go's: with its own 100, who lives for a tenth of a second spends a third of his
+# processor time on collecting garbage (kubectl 1.33, get of two objects: 88 ms, now 55, of 44 MB as before).
+_GARBAGE_PERCENT: Final = 400
 _FRAME_ROOM_BYTES: Final = 256
 _LARGEST_CODE: Final = 255
 _LONGEST_BEGIN: Final = len("b 9999999\n")
@@ -169,7 +172,8 @@ def _prelude(separator: str) -> list[str]:
         f"S={separator}",
         f"case $PATH in *:{_PLACES}) ;; *) PATH=${{PATH:-/bin}}:{_PLACES} ;; esac",
         "LC_ALL=C",
-        "export PATH LC_ALL",
+        f"GOGC=${{GOGC:-{_GARBAGE_PERCENT}}}",
+        "export PATH LC_ALL GOGC",
     ]
 
 

@@ -150,6 +150,15 @@ def test_a_secret_on_stdin_stands_in_no_argv_and_no_environment(any_shell: Local
     assert hidden
 
 
+def test_go_collects_less_garbage(any_shell: LocalShell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tools that live for a moment only are spared it, unless the machine says something else."""
+    ask = command("printenv", "GOGC")
+    monkeypatch.delenv("GOGC", raising=False)
+    assert any_shell.run(ask)[0].stdout == "400\n"
+    monkeypatch.setenv("GOGC", "50")
+    assert any_shell.run(ask)[0].stdout == "50\n"
+
+
 def test_a_nul_byte_is_refused() -> None:
     """No shell can pass it on; dropping it silently would change the data."""
     with pytest.raises(ValueError, match="NUL"):
