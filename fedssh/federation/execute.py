@@ -394,8 +394,9 @@ class _Run:
             trials |= {name: Trial(credential=own, cluster_uid=self._uid_at(name, own))} if own else {}
             self._proofs.pop(name, None)
         self._proofs |= prove(self._host, trials, kubeconfig=self._path)
+        proven = self.outcome().proven
         for name in changed:
-            self._confirm(name)
+            self._confirm(name, is_proven=name in proven)
 
     def _uid_at(self, name: str, credential: Credential) -> str:
         """Return which cluster is at a credential's address, "" where that has to be asked."""
@@ -405,9 +406,9 @@ class _Run:
         is_known = name in self._accepted and server == self._endpoints[name].server
         return self._facts.members[name].cluster_uid if is_known else ""
 
-    def _confirm(self, name: str) -> None:
+    def _confirm(self, name: str, *, is_proven: bool) -> None:
         proof, cluster = self._proofs.get(name), self._clusters.get(name)
-        if name in self.outcome().proven:
+        if is_proven:
             if cluster and cluster.ready:
                 self._journal.confirm(name, f"is Ready, and {self._engine.TITLE}'s own credential works")
             return

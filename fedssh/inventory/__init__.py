@@ -159,9 +159,10 @@ class Inventory:
         Raises:
             ConfigurationError: There is none; it names the nearest and those there are.
         """
+        for member in self.members:
+            if member.name == name:
+                return member
         names = [member.name for member in self.members]
-        if name in names:
-            return self.members[names.index(name)]
         if name == self.host.name:
             problem = f"{quoted(name)} is the host cluster, not a member"
         else:
