@@ -123,11 +123,11 @@ def _fleet(rtts: Sequence[int], sizes: Sequence[int]) -> Iterator[Fleet]:
 
 PARTS: Final = {
     "start": _start,
-    "members": _members,
-    "host": _host,
-    "idle": _idle,
-    "memory": _memory,
     "real": _real,
     "ssh": _ssh,
+    "idle": _idle,
+    "memory": _memory,
+    "host": _host,
+    "members": _members,
 }
-"""In the order in which they run; "idle" and "memory" are on stand-ins, "real" has its own."""
+"""In the order in which they run, the longest last; "idle" and "memory" are on stand-ins, "real" has its own."""
