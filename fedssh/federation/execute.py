@@ -123,6 +123,7 @@ class _Run:
         self._proofs: dict[str, Proof] = dict(facts.engine)
         self._installed = self._state.version
         self._writes = any(isinstance(step, _WRITES) for step in plan.steps)
+        self._joins = any(isinstance(step, Join) for step in plan.steps)
         # What is going to stand in the host's kubeconfig, and whose contexts were tried in it.
         self._tried: tuple[Sensitive, Sequence[str]] = (Sensitive(""), ())
         # Whose own token is taken at the address where the host reaches the member.
@@ -264,6 +265,7 @@ class _Run:
                 self._engine,
                 accesses,
                 adopt=self._wishes.adopt,
+                goes_on=self._joins,
                 begin=lambda path: self._journal.begin(self._host.name, f"writing {path}"),
             )
             self._undo.clear()

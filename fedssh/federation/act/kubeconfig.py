@@ -84,6 +84,7 @@ def write_entries(
     accesses: Mapping[str, tuple[Credential, str]],
     *,
     adopt: bool,
+    goes_on: bool = False,
     begin: Callable[[str], None],
 ) -> Sensitive:
     """Write all entries at once; begin anew when somebody else has changed the file meanwhile.
@@ -96,6 +97,7 @@ def write_entries(
         accesses: Each member's credential and its cluster's UID; all proven. The token of one whose credentials are
             ephemeral is not written.
         adopt: Whether kubeconfig entries that fedssh did not write are taken over.
+        goes_on: As for ``write_command``.
         begin: Told of the file when it is going to be written.
 
     Returns:
@@ -110,7 +112,7 @@ def write_entries(
     def put(document: Kubeconfig) -> bool:
         return _put(document, inventory, engine, accesses, adopt=adopt)
 
-    return rewrite(shell, host.known, inventory, put, begin=begin)
+    return rewrite(shell, host.known, inventory, put, goes_on=goes_on, begin=begin)
 
 
 def rewrite(
@@ -119,6 +121,7 @@ def rewrite(
     inventory: Inventory,
     change: Callable[[Kubeconfig], bool],
     *,
+    goes_on: bool = False,
     begin: Callable[[str], None],
 ) -> Sensitive:
     """Change the host's kubeconfig at once; begin anew when somebody else has changed it.
@@ -128,6 +131,7 @@ def rewrite(
         state: The kubeconfig as it was read.
         inventory: What hosts.yaml says.
         change: Changes a document, and tells whether anything was to be changed.
+        goes_on: As for ``write_command``.
         begin: Told of the file when it is going to be written.
 
     Returns:
@@ -155,7 +159,7 @@ def rewrite(
                 document = file.document()
                 change(document)
             text = Sensitive(document.render())
-            (result,) = shell.run(write_command(file, text, locked=attempt > 0))
+            (result,) = shell.run(write_command(file, text, locked=attempt > 0, goes_on=goes_on))
             if parse_write(result, file, text, machine=shell.name):
                 return text
     raise StepError(

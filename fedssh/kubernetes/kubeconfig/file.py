@@ -91,7 +91,7 @@ _READ: Final = f"""{_FIND}
 
 _WRITE: Final = f"""
     set -eu
-    path=$1 expected=$2 wait=$3 held=$4 settle=$5 kept=$6 lock= made=
+    path=$1 expected=$2 wait=$3 held=$4 settle=$5 kept=$6 goes_on=$7 lock= made=
     new=$(mktemp -u "$path.XXXXXX")  # made only once it is sure to be removed
     {clean_up('"$new"', '${made:+"$made"}', '${lock:+"$lock"}')}
     (set -C; cat >"$new")
@@ -109,9 +109,9 @@ _WRITE: Final = f"""
     mv -f "$new" "$path"
     made=
     # A kubectl config that has read the old file would drop what is new, were it let in now (kubernetes#23964).
-    # So the lock outlives this command; what comes next need not wait for that.
+    # Where something comes next that takes longer, the lock outlives this command.
     rest() {{ sleep "$settle" 2>/dev/null || sleep 1; }}
-    if [ -n "$lock" ]; then
+    if [ -n "$lock" ] && [ -n "$goes_on" ]; then
         (trap 'rm -f "$lock"' EXIT; trap 'exit 1' HUP INT TERM; rest) </dev/null >/dev/null 2>&1 &
         lock=
     else
@@ -273,13 +273,14 @@ def parse_file(result: Result, *, machine: str) -> KubeconfigFile:
     return KubeconfigFile(path=path, text=Sensitive(text), mode=mode)
 
 
-def write_command(file: KubeconfigFile, text: Sensitive, *, locked: bool = False) -> Command:
+def write_command(file: KubeconfigFile, text: Sensitive, *, locked: bool = False, goes_on: bool = False) -> Command:
     """Return the command that replaces the kubeconfig, if it still is as it was read.
 
     Args:
         file: The kubeconfig as it was read.
         text: What is to stand in it.
         locked: Whether kubectl's lock is held already.
+        goes_on: Whether something comes next that takes longer than kubectl is kept out, and need not wait for that.
     """
     return script(
         _WRITE,
@@ -289,6 +290,7 @@ def write_command(file: KubeconfigFile, text: Sensitive, *, locked: bool = False
         "held" * locked,
         str(SETTLE_SECONDS),
         str(KEPT_COPIES),
+        "on" * goes_on,
         stdin=text,
         title=f"write of {file.path}",
     )

@@ -34,10 +34,11 @@ if TYPE_CHECKING:
     from tests.fakes.shells import LocalHeld
 
 
-def write(shell: LocalShell, file: KubeconfigFile, text: str, *, locked: bool = False) -> bool:
+def write(shell: LocalShell, file: KubeconfigFile, text: str, *, locked: bool = False, goes_on: bool = False) -> bool:
     """Replace the kubeconfig by the real program."""
     new = Sensitive(text)
-    return parse_write(shell.run(write_command(file, new, locked=locked))[0], file, new, machine=shell.name)
+    (result,) = shell.run(write_command(file, new, locked=locked, goes_on=goes_on))
+    return parse_write(result, file, new, machine=shell.name)
 
 
 def lock(shell: LocalShell, *, path: str | None) -> LocalHeld:
@@ -91,11 +92,15 @@ def test_kubectls_lock_is_waited_for(local: LocalShell, config: Path) -> None:
 def test_kubectl_is_kept_out_for_a_moment_after_a_write(
     local: LocalShell, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that has read the old file fails meanwhile; fedssh itself does not wait for that."""
+    """One that has read the old file fails meanwhile; fedssh itself waits for that only where nothing else is to do."""
     monkeypatch.setattr(kubeconfig_file, "SETTLE_SECONDS", 1)
+    held = config.with_name("config.lock")
     began = time.monotonic()
     assert write(local, read(local), "a: 1\n")
-    held = config.with_name("config.lock")
+    assert not held.exists()
+    assert time.monotonic() - began >= 1
+    began = time.monotonic()
+    assert write(local, read(local), "a: 2\n", goes_on=True)
     assert held.exists() == (time.monotonic() - began < 1)  # a slow machine may have seen its end
     until = began + 10
     while held.exists():
