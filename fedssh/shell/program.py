@@ -25,7 +25,8 @@ What the program has to get right, and what holds it there (tests/ssh runs it in
 * The channel's stdin stays open on descriptor 9. When it ends, the connection is gone, and a watcher ends everything
   the program started: the process group, which sshd makes one per session.
 * A shell runs one program after the other. So the next one is sent only when the answer to the last one is complete:
-  the watcher has ended by then, and reads nothing of it.
+  the watcher has ended by then, and reads nothing of it. It waits by the builtin ``read``: a process of its own would
+  not end with it.
 * A command's own stdin is fed by the builtin ``printf``; a shell without that builtin would show it in argv, so the
   program then does nothing.
 """
@@ -174,6 +175,7 @@ def _prelude(separator: str) -> list[str]:
         "LC_ALL=C",
         f"GOGC=${{GOGC:-{_GARBAGE_PERCENT}}}",
         "export PATH LC_ALL GOGC",
+        "unset TMOUT",  # bash's read, by which the watcher waits, would end by it
     ]
 
 

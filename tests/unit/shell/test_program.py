@@ -150,6 +150,12 @@ def test_a_secret_on_stdin_stands_in_no_argv_and_no_environment(any_shell: Local
     assert hidden
 
 
+def test_no_idle_time_ends_a_program(any_shell: LocalShell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hardened machines set TMOUT for whoever logs in; what takes longer than that goes on."""
+    monkeypatch.setenv("TMOUT", "1")
+    assert any_shell.run(command("sleep", "2"))[0].ok
+
+
 def test_go_collects_less_garbage(any_shell: LocalShell, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tools that live for a moment only are spared it, unless the machine says something else."""
     ask = command("printenv", "GOGC")
