@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _TOOLS = {"helm", "kubectl", "kubefedctl"}
 _SCRIPTS = {("proof", "ask"), ("proof", "reach"), ("token", "wait"), ("kubefed", "wait")}
 CPU_SECONDS = 5.0
+A_MILLION_ADDITIONS = 0.06
+"""How many seconds they take where that is meant: a computer that is shared with others may be several times slower."""
 
 
 def crowd(number: int) -> World:
@@ -49,6 +51,14 @@ def test_what_is_done_costs_each_member_the_same(number: int) -> None:
         assert tools - on_host * number <= own
 
 
+def slowness() -> float:
+    """Return how many times as long as there this computer takes now; 1 on a quicker one, too."""
+    began, total = time.process_time(), 0
+    for number in range(1_000_000):
+        total += number
+    return max(1.0, (time.process_time() - began) / A_MILLION_ADDITIONS)
+
+
 def test_a_thousand_members_are_little_work() -> None:
     """For the laptop's processor, at first and where nothing is to do; what the machines' fakes take is left out."""
     world, fakes = crowd(1000), [0.0]
@@ -66,9 +76,11 @@ def test_a_thousand_members_are_little_work() -> None:
     for shell in world.shells.values():
         shell.answer = without(shell.answer)
     for _ in range(2):
+        before = slowness()
         fakes[0], began = 0.0, time.process_time()
         report = world.federate()
         spent = time.process_time() - began - fakes[0]
         assert report.exit_code == 0
-        assert spent < CPU_SECONDS, f"{spent:.1f} s"
+        times = max(before, slowness())
+        assert spent / times < CPU_SECONDS, f"{spent:.1f} s on a computer that takes {times:.1f} times as long"
     assert report.summary == "Nothing to do: 1001 of 1001 federated"
