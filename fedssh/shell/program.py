@@ -49,7 +49,7 @@ NO_BUILTIN_PRINTF: Final = 97
 
 # Machines reached without a login shell often lack the places where kubectl and helm live.
 _PLACES: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin:/var/lib/rancher/rke2/bin"
-# kubectl, kubefedctl and Helm are Go's: with its own 100, who lives for a tenth of a second spends a third of his
+# kubectl, Helm and engines' tools are Go's: with its own 100, who lives for a tenth of a second spends a third of his
 # processor time on collecting garbage (kubectl 1.33, get of two objects: 88 ms, now 55, of 44 MB as before).
 _GARBAGE_PERCENT: Final = 400
 _FRAME_ROOM_BYTES: Final = 256
