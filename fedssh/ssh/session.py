@@ -100,9 +100,7 @@ class Session:
             if code is None:
                 self._link.transport.join(_ENDING_SECONDS)  # its thread may be about to find the connection gone
             error.step = _unanswered(answer, separator, titles)
-            raise self._explained(
-                error, channel.noise, answer, is_begun=separator.encode() in answer, sent=sent
-            ) from None
+            raise self._explained(error, channel, answer, separator, sent=sent) from None
         self._log_results(results)
         return results
 
@@ -203,15 +201,15 @@ class Session:
         return False
 
     def _explained(
-        self, error: UnknownOutcomeError, noise: bytes, answer: bytearray, *, is_begun: bool, sent: bool
+        self, error: UnknownOutcomeError, channel: ShellChannel, answer: bytearray, separator: str, *, sent: bool
     ) -> FedsshError:
         """Return why an answer is not whole: the connection's end, no sh, or what the machine said instead."""
         if not self.alive:
             return self._lost(error.step) if sent else self._gone(error.step)
-        words = last_words((answer[-_FRAME_BYTES:] + noise).decode(errors="replace"))
+        words = last_words((answer[-_FRAME_BYTES:] + channel.noise).decode(errors="replace"))
         if not sent:
             return StepError(f"no sh was started: {words}", machine=self._name, step=error.step)
-        if words and not is_begun:
+        if words and separator.encode() not in answer:
             error.message += f"; the machine said: {words}"
         return error
 
