@@ -48,7 +48,10 @@ def open_shop(federation: Federation, *members: str, eventually: Callable[[Calla
         items.append({"apiVersion": "types.kubefed.io/v1beta1", "kind": kind, "metadata": metadata, "spec": spec})
     # A preference takes a cluster that is not Ready out of the placement, and KubeFed would delete what is there.
     weights = {name: {"weight": 1} for name in members}
+    # Without rebalance, pods that run stay where they are: where those of one cluster run before those of another,
+    # the other gets too few.
     spread = {"targetKind": "FederatedDeployment", "totalReplicas": 2 * len(members), "clusters": weights}
+    spread["rebalance"] = True
     preference = {"apiVersion": "scheduling.kubefed.io/v1alpha1", "kind": "ReplicaSchedulingPreference"}
     items.append({**preference, "metadata": {"name": "web", "namespace": NAME}, "spec": spread})
     text = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
