@@ -26,7 +26,7 @@ from fedssh.federation.access_steps import (
 )
 from fedssh.federation.act.grants import grant_access, mint_token, revoke_tokens, undo_grant
 from fedssh.federation.act.joins import await_ready, correct_and_label, join_clusters, try_contexts
-from fedssh.federation.act.kubeconfig import remove_copies, render_entries, write_entries
+from fedssh.federation.act.kubeconfig import draft_entries, remove_copies, write_draft
 from fedssh.federation.findings import notice
 from fedssh.federation.grants import Undo, undo_of
 from fedssh.federation.installation import install
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from fedssh.engines.protocol import Engine, JoinedCluster
+    from fedssh.federation.act.kubeconfig import Draft
     from fedssh.federation.facts import Facts, Proof
     from fedssh.federation.journal import Journal
     from fedssh.federation.plan import Plan, Stage
@@ -124,7 +125,9 @@ class _Run:
         self._installed = self._state.version
         self._writes = any(isinstance(step, _WRITES) for step in plan.steps)
         self._joins = any(isinstance(step, Join) for step in plan.steps)
-        # What is going to stand in the host's kubeconfig, and whose contexts were tried in it.
+        # What is going to stand in the host's kubeconfig, for which accesses.
+        self._draft: tuple[Mapping[str, tuple[Credential, str]], Draft] | None = None
+        # What of it was tried: the text, and whose contexts.
         self._tried: tuple[Sensitive, Sequence[str]] = (Sensitive(""), ())
         # Whose own token is taken at the address where the host reaches the member.
         self._accepted = {name for name, proof in facts.access.items() if proof.cluster_uid}
@@ -232,7 +235,7 @@ class _Run:
 
         The token of each was made by its own cluster just now: whoever takes it is that cluster.
         """
-        text = self._rendered() if self._writes else Sensitive("")
+        text = self._drafted().text if self._writes else Sensitive("")
         trials = {}
         for name in names:
             context = "" if self._is_ephemeral(name) or not text else self._engine.entry_names(name).context
@@ -242,37 +245,35 @@ class _Run:
         document = text if self._tried[1] else None
         return prove(self._host, trials, kubeconfig=self._path, document=document)
 
-    def _rendered(self) -> Sensitive:
-        inventory, adopt = self._wishes.inventory, self._wishes.adopt
-        return render_entries(self._facts.host, inventory, self._engine, self._accesses(), adopt=adopt)
-
-    def _accesses(self) -> dict[str, tuple[Credential, str]]:
-        return {
+    def _drafted(self) -> Draft:
+        """Return what is going to stand in the host's kubeconfig; made anew where others take part than before."""
+        accesses = {
             name: (self._credential(name), self._facts.members[name].cluster_uid)
             for name in self._journal.without_failed(self._members)
         }
+        if self._draft is None or self._draft[0] != accesses:
+            document, inventory = self._facts.host.known.document, self._wishes.inventory
+            made = draft_entries(document, inventory, self._engine, accesses, adopt=self._wishes.adopt)
+            self._draft = accesses, made
+        return self._draft[1]
 
     def _write(self, steps: Sequence[Step]) -> None:
         """Write the host's kubeconfig, once; from then on nothing is undone."""
-        if steps:
-            accesses = self._accesses()
-            if not accesses:
-                return
-            written = write_entries(
-                self._host,
-                self._facts.host,
-                self._wishes.inventory,
-                self._engine,
-                accesses,
-                adopt=self._wishes.adopt,
-                goes_on=self._joins,
-                begin=lambda path: self._journal.begin(self._host.name, f"writing {path}"),
-            )
-            self._undo.clear()
-            if written != self._tried[0]:
-                self._tried = (written, ())
-            for step in steps:
-                self._journal.done(step)
+        if not steps or not self._journal.without_failed(self._members):
+            return
+        written = write_draft(
+            self._host,
+            self._facts.host.known.file,
+            self._wishes.inventory,
+            self._drafted(),
+            goes_on=self._joins,
+            begin=lambda path: self._journal.begin(self._host.name, f"writing {path}"),
+        )
+        self._undo.clear()
+        if written != self._tried[0]:
+            self._tried = (written, ())
+        for step in steps:
+            self._journal.done(step)
 
     def _remove_copies(self, steps: Sequence[RemoveCopies]) -> None:
         """Remove copies that hold tokens; one that stays does not keep those tokens from being revoked."""

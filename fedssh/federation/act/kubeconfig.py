@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from fedssh.errors import RefusedError, StepError
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from fedssh.engines.protocol import Engine
     from fedssh.federation.access_steps import RemoveCopies
-    from fedssh.federation.facts import HostFacts, HostState
     from fedssh.federation.machines import Connect
     from fedssh.inventory import Inventory, Machine
     from fedssh.kubernetes.credentials import Credential
@@ -58,45 +58,89 @@ def connect_and_lock(connect: Connect, inventory: Inventory) -> Connect:
     return locked
 
 
-def render_entries(
-    host: HostFacts,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What is going to stand in the host's kubeconfig where nobody else changes it meanwhile.
+
+    Attributes:
+        change: Changes a document to that, and tells whether anything was to be changed.
+        is_changed: What it told of the document that was read.
+        text: What it made of it.
+    """
+
+    change: Callable[[Kubeconfig], bool]
+    is_changed: bool
+    text: Sensitive
+
+
+def draft(document: Kubeconfig, change: Callable[[Kubeconfig], bool]) -> Draft:
+    """Return what a change makes of a kubeconfig as it was read; that one stays as it is.
+
+    Raises:
+        RefusedError: ``change`` refuses it (6).
+    """
+    changed = document.copy()
+    is_changed = change(changed)
+    return Draft(change=change, is_changed=is_changed, text=Sensitive(changed.render()))
+
+
+def draft_entries(
+    document: Kubeconfig,
     inventory: Inventory,
     engine: Engine,
     accesses: Mapping[str, tuple[Credential, str]],
     *,
     adopt: bool,
-) -> Sensitive:
-    """Return what ``write_entries`` would write where nobody else changes the file meanwhile.
+) -> Draft:
+    """Return the kubeconfig with the entries of members.
+
+    Args:
+        document: The kubeconfig as it was read.
+        inventory: What hosts.yaml says.
+        engine: How the entries are called.
+        accesses: Each member's credential and its cluster's UID. The token of one whose credentials are ephemeral is
+            left out.
+        adopt: Whether kubeconfig entries that fedssh did not write are taken over.
 
     Raises:
         RefusedError: Somebody else has written one of the entries (6).
     """
-    document = host.known.document.copy()
-    _put(document, inventory, engine, accesses, adopt=adopt)
-    return Sensitive(document.render())
+
+    def put(document: Kubeconfig) -> bool:
+        changed = [document.name_host_context(inventory.host.name, how=inventory.host_context)]
+        changed += [
+            put_member(
+                document,
+                engine.entry_names(name),
+                credential,
+                cluster_uid=uid,
+                namespace=NAMESPACE,
+                adopt=adopt,
+                is_stored=not inventory.member(name).is_ephemeral,
+            )
+            for name, (credential, uid) in accesses.items()
+        ]
+        return any([*changed, document.mend_current_context(inventory.host.name)])
+
+    return draft(document, put)
 
 
-def write_entries(
+def write_draft(
     shell: Shell,
-    host: HostFacts,
+    file: KubeconfigFile,
     inventory: Inventory,
-    engine: Engine,
-    accesses: Mapping[str, tuple[Credential, str]],
+    new: Draft,
     *,
-    adopt: bool,
     goes_on: bool = False,
     begin: Callable[[str], None],
 ) -> Sensitive:
-    """Write all entries at once; begin anew when somebody else has changed the file meanwhile.
+    """Replace the host's kubeconfig at once; make the change anew when somebody else has changed the file.
 
     Args:
         shell: The host.
-        host: What was found there.
+        file: The kubeconfig as it was read.
         inventory: What hosts.yaml says.
-        engine: How the entries are called.
-        accesses: Each member's credential and its cluster's UID; all proven. The token of one whose credentials are
-            ephemeral is not written.
-        adopt: Whether kubeconfig entries that fedssh did not write are taken over.
+        new: What was made of it; every credential in it is proven.
         goes_on: As for ``write_command``.
         begin: Told of the file when it is going to be written.
 
@@ -108,60 +152,20 @@ def write_entries(
         StepError: It could not be written, or is never left alone (3); the old file is as it was.
         RefusedError: Somebody else has written one of the entries meanwhile (6).
     """
-
-    def put(document: Kubeconfig) -> bool:
-        return _put(document, inventory, engine, accesses, adopt=adopt)
-
-    return rewrite(shell, host.known, inventory, put, goes_on=goes_on, begin=begin)
-
-
-def rewrite(
-    shell: Shell,
-    state: HostState,
-    inventory: Inventory,
-    change: Callable[[Kubeconfig], bool],
-    *,
-    goes_on: bool = False,
-    begin: Callable[[str], None],
-) -> Sensitive:
-    """Change the host's kubeconfig at once; begin anew when somebody else has changed it.
-
-    Args:
-        shell: The host.
-        state: The kubeconfig as it was read.
-        inventory: What hosts.yaml says.
-        change: Changes a document, and tells whether anything was to be changed.
-        goes_on: As for ``write_command``.
-        begin: Told of the file when it is going to be written.
-
-    Returns:
-        What stands in the file now.
-
-    Raises:
-        BusyError: kubectl's lock is held (75).
-        StepError: It could not be written, or is never left alone (3); the old file is as it was.
-        RefusedError: ``change`` refuses it (6).
-    """
-    file, document = state.file, state.document.copy()
     for attempt in range(WRITE_ATTEMPTS):
-        if attempt:
-            file = _read(shell, inventory)
-            document = file.document()
-        if not change(document) and not file.is_open:
-            return file.text
-        if not attempt:
-            begin(file.path)
         # A kubectl config that has read the file before drops what was written meanwhile (kubernetes#23964). Once one
         # has interfered, all are kept out for the time between reading and writing, and those under way fail.
         with _kubectls_lock(shell, file) if attempt else nullcontext():
             if attempt:
-                file = _read(shell, inventory, locked=True)
-                document = file.document()
-                change(document)
-            text = Sensitive(document.render())
-            (result,) = shell.run(write_command(file, text, locked=attempt > 0, goes_on=goes_on))
-            if parse_write(result, file, text, machine=shell.name):
-                return text
+                file = _read_locked(shell, inventory)
+                new = draft(file.document(), new.change)
+            if not new.is_changed and not file.is_open:
+                return file.text
+            if not attempt:
+                begin(file.path)
+            (result,) = shell.run(write_command(file, new.text, locked=attempt > 0, goes_on=goes_on))
+            if parse_write(result, file, new.text, machine=shell.name):
+                return new.text
     raise StepError(
         f"{file.path} was changed by somebody else {WRITE_ATTEMPTS} times in a row",
         machine=shell.name,
@@ -181,36 +185,12 @@ def remove_copies(shell: Shell, step: RemoveCopies, *, path: str) -> None:
         raise failure(result, machine=step.cluster, step="remove the copies")
 
 
-def _put(
-    document: Kubeconfig,
-    inventory: Inventory,
-    engine: Engine,
-    accesses: Mapping[str, tuple[Credential, str]],
-    *,
-    adopt: bool,
-) -> bool:
-    changed = [document.name_host_context(inventory.host.name, how=inventory.host_context)]
-    changed += [
-        put_member(
-            document,
-            engine.entry_names(name),
-            credential,
-            cluster_uid=uid,
-            namespace=NAMESPACE,
-            adopt=adopt,
-            is_stored=not inventory.member(name).is_ephemeral,
-        )
-        for name, (credential, uid) in accesses.items()
-    ]
-    return any([*changed, document.mend_current_context(inventory.host.name)])
-
-
 def _kubectls_lock(shell: Shell, file: KubeconfigFile) -> Held:
     held = shell.hold(kubectls_lock_line(file))
     check_kubectls_lock(held, file, machine=shell.name)
     return held
 
 
-def _read(shell: Shell, inventory: Inventory, *, locked: bool = False) -> KubeconfigFile:
-    (result,) = shell.run(read_command(path=inventory.host.kubeconfig, locked=locked))
+def _read_locked(shell: Shell, inventory: Inventory) -> KubeconfigFile:
+    (result,) = shell.run(read_command(path=inventory.host.kubeconfig, locked=True))
     return parse_file(result, machine=shell.name)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fedssh.errors import FedsshError, StepError
 from fedssh.federation.access_steps import RemoveCopies
-from fedssh.federation.act.kubeconfig import remove_copies, rewrite
+from fedssh.federation.act.kubeconfig import draft, remove_copies, write_draft
 from fedssh.federation.act.leaving import clear, clear_from_host, forget, uninstall, withdraw
 from fedssh.federation.findings import notice
 from fedssh.federation.leaving.steps import (
@@ -178,11 +178,12 @@ class _Leaving:
             changed.append(document.mend_current_context(self._name))
             return any([*changed, is_restored and document.restore_host_context(self._name)])
 
-        rewrite(
+        state = self._facts.host.known
+        write_draft(
             self._host,
-            self._facts.host.known,
+            state.file,
             self._wishes.inventory,
-            change,
+            draft(state.document, change),
             begin=lambda path: self._journal.begin(self._name, f"writing {path}"),
         )
         for step in steps:

@@ -15,7 +15,7 @@ from fedssh.errors import FedsshError, StepError, UnknownOutcomeError
 from fedssh.federation.access_rules import check_access
 from fedssh.federation.access_steps import Prove, WriteEntries
 from fedssh.federation.act.joins import await_ready
-from fedssh.federation.act.kubeconfig import write_entries
+from fedssh.federation.act.kubeconfig import draft_entries, write_draft
 from fedssh.federation.act.rotation import NewTokens, make_tokens, revoke, swap, unmake_tokens
 from fedssh.federation.look.proof import REFUSAL_SECONDS, Trial, await_refusal, prove
 from fedssh.federation.outcomes import Outcome, proven_clusters
@@ -233,13 +233,12 @@ class _Run:
             for name in names
             if (token := self._tokens[name].own) is not None
         }
-        write_entries(
+        state, inventory = self._facts.host.known, self._wishes.inventory
+        write_draft(
             self._host,
-            self._facts.host,
-            self._wishes.inventory,
-            self._engine,
-            accesses,
-            adopt=False,
+            state.file,
+            inventory,
+            draft_entries(state.document, inventory, self._engine, accesses, adopt=False),
             begin=lambda path: self._journal.begin(self._host.name, f"writing {path}"),
         )
         self._enter(steps)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fedssh.kubernetes.kubeconfig import Kubeconfig
 from tests.fakes.kubernetes import Member
 from tests.fakes.world import World
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 _TOOLS = {"helm", "kubectl", "kubefedctl"}
 _SCRIPTS = {("proof", "ask"), ("proof", "reach"), ("token", "wait"), ("kubefed", "wait")}
 CPU_SECONDS = 5.0
-A_MILLION_ADDITIONS = 0.06
-"""How many seconds they take where that is meant: a computer that is shared with others may be several times slower."""
+TRIES = 3
+"""How often that is measured at most: processors that are shared may be several times slower for a while."""
 
 
 def crowd(number: int) -> World:
@@ -51,36 +52,53 @@ def test_what_is_done_costs_each_member_the_same(number: int) -> None:
         assert tools - on_host * number <= own
 
 
-def slowness() -> float:
-    """Return how many times as long as there this computer takes now; 1 on a quicker one, too."""
-    began, total = time.process_time(), 0
-    for number in range(1_000_000):
-        total += number
-    return max(1.0, (time.process_time() - began) / A_MILLION_ADDITIONS)
+def test_the_hosts_kubeconfig_is_rendered_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The very text in which the accesses were proven is written; made anew where one does not hold."""
+    rendered: list[str] = []
+    render = Kubeconfig.render
+
+    def noted(document: Kubeconfig) -> str:
+        rendered.append(render(document))
+        return rendered[-1]
+
+    monkeypatch.setattr(Kubeconfig, "render", noted)
+    for powerless in ((), ("m2",)):
+        world = crowd(3)
+        for name in powerless:
+            world.members[name].api.rights = False
+        rendered.clear()
+        world.federate()
+        assert len(rendered) == 1 + len(powerless)
+        assert world.host.kubeconfig == rendered[-1]
+        assert [name for name in world.members if name not in world.host.joined] == [*powerless]
 
 
 def test_a_thousand_members_are_little_work() -> None:
     """For the laptop's processor, at first and where nothing is to do; what the machines' fakes take is left out."""
-    world, fakes = crowd(1000), [0.0]
+    spent: list[float] = []
+    while not spent or (spent[-1] >= CPU_SECONDS and len(spent) < TRIES):
+        world, fakes = crowd(1000), [0.0]
+        for shell in world.shells.values():
+            shell.answer = timed(shell.answer, fakes)
+        work = []
+        for _ in range(2):
+            fakes[0], began = 0.0, time.process_time()
+            report = world.federate()
+            work.append(time.process_time() - began - fakes[0])
+            assert report.exit_code == 0
+        assert report.summary == "Nothing to do: 1001 of 1001 federated"
+        spent.append(max(work))
+    assert spent[-1] < CPU_SECONDS, f"each took {spent} s"
 
-    def without(answer: Callable[[Command], Answer]) -> Callable[[Command], Answer]:
-        def timed(command: Command) -> Answer:
-            began = time.thread_time()
-            try:
-                return answer(command)
-            finally:
-                fakes[0] += time.thread_time() - began
 
-        return timed
+def timed(answer: Callable[[Command], Answer], spent: list[float]) -> Callable[[Command], Answer]:
+    """Return an answer that adds the processor time that it takes, in seconds."""
 
-    for shell in world.shells.values():
-        shell.answer = without(shell.answer)
-    for _ in range(2):
-        before = slowness()
-        fakes[0], began = 0.0, time.process_time()
-        report = world.federate()
-        spent = time.process_time() - began - fakes[0]
-        assert report.exit_code == 0
-        times = max(before, slowness())
-        assert spent / times < CPU_SECONDS, f"{spent:.1f} s on a computer that takes {times:.1f} times as long"
-    assert report.summary == "Nothing to do: 1001 of 1001 federated"
+    def answered(command: Command) -> Answer:
+        began = time.thread_time()
+        try:
+            return answer(command)
+        finally:
+            spent[0] += time.thread_time() - began
+
+    return answered
