@@ -98,6 +98,9 @@ class FedsshProgram(Program):
         with self._usage():
             if self.core.remainder:
                 raise ParseError(f"'--' and what stands behind it mean nothing here: {self.core.remainder}")
+            if not self.core.unparsed:  # Invoke would copy what it knows of all verbs, to find none
+                self.tasks = []
+                return
             super().parse_tasks()
             for context in self.tasks:
                 self._carry_over(context)
