@@ -16,6 +16,7 @@ from invoke.config import Config
 from invoke.exceptions import Exit, ParseError
 from invoke.parser.argument import Argument
 from invoke.parser.context import ParserContext
+from invoke.parser.parser import ParseResult
 from invoke.program import Program
 
 from fedssh.cli.endings import show_usage_error
@@ -99,7 +100,7 @@ class FedsshProgram(Program):
             if self.core.remainder:
                 raise ParseError(f"'--' and what stands behind it mean nothing here: {self.core.remainder}")
             if not self.core.unparsed:  # Invoke would copy what it knows of all verbs, to find none
-                self.tasks = []
+                self.tasks = ParseResult()
                 return
             super().parse_tasks()
             for context in self.tasks:
