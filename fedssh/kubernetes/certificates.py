@@ -11,12 +11,10 @@ import warnings
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
 
-from cryptography import x509
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from cryptography import x509
 
 _LONGEST_CHAIN: Final = 20
 _LONGEST_TEXT: Final = 256 * 1024
@@ -48,6 +46,9 @@ def parse_chain(text: str) -> list[x509.Certificate]:
     """
     if len(text) > _LONGEST_TEXT or _BEGIN not in text:
         return []
+    from cryptography import x509  # noqa: PLC0415  (slow, and most runs look into no certificate)
+    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415  (the same)
+
     found = _attempt(lambda: x509.load_pem_x509_certificates(text.encode("ascii", "ignore"))) or []
     chain = found[:_LONGEST_CHAIN]
     return chain if all(len(each.public_bytes(Encoding.DER)) <= _LARGEST_CERTIFICATE_BYTES for each in chain) else []
@@ -80,6 +81,8 @@ def find_root(chain: Sequence[x509.Certificate], store: Sequence[x509.Certificat
 
 def fingerprint(certificate: x509.Certificate) -> str:
     """Return a certificate's SHA-256 fingerprint as hosts.yaml names it: ``SHA256:AB:CD:…``."""
+    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415  (as above)
+
     return "SHA256:" + certificate.fingerprint(SHA256()).hex(":").upper()
 
 
@@ -97,6 +100,8 @@ def valid_from(certificate: x509.Certificate) -> str:
 
 def to_base64(certificate: x509.Certificate) -> str:
     """Return a certificate as a kubeconfig holds it: PEM in base64."""
+    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415  (as above)
+
     return base64.b64encode(certificate.public_bytes(Encoding.PEM)).decode()
 
 

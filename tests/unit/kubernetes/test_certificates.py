@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import shutil
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -180,3 +181,12 @@ def test_a_fingerprint_is_the_one_that_openssl_prints() -> None:
     argv = ["openssl", "x509", "-noout", "-fingerprint", "-sha256"]
     done = subprocess.run(argv, input=LEAF.pem, capture_output=True, text=True, check=True, timeout=30)
     assert fingerprint(LEAF.certificate) == "SHA256:" + done.stdout.strip().partition("=")[2]
+
+
+def test_what_looks_into_certificates_is_imported_for_the_first() -> None:
+    """Cryptography's part for them is slow to import, and most runs see no certificate."""
+    program = (
+        "import sys; from fedssh.kubernetes.certificates import parse_chain; "
+        "print(parse_chain(''), 'cryptography' in sys.modules)"
+    )
+    assert subprocess.check_output([sys.executable, "-c", program], text=True) == "[] False\n"
