@@ -27,7 +27,11 @@ _LINE = re.compile(r"\s*(\w+)(?:\s*=\s*|\s+)(.*?)\s*")
 
 
 class SshConfig:
-    """The ssh_config files of a run, read once."""
+    """The ssh_config files of a run, read once; for several threads."""
+
+    def __init__(self) -> None:
+        # By what stands above the files: most often the same user and port for all machines.
+        self._parsed: dict[tuple[str | None, int | None], paramiko.SSHConfig] = {}
 
     @cached_property
     def _text(self) -> str:
@@ -46,14 +50,17 @@ class SshConfig:
         Raises:
             ConfigurationError: a file cannot be read or understood.
         """
-        above = [f"Host {host}"]
-        above += [f"User {user}"] if user else []
-        above += [f"Port {port}"] if port else []
         try:
-            config = paramiko.SSHConfig.from_text("\n".join([*above, self._text]))
-            return dict(config.lookup(host))
+            return dict(self._above(user, port).lookup(host))
         except (paramiko.ConfigParseError, paramiko.CouldNotCanonicalize, ValueError) as error:
             raise ConfigurationError(f"ssh_config: {error}", hint=f"See {USER_FILE} and {SYSTEM_FILE}.") from None
+
+    def _above(self, user: str | None, port: int | None) -> paramiko.SSHConfig:
+        """Return the files with what stands above them."""
+        if (user, port) not in self._parsed:
+            above = ["Host *", *([f"User {user}"] if user else []), *([f"Port {port}"] if port else [])]
+            self._parsed[user, port] = paramiko.SSHConfig.from_text("\n".join([*above, self._text]))
+        return self._parsed[user, port]
 
 
 def split_values(value: str | list[str] | None) -> list[str]:

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import paramiko
 import pytest
 
 from fedssh.errors import ConfigurationError, HostKeyError, UnreachableError
@@ -116,6 +117,25 @@ def test_settings_are_those_of_openssh(write_config: Callable[[str], Path], addr
         gateway = gateway.gateway
     assert hops == [re.sub(r".*@|:.*", "", hop) for hop in reversed(jump.split(","))] if jump else not hops
     assert bool(target.proxy_command) == ("proxycommand" in oracle)
+
+
+def test_ssh_config_is_parsed_once(write_config: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """For all machines of one user and port: a long one would be parsed anew for each of hundreds."""
+    write_config("Host m1\n  HostName one\nHost m2\n  HostName two\nHost *\n  User nobody\n  Port 1\n")
+    parsed: list[str] = []
+    from_text = paramiko.SSHConfig.from_text
+
+    def noted(text: str) -> paramiko.SSHConfig:
+        parsed.append(text)
+        return from_text(text)
+
+    monkeypatch.setattr(paramiko.SSHConfig, "from_text", noted)
+    config = SshConfig()
+    users = (None, None, "root", "root")
+    machines = [Machine(name=name, address=name, user=user) for user in users for name in ("m1", "m2")]
+    found = [(target.host, target.user, target.port) for target in (find_target(one, config) for one in machines)]
+    assert found == [("one", "nobody", 1), ("two", "nobody", 1)] * 2 + [("one", "root", 1), ("two", "root", 1)] * 2
+    assert len(parsed) == 2
 
 
 def test_proxy_jump_through_two_gateways(
