@@ -68,7 +68,7 @@ _LOOK: Final = f"""
     part view
     view=$(ask config view --raw --minify --flatten -o \\
         'jsonpath=login{_LOGINS}{{"\\n"}}{{.clusters[0].cluster}}') || exit
-    printf '%s\\n' "$view" | sed 1d
+    case $view in *"$newline"*) printf '%s\\n' "${{view#*"$newline"}}" ;; esac
     case $view in "login$newline"*) ;; *) part login; exit 0 ;; esac
     part objects
     found=$(ask get "$@" --ignore-not-found --namespace={NAMESPACE} -o json) || exit
