@@ -39,7 +39,7 @@ from typing import TYPE_CHECKING, Final
 
 from fedssh.errors import StepError, UnknownOutcomeError
 from fedssh.sensitive import Sensitive
-from fedssh.shell import AT_ONCE, NOT_RUN, OUTPUT_LIMIT_BYTES, Command, Result
+from fedssh.shell import AT_ONCE, NOT_RUN, OUTPUT_LIMIT_BYTES, Command, Result, commands_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -164,7 +164,7 @@ def parse_answer(
     bodies = dict(_frames(answer, word))
     return [
         _parse_frame(bodies.pop(number, None), asked, word=word, machine=machine)
-        for number, asked in enumerate(_flat(stages))
+        for number, asked in enumerate(commands_of(stages))
     ]
 
 
@@ -186,14 +186,6 @@ def _line(asked: Command) -> str:
     if "\0" in content:
         raise ValueError("a shell cannot pass on a NUL byte")
     return f"printf %s {shlex.quote(content)} | {asked.line}"
-
-
-def _flat(stages: Sequence[Command | Sequence[Command]]) -> Iterator[Command]:
-    for stage in stages:
-        if isinstance(stage, Command):
-            yield stage
-        else:
-            yield from stage
 
 
 def _frames(answer: bytes | bytearray, word: bytes) -> Iterator[tuple[int, bytes]]:

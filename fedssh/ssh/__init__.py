@@ -67,6 +67,7 @@ class Connections:
         self._host_keys = HostKeys()
         self._files = IdentityFiles(self._prompting)
         self._ssh_config = SshConfig()
+        self._targets: dict[Machine, Target] = {}
         self._lock = threading.Lock()
         self._locks: dict[Machine | Target, threading.Lock] = {}
         self._sessions: dict[Machine, Session] = {}
@@ -85,7 +86,7 @@ class Connections:
             session = self._sessions.get(machine)
             if session is None or not session.alive:
                 try:
-                    target = find_target(machine, self._ssh_config)
+                    target = self._target_of(machine)
                     link = self._open(target)
                     start = become_root(link, target.place, self._prompting) if machine.sudo else Start()
                 except FedsshError as error:
@@ -102,7 +103,7 @@ class Connections:
         Raises:
             ConfigurationError: ssh_config cannot be read or understood.
         """
-        return find_target(machine, self._ssh_config).describe()
+        return self._target_of(machine).describe()
 
     def examine(self, machine: Machine) -> tuple[Hop, ...]:
         """Return what can be told of the way to ``machine`` without going it: its gateways first, then the machine.
@@ -110,7 +111,7 @@ class Connections:
         Raises:
             ConfigurationError: a known_hosts file or ssh_config cannot be read or understood.
         """
-        return examine(find_target(machine, self._ssh_config), self._host_keys, self._files)
+        return examine(self._target_of(machine), self._host_keys, self._files)
 
     def close(self) -> None:
         """Close every connection, open or being opened; threads that wait on one end with an error within 2 s.
@@ -125,6 +126,12 @@ class Connections:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    def _target_of(self, machine: Machine) -> Target:
+        """Return where a machine is and how to get in, found once."""
+        if machine not in self._targets:
+            self._targets[machine] = find_target(machine, self._ssh_config)
+        return self._targets[machine]
 
     def _lock_of(self, what: Machine | Target) -> threading.Lock:
         with self._lock:
