@@ -6,7 +6,6 @@ undone again; from then on, what is half done is finished by the next run.
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -24,20 +23,17 @@ from fedssh.federation.access_steps import (
     TestContext,
     WriteEntries,
 )
-from fedssh.federation.act.grants import grant_access, mint_token, revoke_tokens, undo_grant
+from fedssh.federation.accesses import Accesses
+from fedssh.federation.act.grants import revoke_tokens
 from fedssh.federation.act.joins import await_ready, correct_and_label, join_clusters, try_contexts
 from fedssh.federation.act.kubeconfig import draft_entries, remove_copies, write_draft
 from fedssh.federation.findings import notice
-from fedssh.federation.grants import Undo, undo_of
 from fedssh.federation.installation import install
 from fedssh.federation.look.advice import seek_advice
 from fedssh.federation.look.proof import Trial, prove
 from fedssh.federation.outcomes import Outcome, proven_clusters
 from fedssh.federation.steps import AwaitReady, Correct, ImportImages, Install, Join, Label, Reconnect, Step, of_kind
 from fedssh.federation.threads import as_they_end, at_once
-from fedssh.federation.wishes import wanted_endpoint
-from fedssh.kubernetes.account_tokens import MINTED_SECONDS
-from fedssh.kubernetes.credentials import Credential
 from fedssh.kubernetes.kubectl import Target
 from fedssh.sensitive import Sensitive
 
@@ -50,14 +46,11 @@ if TYPE_CHECKING:
     from fedssh.federation.journal import Journal
     from fedssh.federation.plan import Plan, Stage
     from fedssh.federation.wishes import Wishes
-    from fedssh.kubernetes.credentials import Endpoint
+    from fedssh.kubernetes.credentials import Credential
     from fedssh.shell import Shell
 
 
 _WRITES: Final = (NameContext, WriteEntries, CloseFile)
-
-FRESH_SECONDS: Final = MINTED_SECONDS / 2
-"""How old a token may be that ends by itself when a join begins: the rest of its time is the join's."""
 
 
 def execute(
@@ -111,14 +104,7 @@ class _Run:
         self._target = state.target
         self._named = Target(kubeconfig=self._path, context=facts.host.name)
         self._members = {cluster.name: cluster for cluster in wishes.members}
-        self._endpoints: dict[str, Endpoint] = {
-            name: wanted_endpoint(cluster, wishes, facts, engine) for name, cluster in self._members.items()
-        }
-        self._tokens: dict[str, Sensitive] = {
-            name: facts.members[name].token or Sensitive("") for name in self._members
-        }
-        self._undo: dict[str, tuple[Grant, Undo]] = {}
-        self._asked_at: dict[str, float] = {}
+        self._accesses = Accesses(machines, wishes=wishes, facts=facts, engine=engine, journal=journal)
         self._since: dict[str, str] = {}
         self._clusters: Mapping[str, JoinedCluster] = self._state.clusters
         self._proofs: dict[str, Proof] = dict(facts.engine)
@@ -149,7 +135,7 @@ class _Run:
     def end_early(self, error: FedsshError) -> None:
         """Undo the grants where the host has failed; not where nobody knows what it has done."""
         if not isinstance(error, UnknownOutcomeError):
-            self._take_back(list(self._undo))
+            self._accesses.take_back_all()
 
     def outcome(self) -> Outcome:
         """Return how the federation is now."""
@@ -164,33 +150,16 @@ class _Run:
         self, grants: Sequence[Grant], mints: Sequence[MintToken], installs: Sequence[ImportImages | Install]
     ) -> None:
         """Let the members grant access while the host installs the engine."""
-        tasks: dict[str, Callable[[], Sensitive | None]] = {}
+        tasks: dict[str, Callable[[], None]] = {}
         if installs:
             tasks[self._host.name] = partial(self._install, installs)
-        tasks |= {step.cluster: partial(self._grant, step) for step in grants}
-        tasks |= {step.cluster: partial(self._mint, step.cluster) for step in mints}
+        tasks |= {step.cluster: partial(self._accesses.grant, step) for step in grants}
+        tasks |= {step.cluster: partial(self._accesses.mint, step.cluster) for step in mints}
         for name, outcome in as_they_end(tasks, limit=self._limit):
             if isinstance(outcome, FedsshError):
                 (self._journal.end if name == self._host.name else self._journal.fail)(name, outcome)
                 if not isinstance(outcome, UnknownOutcomeError):
-                    self._take_back([name])
-            elif outcome is not None:
-                self._tokens[name] = outcome
-
-    def _grant(self, step: Grant) -> Sensitive:
-        name = step.cluster
-        self._journal.begin(name, "granting access")
-        undo = undo_of(step, self._facts.members[name])
-        self._undo |= {name: (step, undo)} if undo else {}
-        self._asked_at[name] = time.monotonic()
-        token = grant_access(self._machines[name], step, self._members[name])
-        self._journal.done(step)
-        return token
-
-    def _mint(self, name: str) -> Sensitive:
-        self._journal.begin(name, "asking for a token")
-        self._asked_at[name] = time.monotonic()
-        return mint_token(self._machines[name], self._members[name])
+                    self._accesses.take_back([name])
 
     def _install(self, steps: Sequence[ImportImages | Install]) -> None:
         install(
@@ -207,7 +176,7 @@ class _Run:
         """Try, from the host, every access that has been granted; what does not hold is taken back."""
         if not steps:
             return
-        self._renew_tokens([step.cluster for step in steps])
+        self._accesses.renew([step.cluster for step in steps])
         names = [step.cluster for step in steps if step.cluster not in self._journal.errors]
         for name in names:
             self._journal.begin(name, f"proving the access from {self._host.name}")
@@ -215,20 +184,20 @@ class _Run:
         findings = []
         for name, proof in proofs.items():
             uid = self._facts.members[name].cluster_uid
-            findings += check_access(proof, name, self._endpoints[name], uid, host=self._host.name)
+            findings += check_access(proof, name, self._accesses.endpoints[name], uid, host=self._host.name)
         advised = seek_advice(
             self._machines,
             findings,
             self._members,
-            self._endpoints,
+            self._accesses.endpoints,
             host=self._host.name,
             kubeconfig=self._path,
         )
         self._journal.find(advised)
         self._accepted |= {name for name in names if name not in self._journal.errors}
         if not self._writes:  # then it has been written before
-            self._undo.clear()
-        self._take_back([step.cluster for step in steps if step.cluster in self._journal.errors])
+            self._accesses.keep()
+        self._accesses.take_back([step.cluster for step in steps if step.cluster in self._journal.errors])
 
     def _try(self, names: Sequence[str]) -> Mapping[str, Proof]:
         """Try accesses by what is going to stand in the host's kubeconfig, those that will not be there by themselves.
@@ -238,8 +207,8 @@ class _Run:
         text = self._drafted().text if self._writes else Sensitive("")
         trials = {}
         for name in names:
-            context = "" if self._is_ephemeral(name) or not text else self._engine.entry_names(name).context
-            uid, credential = self._facts.members[name].cluster_uid, self._credential(name)
+            context = "" if self._accesses.is_ephemeral(name) or not text else self._engine.entry_names(name).context
+            uid, credential = self._facts.members[name].cluster_uid, self._accesses.credential(name)
             trials[name] = Trial(credential=credential, cluster_uid=uid, context=context)
         self._tried = (text, [name for name, trial in trials.items() if trial.context])
         document = text if self._tried[1] else None
@@ -247,10 +216,7 @@ class _Run:
 
     def _drafted(self) -> Draft:
         """Return what is going to stand in the host's kubeconfig; made anew where others take part than before."""
-        accesses = {
-            name: (self._credential(name), self._facts.members[name].cluster_uid)
-            for name in self._journal.without_failed(self._members)
-        }
+        accesses = self._accesses.of(self._journal.without_failed(self._members))
         if self._draft is None or self._draft[0] != accesses:
             document, inventory = self._facts.host.known.document, self._wishes.inventory
             made = draft_entries(document, inventory, self._engine, accesses, adopt=self._wishes.adopt)
@@ -269,7 +235,7 @@ class _Run:
             goes_on=self._joins,
             begin=lambda path: self._journal.begin(self._host.name, f"writing {path}"),
         )
-        self._undo.clear()
+        self._accesses.keep()
         if written != self._tried[0]:
             self._tried = (written, ())
         for step in steps:
@@ -311,13 +277,17 @@ class _Run:
     def _join(self, steps: Sequence[Join]) -> None:
         if not steps:
             return
-        self._renew_tokens([step.cluster for step in steps])
+        self._accesses.renew([step.cluster for step in steps])
         steps = [step for step in steps if step.cluster not in self._journal.errors]
         if not steps:
             return
         for step in steps:
             self._journal.begin(step.cluster, "joining")
-        ephemeral = {step.cluster: self._credential(step.cluster) for step in steps if self._is_ephemeral(step.cluster)}
+        ephemeral = {
+            step.cluster: self._accesses.credential(step.cluster)
+            for step in steps
+            if self._accesses.is_ephemeral(step.cluster)
+        }
         namespaces = {name: member.engines_namespace for name, member in self._facts.members.items()}
         ends = join_clusters(
             self._host,
@@ -336,20 +306,6 @@ class _Run:
             else:
                 self._since[step.cluster] = end
                 self._journal.done(step)
-
-    def _renew_tokens(self, names: Sequence[str]) -> None:
-        """Ask for new tokens where those that end by themselves might end while they are used."""
-        now = time.monotonic()
-        old = [name for name in names if self._is_ephemeral(name) and now - self._asked_at[name] >= FRESH_SECONDS]
-        tasks = {name: partial(self._mint, name) for name in old}
-        for name, outcome in at_once(tasks, limit=self._limit).items():
-            if isinstance(outcome, FedsshError):
-                self._journal.fail(name, outcome)
-            else:
-                self._tokens[name] = outcome
-
-    def _is_ephemeral(self, name: str) -> bool:
-        return name in self._members and self._members[name].is_ephemeral
 
     def _settle(self, corrections: Sequence[Correct], labels: Sequence[Label]) -> None:
         corrected, failed = correct_and_label(self._host, corrections, labels, engine=self._engine, target=self._named)
@@ -406,7 +362,7 @@ class _Run:
         server = credential.endpoint.server
         if name == self._host.name:
             return self._facts.host.cluster_uid if server == self._facts.host.server else ""
-        is_known = name in self._accepted and server == self._endpoints[name].server
+        is_known = name in self._accepted and server == self._accesses.endpoints[name].server
         return self._facts.members[name].cluster_uid if is_known else ""
 
     def _confirm(self, name: str, *, is_proven: bool) -> None:
@@ -423,22 +379,3 @@ class _Run:
             hint=self._engine.broken_credential_hint(),
         )
         self._journal.fail(name, error)
-
-    def _credential(self, name: str) -> Credential:
-        return Credential(endpoint=self._endpoints[name], token=self._tokens[name])
-
-    def _take_back(self, names: Sequence[str]) -> None:
-        """Undo what this run has done on members; what cannot be undone is listed."""
-        undos = {name: self._undo.pop(name) for name in names if name in self._undo}
-        for name in undos:
-            self._journal.begin(name, "taking the access back")
-        tasks = {
-            name: partial(undo_grant, self._machines[name], undo, self._members[name])
-            for name, (_, undo) in undos.items()
-        }
-        for name, outcome in at_once(tasks, limit=self._limit).items():
-            if isinstance(outcome, FedsshError):
-                for line in (str(outcome), *filter(None, outcome.hint.split("\n"))):
-                    self._journal.left(name, line)
-            else:
-                self._journal.undone(undos[name][0], outcome)

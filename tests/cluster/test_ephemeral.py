@@ -21,7 +21,7 @@ ACCOUNT: Final = [
     "serviceaccount/member1",
 ]
 # A token is old as soon as it has been asked for.
-_IMPATIENT: Final = "from fedssh.federation import execute; execute.FRESH_SECONDS = 0"
+_IMPATIENT: Final = "from fedssh.federation import accesses; accesses.FRESH_SECONDS = 0"
 # An older cluster, for kubectl's words alone: all else is the real one.
 _OLDER: Final = """#!/bin/sh
 [ "$5" != version ] && [ "$4" != version ] && [ "$3" != version ] && [ "$2" != version ] ||

@@ -26,7 +26,7 @@ ENGINES: Final = ("engines/kubefed/", "inventory/")
 TABLE: Final = re.compile(r"(DEFAULT|_FOLDERS): Final = .*")
 """The lines of engines/__init__.py that name the engines."""
 
-IMPURE: Final = {"execute", "installation", "supplies", "look", "act", "machines", "leaving", "rotation"}
+IMPURE: Final = {"accesses", "execute", "installation", "supplies", "look", "act", "machines", "leaving", "rotation"}
 """The modules of federation that touch machines, or hand connections on to those that do."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

@@ -169,7 +169,7 @@ def test_another_endpoint_is_proven_before_anything_leads_there(moved: str) -> N
 def test_a_token_that_gets_old_in_a_long_run_is_asked_for_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """KubeFed is installed meanwhile; the token of the beginning has ended when the member joins."""
     there, now = world(), [0.0]
-    monkeypatch.setattr("fedssh.federation.execute.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("fedssh.federation.accesses.time.monotonic", lambda: now[0])
     asked = threading.Event()
 
     def take_long(call: Call) -> None:
@@ -188,7 +188,7 @@ def test_a_token_that_gets_old_in_a_long_run_is_asked_for_anew(monkeypatch: pyte
 def test_a_member_that_gives_no_second_token_is_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first one was too old for the proof: what was granted is taken back, as after any access that fails."""
     there = world()
-    monkeypatch.setattr("fedssh.federation.execute.FRESH_SECONDS", 0)
+    monkeypatch.setattr("fedssh.federation.accesses.FRESH_SECONDS", 0)
     member = there.members["member1"]
 
     def once(call: Call) -> None:
