@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sys
 from ast import literal_eval
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from invoke.parser.argument import Argument
 from invoke.parser.context import ParserContext
 from invoke.parser.parser import ParseResult
 from invoke.program import Program
+from invoke.terminals import pty_size
 
 from fedssh.cli.endings import show_usage_error
 from fedssh.cli.flags import BEFORE_THE_VERB, COMPLETE, LOG_FORMAT, OUTPUT, Flag, by_spelling
@@ -123,7 +123,7 @@ class FedsshProgram(Program):
                 raise ParseError(self._without_verb())
         if asked or not named:
             verb = asked if isinstance(asked, str) else "".join(named)
-            width = min(shutil.get_terminal_size().columns, _WIDEST)
+            width = min(_terminal_columns(), _WIDEST)
             _print(render_verb_help(TASKS[verb].verb, width) if verb else render_help(width))
             raise Exit
 
@@ -168,6 +168,12 @@ class FedsshProgram(Program):
             error = ConfigurationError(_explain(str(problem), verb, self.argv))
             show_usage_error(verb, error, _wanted_formats(self.argv))
             raise Exit(code=error.exit_code) from None
+
+
+def _terminal_columns() -> int:
+    """Return how wide the terminal is; shutil, which tells that, too, is slow to import."""
+    said = os.environ.get("COLUMNS", "")
+    return int(said) if said.isdecimal() and int(said) else pty_size()[0]
 
 
 def _own_arguments() -> list[Argument]:

@@ -267,6 +267,18 @@ def test_help_for_a_verb(run: Run, flags: str) -> None:
     assert (done.code, "did you mean 'status'?" in done.err) == (2, True)
 
 
+def test_help_is_as_wide_as_the_environment_says(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """COLUMNS, as for other programs; 80 without it, without a terminal, and where it is no number."""
+    shown = {}
+    for columns in ("", "0", "-1", "wide", "80", "40"):
+        monkeypatch.setenv("COLUMNS", columns)
+        text = run.anew(*DOORS["fedssh"], "--help").out
+        shown[columns] = text.partition("Options, ")[2].partition("Example:")[0]
+    assert max(map(len, shown.pop("40").splitlines())) <= 40
+    assert max(map(len, shown["80"].splitlines())) in range(70, 81)
+    assert len(set(shown.values())) == 1
+
+
 def test_the_version_is_told(run: Run) -> None:
     """In one line."""
     assert run(*DOORS["fedssh"], "--version") == run(*DOORS["fedssh"], "-V")
