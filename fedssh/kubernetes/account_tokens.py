@@ -41,6 +41,8 @@ cannot ask for a token.
 """
 
 _LONGEST_NUMBER: Final = 9
+_RANDOM: Final = re.compile(r"[a-z0-9]{5}", re.ASCII)
+"""The end of a name that Kubernetes has made up."""
 _JWT: Final = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 _STEP: Final = "grant access"
 
@@ -113,8 +115,12 @@ def _generated(account: Mapping[str, Any], member: str) -> tuple[str, ...]:
     """Return the token Secrets that Kubernetes before 1.24 has made for an account by itself."""
     listed = account.get("secrets")
     names = [one.get("name") for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-    form = re.compile(rf"{re.escape(member)}-token-[a-z0-9]{{5}}", re.ASCII)
-    return tuple(name for name in names if isinstance(name, str) and form.fullmatch(name))
+    start = f"{member}-token-"
+    return tuple(
+        name
+        for name in names
+        if isinstance(name, str) and name.startswith(start) and _RANDOM.fullmatch(name.removeprefix(start))
+    )
 
 
 def token_command(secret: str, *, namespace: str, target: Target) -> Command:

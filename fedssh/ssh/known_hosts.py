@@ -182,8 +182,6 @@ def _parse_line(fields: list[str], place: str) -> Entry | None:
 
 
 def _matches_pattern(pattern: str, name: str) -> bool:
-    if not {*pattern} & {"*", "?"}:  # most are names, and a regular expression for each takes long to make
-        return pattern == name
     regex = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
     return re.fullmatch(regex, name) is not None
 
