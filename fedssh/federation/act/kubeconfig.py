@@ -105,6 +105,7 @@ def draft_entries(
     Raises:
         RefusedError: Somebody else has written one of the entries (6).
     """
+    ephemeral = {member.name for member in inventory.members if member.is_ephemeral}
 
     def put(document: Kubeconfig) -> bool:
         changed = [document.name_host_context(inventory.host.name, how=inventory.host_context)]
@@ -116,7 +117,7 @@ def draft_entries(
                 cluster_uid=uid,
                 namespace=NAMESPACE,
                 adopt=adopt,
-                is_stored=not inventory.member(name).is_ephemeral,
+                is_stored=name not in ephemeral,
             )
             for name, (credential, uid) in accesses.items()
         ]
