@@ -29,7 +29,7 @@ def main() -> None:
     given = {name: getattr(arguments, name) for name in ("rtts", "members", "rounds") if getattr(arguments, name)}
     sizes = replace(sizes, **given)
     wanted = [part for part in PARTS if part in arguments.only]
-    is_all = not (arguments.quick or given.keys() - {"rounds"} or len(wanted) < len(PARTS))
+    is_all = not (arguments.quick or arguments.rtts or arguments.members or len(wanted) < len(PARTS))
     output = arguments.output or (_HERE if is_all else None)
     results = Results(computer=computer.describe(), rounds=sizes.rounds, rtt=RTT)
     for done in measure(results, sizes, wanted, keep=arguments.keep):
