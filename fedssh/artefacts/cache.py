@@ -38,7 +38,7 @@ def cache_folder() -> Path:
 
 
 def cached(key: str, name: str, *, sha256: str = "") -> Fetched | None:
-    """Return what was fetched for a key, or None: a file that has changed since, or is not the one wanted, is none.
+    """Return what was fetched for a key; None where nothing was, or the file has changed or is not the one wanted.
 
     Args:
         key: Where it comes from, as whole as that can be said.

@@ -81,7 +81,7 @@ class Accesses:
         """Ask a member for a token that ends by itself.
 
         Raises:
-            FedsshError: There is none.
+            FedsshError: No token came.
         """
         self._journal.begin(name, "asking for a token")
         self._asked_at[name] = time.monotonic()

@@ -157,7 +157,7 @@ class Inventory:
         """Find a member by its name.
 
         Raises:
-            ConfigurationError: There is none; it names the nearest and those there are.
+            ConfigurationError: No member has that name; the error tells the nearest name, and all names.
         """
         for member in self.members:
             if member.name == name:

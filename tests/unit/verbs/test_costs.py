@@ -76,7 +76,7 @@ def test_the_hosts_kubeconfig_is_rendered_once(monkeypatch: pytest.MonkeyPatch) 
 def test_a_thousand_members_are_little_work() -> None:
     """For the laptop's processor, at first and where nothing is to do; what the machines' fakes take is left out."""
     spent: list[float] = []
-    while not spent or (spent[-1] >= CPU_SECONDS and len(spent) < TRIES):
+    for _ in range(TRIES):
         world, fakes = crowd(1000), [0.0]
         for shell in world.shells.values():
             shell.answer = timed(shell.answer, fakes)
@@ -88,6 +88,8 @@ def test_a_thousand_members_are_little_work() -> None:
             assert report.exit_code == 0
         assert report.summary == "Nothing to do: 1001 of 1001 federated"
         spent.append(max(work))
+        if spent[-1] < CPU_SECONDS:
+            break
     assert spent[-1] < CPU_SECONDS, f"each took {spent} s"
 
 
